@@ -1,0 +1,74 @@
+"""Accounts: whose key a request carries, and how many calls of its month the account has left. Decisions 2, 14 to 16."""
+
+import hashlib
+from sqlite3 import Connection
+from typing import NamedTuple
+
+from app.database import Database
+
+ACCOUNT_OF_KEY = """
+SELECT accounts.id, accounts.domain, accounts.monthly_limit, accounts.used_elsewhere
+FROM keys JOIN accounts ON accounts.id = keys.account_id
+WHERE keys.digest = :digest
+"""
+
+# One statement, so that no two requests can count the same call, in whatever thread, process or program.
+COUNT_CALL = """
+INSERT INTO usage (account_id, month, used)
+SELECT :id, :month, :used_elsewhere + 1 WHERE :used_elsewhere < :monthly_limit
+ON CONFLICT DO UPDATE SET used = used + 1 WHERE used < :monthly_limit
+RETURNING used
+"""
+
+USED = """
+SELECT coalesce((SELECT used FROM usage WHERE account_id = :id AND month = :month), :used_elsewhere)
+"""
+
+ADD_KEY = """
+INSERT INTO keys (digest, account_id) VALUES (:digest, :account)
+"""
+
+
+class Account(NamedTuple):
+    id: int
+    domain: str
+    monthly_limit: int | None
+    used_elsewhere: int
+
+
+class LimitExceeded(Exception):
+    def __init__(self, account: Account, used: int):
+        self.account = account
+        self.used = used
+
+
+def authenticate(connection: Connection, key: str) -> Account | None:
+    """The account that the key opens."""
+    row = connection.execute(ACCOUNT_OF_KEY, {"digest": digest(key)}).fetchone()
+    return Account(*row) if row else None
+
+
+def count_call(database: Database, account: Account, month: str) -> None:
+    """Counts one call of the account in the month (YYYY-MM, UTC); an account without a limit writes nothing.
+
+    Raises LimitExceeded, and counts nothing, where the month's limit is used up.
+    """
+    if account.monthly_limit is None:
+        return
+    of_month = account._asdict() | {"month": month}
+    with database.writing() as connection:
+        if not connection.execute(COUNT_CALL, of_month).fetchall():
+            raise LimitExceeded(account, *connection.execute(USED, of_month).fetchone())
+
+
+def digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+def add_key(connection: Connection, account: int, key: str) -> None:
+    """Raises ValueError with a sentence where the key opens another account."""
+    owner = authenticate(connection, key)
+    if owner is None:
+        connection.execute(ADD_KEY, {"digest": digest(key), "account": account})
+    elif owner.id != account:
+        raise ValueError(f"The key {key} already opens the account of {owner.domain}; choose another one.")

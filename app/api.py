@@ -1,0 +1,158 @@
+"""POST /api/v1/conversions: key, limit, body, query, page; every error as JSON. Decisions 1 to 5, 13, 15."""
+
+import sqlite3
+from calendar import monthrange
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from flask import Blueprint, Flask, current_app, request
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException, UnsupportedMediaType
+
+from app import accounts, schemas, strategies, strict_json
+from app.accounts import LimitExceeded
+from app.database import Database
+
+PATH = "/api/v1/conversions"
+LARGEST_BODY = 64 * 1024  # bytes
+
+# "This is not an error; it simply indicates no users matched the filters."
+NOTHING_FOUND = {"message": "No conversions matched the given filters."}
+
+api = Blueprint("api", __name__)
+
+
+class BadRequest(Exception):
+    def __init__(self, sentence: str, **more):
+        self.answer = {"error": sentence, **more}
+
+
+class Unauthorized(Exception):
+    pass
+
+
+def init_app(app: Flask) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.json.sort_keys = False
+    app.json.ensure_ascii = False
+    app.url_map.merge_slashes = False  # it would answer with a redirect, in HTML
+    app.register_blueprint(api)
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(sqlite3.Error, database_error)
+
+
+@api.route(PATH, methods=["POST"], provide_automatic_options=False)
+def conversions():
+    database: Database = current_app.extensions["database"]
+    now = current_app.extensions["clock"]()
+
+    with database.reading() as connection:
+        account = authenticate(connection)
+    accounts.count_call(database, account, datetime.fromtimestamp(now, UTC).strftime("%Y-%m"))
+
+    query = schemas.load_query(body(), now) | {"account": account.id}
+    with database.reading() as connection:
+        page = strategies.page(connection, query)
+    return answer(page) if page else NOTHING_FOUND
+
+
+def authenticate(connection: sqlite3.Connection) -> accounts.Account:
+    key = request.headers.get("Authentication")
+    if not key:
+        raise Unauthorized("The request carries no key; send it in the header Authentication (not Authorization).")
+    account = accounts.authenticate(connection, key)
+    if account is None:
+        raise Unauthorized("The key in the header Authentication is unknown; send the key alone, without a word before it.")
+    return account
+
+
+def body() -> dict:
+    """The request's body; none and a blank one are {}."""
+    if request.query_string:
+        raise BadRequest("Send filters in the JSON body, not in the URL.")
+    raw = request.get_data(cache=False)
+    if not raw.strip(b" \t\r\n"):
+        return {}
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType(f"Send the body as Content-Type: application/json, not as {request.mimetype or 'nothing'}.")
+    try:
+        value = strict_json.parse(raw)
+    except ValueError as fault:
+        raise BadRequest(f"The body {fault}.") from None
+    if not isinstance(value, dict):
+        raise BadRequest(f"The body must be a JSON object, not {schemas.kind(value)}.")
+    return value
+
+
+def answer(page: strategies.Page) -> dict:
+    return {
+        "records": [
+            {
+                "email": email,
+                "timestamp": timestamp,
+                "conversion_page": conversion_page,
+                "previous_page": previous_page,
+                "conversion_meta": {"type": meta_type, "id": meta_id},
+            }
+            for _, email, timestamp, conversion_page, previous_page, meta_type, meta_id in page.conversions
+        ],
+        "pagination": {
+            "records_processed": page.records_processed,
+            "total_records": page.total_records,
+            "has_more": page.has_more,
+        },
+    }
+
+
+# Errors: {"error": "sentence"}, and for a 400 about fields their own sentences too.
+
+
+@api.errorhandler(BadRequest)
+def bad_request(error: BadRequest):
+    return error.answer, HTTPStatus.BAD_REQUEST
+
+
+@api.errorhandler(ValidationError)
+def wrong_fields(error: ValidationError):
+    names = list(error.messages)
+    told = dict(list(error.messages.items())[: schemas.MOST_FAULTS])
+    more = f" and {len(names) - len(told)} more" if len(told) < len(names) else ""
+    return {"error": f"The body has faults in: {', '.join(told)}{more}.", "fields": told}, HTTPStatus.BAD_REQUEST
+
+
+@api.errorhandler(Unauthorized)
+def unauthorized(error: Unauthorized):
+    return {"error": str(error)}, HTTPStatus.UNAUTHORIZED
+
+
+@api.errorhandler(LimitExceeded)
+def limit_exceeded(error: LimitExceeded):
+    account = error.account
+    answer = {"error": "API monthly limit exceeded.", "limit": account.monthly_limit, "used": error.used, "domain": account.domain}
+    return answer, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(seconds_left_in_month(current_app.extensions["clock"]()))}
+
+
+def seconds_left_in_month(now: int) -> int:
+    moment = datetime.fromtimestamp(now, UTC)
+    _, days = monthrange(moment.year, moment.month)
+    end = datetime(moment.year, moment.month, days, 23, 59, 59, tzinfo=UTC)
+    return int(end.timestamp()) + 1 - now
+
+
+def http_error(error: HTTPException):
+    """What Flask refuses by itself, in JSON instead of HTML; its headers, such as Allow, stay."""
+    sentences = {
+        404: f"There is nothing at {request.path}; conversions are at POST {PATH}.",
+        405: f"{request.path} takes POST, not {request.method}.",
+        413: f"The body is larger than {LARGEST_BODY} bytes, the most that is taken.",
+        500: "The server failed; its log says why.",
+    }
+    response = error.get_response()
+    response.data = current_app.json.dumps({"error": sentences.get(error.code, error.description)})
+    response.content_type = "application/json"
+    return response
+
+
+def database_error(error: sqlite3.Error):
+    current_app.logger.error("The database cannot answer: %s", error)
+    return {"error": "The database cannot answer at the moment; the server's log says why."}, HTTPStatus.SERVICE_UNAVAILABLE

@@ -1,0 +1,117 @@
+"""The database file: its creation, and transactions on it, for reading (one snapshot) and for writing (whole or not at all)."""
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from sqlite3 import Connection
+
+_HERE = Path(__file__).parent
+SHIPPED = _HERE if (_HERE / "schema.sql").exists() else _HERE.parent  # an installed package; a checkout
+SCHEMA = SHIPPED / "schema.sql"
+SCHEMA_VERSION = 1  # schema.sql's user_version
+
+PATIENCE = 5  # seconds to wait for another program that writes
+IDLE_CONNECTIONS = 8  # of each kind; a new connection costs as much as a page
+
+
+class Database:
+    """One file, and connections to it that wait for their next use; safe to share between threads.
+
+    Whatever goes wrong with the file is raised as sqlite3.Error.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._idle: dict[str, deque[Connection]] = {"ro": deque(), "rw": deque()}
+
+    def exists(self) -> bool:
+        return self.path.exists() and self.path.stat().st_size > 0
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the data, whatever is written meanwhile, and cannot write."""
+        with self._connection("ro") as connection:
+            connection.execute("BEGIN")
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is committed at the end, or, if an exception leaves it, was never there."""
+        with self._connection("rw") as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def creating(self) -> Iterator[Connection]:
+        """The same as writing, and makes the file and its tables in that transaction, where they are not there yet."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = _connect(self.path, "rwc")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
+            connection.execute("PRAGMA cache_size = -65536")  # KiB: to fill a dozen indexes is to write all over the file
+            connection.execute("BEGIN IMMEDIATE")
+            indexes = []
+            if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
+                for statement in _statements(SCHEMA.read_text(encoding="utf-8")):
+                    if "CREATE INDEX" in statement:
+                        indexes.append(statement)
+                    else:
+                        connection.execute(statement)
+            _check_version(connection, self.path)
+            yield connection
+            for statement in indexes:
+                connection.execute(statement)
+            connection.execute("ANALYZE")  # so that of two filters the rarer one is looked up
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _connection(self, mode: str) -> Iterator[Connection]:
+        idle = self._idle[mode]
+        try:
+            connection = idle.pop()
+        except IndexError:
+            connection = _connect(self.path, mode)
+            _check_version(connection, self.path)
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if len(idle) < IDLE_CONNECTIONS:
+            idle.append(connection)
+        else:
+            connection.close()
+
+
+def _connect(path: Path, mode: str) -> Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    try:
+        connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    except sqlite3.OperationalError as error:
+        raise sqlite3.OperationalError(f"{path}: {error}") from None
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")  # with WAL, losing power can undo the last commits, not break the file
+    return connection
+
+
+def _check_version(connection: Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != SCHEMA_VERSION:
+        connection.close()
+        raise sqlite3.DatabaseError(f"{path} has schema version {version}, and this program needs {SCHEMA_VERSION}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

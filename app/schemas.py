@@ -1,0 +1,246 @@
+"""What comes in and goes out, as marshmallow schemas: a request, an answer, an imported session. Decisions 3 to 8, 22.
+
+Answers are not dumped by their schemas, which would cost twice all the rest: they describe them, and the tests load every answer
+with them. Where marshmallow is lenient (true or "50" as an integer), the fields here are not.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+from difflib import get_close_matches
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate
+
+from app import attribution, instants
+
+MOST_FAULTS = 20  # that one answer or one import tells in full
+LARGEST_OFFSET = 2**63 - 1
+DEFAULT_WINDOW = int(timedelta(days=30).total_seconds())
+LONGEST_SESSION = instants.DAY
+
+
+def kind(value) -> str:
+    """What JSON calls the value, for sentences."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    kinds = {str: "a string", int: "a number", Decimal: "a number", list: "an array", dict: "an object"}
+    return kinds[type(value)]
+
+
+# Fields
+
+
+class Exact(fields.Field):
+    """A field of one type of JSON, that nothing else is turned into."""
+
+    default_error_messages = {"required": "Is missing.", "null": "{wanted}, not null.", "type": "{wanted}, not {kind}."}
+    wanted: str
+
+    def make_error(self, key, **values):
+        return super().make_error(key, wanted=self.wanted, **values)
+
+    def refuse(self, value):
+        raise self.make_error("type", kind=kind(value))
+
+
+class Text(Exact):
+    """A string, which is taken as it is: never trimmed, never normalised."""
+
+    wanted = "Must be a string"
+
+    def _deserialize(self, value, attr, data, **kwargs) -> str:
+        return value if isinstance(value, str) else self.refuse(value)
+
+
+class Offset(Exact):
+    """A whole number as JSON Schema understands it: 50, and 50.0 too."""
+
+    wanted = f"Must be an integer from 0 to {LARGEST_OFFSET}"
+
+    def _deserialize(self, value, attr, data, **kwargs) -> int:
+        if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+            self.refuse(value)
+        # The range first: 1e999999 as an integer would fill the memory.
+        if not 0 <= value <= LARGEST_OFFSET or value != int(value):
+            raise ValidationError(f"{self.wanted}, not {value}.")
+        return int(value)
+
+
+class Date(Text):
+    """One edge of the window, as an instant: "start" is the first second that the text names, "end" the last."""
+
+    def __init__(self, edge: str, **kwargs):
+        super().__init__(**kwargs)
+        self.edge = edge
+
+    def _deserialize(self, value, attr, data, **kwargs) -> int:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return instants.parse(text, self.edge)
+        except ValueError as fault:
+            raise ValidationError(str(fault)) from None
+
+
+class Moment(Date):
+    """A moment of an imported session, as an instant; fractions of its second are dropped."""
+
+    def __init__(self, **kwargs):
+        super().__init__("end", **kwargs)
+
+    def _deserialize(self, value, attr, data, **kwargs) -> int:
+        moment = super()._deserialize(value, attr, data, **kwargs)
+        if len(value) <= len("YYYY-MM-DD"):
+            raise ValidationError("Must have a time of day, for example 2025-07-15T10:00:00Z.")
+        if not instants.EARLIEST <= moment <= instants.LATEST:
+            raise ValidationError("Must be within the years 1 to 9999 UTC.")
+        return moment
+
+
+class Url(Text):
+    """A full URL."""
+
+    def _deserialize(self, value, attr, data, **kwargs) -> str:
+        url = super()._deserialize(value, attr, data, **kwargs)
+        if attribution.host(url) is None:
+            raise ValidationError("Must be a full URL, for example https://example.com/pricing.")
+        return url
+
+
+class List(fields.List):
+    default_error_messages = {"required": "Is missing.", "null": "Must be an array, not null.", "invalid": "Must be an array."}
+
+
+class Nested(fields.Nested):
+    default_error_messages = {"required": "Is missing.", "null": "Must be an object, not null.", "type": "Must be an object."}
+
+
+class Strict(Schema):
+    """Refuses a field that it does not know, and names the nearest one that it does."""
+
+    error_messages = {"type": "Must be an object."}
+
+    def handle_error(self, error: ValidationError, data, **kwargs):
+        unknown = [name for name, sentences in error.messages.items() if name not in self.fields and name != "_schema"]
+        for name in unknown[:MOST_FAULTS]:
+            near = get_close_matches(name, self.fields, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.fields)}."
+            error.messages[name] = [f"Unknown field: {advice}"]
+        raise error
+
+
+# The request
+
+
+class Query(Strict):
+    """The body of a request: the page's place, the window, and filters, each of which "use[s] exact match logic"."""
+
+    offset = Offset(load_default=0)
+    start_date = Date("start", attribute="start")
+    end_date = Date("end", attribute="end")
+    conversion_page = Text()
+    meta_type = Text()
+    meta_id = Text()
+    source = Text()
+    medium = Text()
+    campaign = Text()
+    content = Text()
+    term = Text()
+    landing_page = Text()
+
+
+_query = Query()
+
+
+def load_query(body: dict, now: int) -> dict:
+    """The body as strategies.page takes it: "offset", "start" and "end" (instants), and those filters that it has.
+
+    "Unless otherwise specified, the query defaults to a 30-day time window." Raises marshmallow.ValidationError.
+    """
+    query = _query.load(body)
+    query.setdefault("end", now)
+    query.setdefault("start", query["end"] - DEFAULT_WINDOW)
+    return query
+
+
+# The answer
+
+
+class ConversionMeta(Strict):
+    type = Text(required=True)
+    id = Text(required=True)
+
+
+class Conversion(Strict):
+    email = Text(required=True, allow_none=True)
+    timestamp = Text(required=True, validate=validate.Regexp(r"\A\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\Z"))
+    conversion_page = Text(required=True)
+    previous_page = Text(required=True, allow_none=True)
+    conversion_meta = Nested(ConversionMeta, required=True)
+
+
+class Pagination(Strict):
+    records_processed = Offset(required=True)
+    total_records = Offset(required=True)
+    has_more = fields.Boolean(required=True, truthy={True}, falsy={False})
+
+
+class ConversionsPage(Strict):
+    records = List(Nested(Conversion), required=True)
+    pagination = Nested(Pagination, required=True)
+
+
+class NothingFound(Strict):
+    message = Text(required=True, validate=validate.Equal("No conversions matched the given filters."))
+
+
+class Fault(Strict):
+    error = Text(required=True)
+    fields_ = fields.Dict(keys=Text(), values=List(Text()), data_key="fields")
+
+
+class LimitExceeded(Strict):
+    error = Text(required=True, validate=validate.Equal("API monthly limit exceeded."))
+    limit = Offset(required=True)
+    used = Offset(required=True)
+    domain = Text(required=True)
+
+
+# The imported session
+
+
+class ImportedConversion(Conversion):
+    """ "In the shape in which the API returns them"; an address or a previous page that is not known may be left out."""
+
+    email = Text(load_default=None, allow_none=True)
+    timestamp = Moment(required=True)
+    conversion_page = Url(required=True)
+    previous_page = Url(load_default=None, allow_none=True)
+
+
+class ImportedSession(Strict):
+    session_id = Text(validate=validate.Length(min=1, error="Must not be empty."))
+    started_at = Moment(required=True)
+    ended_at = Moment()
+    landing_page = Url(required=True)
+    referrer = Url(load_default=None, allow_none=True)
+    utm_source = Text(load_default=None, allow_none=True)
+    utm_medium = Text(load_default=None, allow_none=True)
+    utm_campaign = Text(load_default=None, allow_none=True)
+    utm_content = Text(load_default=None, allow_none=True)
+    utm_term = Text(load_default=None, allow_none=True)
+    conversions = List(Nested(ImportedConversion), load_default=list)
+
+    @post_load
+    def _times(self, session: dict, **kwargs) -> dict:
+        """ "A conversion lies within its session, a session lasts at most 24 hours." """
+        moments = [conversion["timestamp"] for conversion in session["conversions"]]
+        start, end = session["started_at"], session.setdefault("ended_at", max(moments, default=session["started_at"]))
+        if end < start:
+            raise ValidationError("Must not be before started_at.", "ended_at")
+        if end - start > LONGEST_SESSION:
+            raise ValidationError("Must be at most 24 hours after started_at.", "ended_at")
+        outside = {n: {"timestamp": ["Must lie within its session."]} for n, at in enumerate(moments) if not start <= at <= end}
+        if outside:
+            raise ValidationError({"conversions": outside})
+        return session

@@ -1,0 +1,122 @@
+"""The traffic of the bundled accounts, made up: the days of example.com, and evenly spaced series of sessions.
+
+Sessions come in the form in which schemas.ImportedSession loads them.
+
+The same day is the same on every machine for ever: of Python's random numbers only random() is taken, the one whose sequence Python
+promises to keep.
+"""
+
+import json
+from bisect import bisect
+from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import accumulate
+from random import Random
+
+from app import attribution, instants, schemas
+from app.database import SHIPPED
+
+SEED = SHIPPED / "seed"
+NO_UTM = dict.fromkeys(attribution.UTM)
+NOON, HALF_AN_HOUR = 43_200, 1_800
+
+
+def accounts() -> list[dict]:
+    """The bundled accounts, as seed/accounts.json describes them; "series" and "daily" say what their traffic is like."""
+    return _read("accounts.json")
+
+
+def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:
+    """The sessions of a bundled account: of its daily traffic, the days after the one given, up to and including the as-of day."""
+    if "daily" in account:
+        kind = _read(account["daily"])
+        day = after + timedelta(days=1) if after else date.fromisoformat(kind["first_day"])
+        while day <= as_of:
+            yield from _day(kind, account["domain"], day)
+            day += timedelta(days=1)
+    for series in reversed(account.get("series", [])):
+        yield from _series(series, account["domain"], as_of)
+    if "sessions" in account:
+        for line in (SEED / account["sessions"]).read_text(encoding="utf-8").splitlines():
+            yield schemas.ImportedSession().loads(line)
+
+
+def _read(name: str):
+    return json.loads((SEED / name).read_text(encoding="utf-8"))
+
+
+def _series(series: dict, domain: str, as_of: date) -> Iterator[dict]:
+    """A series of sessions, oldest first: of the newest ones (all, or "of_newest") every so-manieth converts."""
+    name = series["campaign"]
+    if "newest_at" in series:
+        newest = instants.parse(series["newest_at"], "start")
+    else:
+        newest = instants.parse(as_of.isoformat(), "start") - series.get("before_midnight", NOON)
+    every, apart = series.get("every", 1), series.get("apart", 30)
+    for place in reversed(range(series["sessions"])):
+        start = newest - place * series.get("spacing", 300)
+        converts = place < series.get("of_newest", series["sessions"]) and place % every == 0
+        times = [start + n * apart for n in range(series.get("conversions", 1))] if converts else []
+        yield {
+            "session_id": f"{name}-{place}",
+            "started_at": start,
+            "ended_at": max([start + HALF_AN_HOUR, *times]),
+            "landing_page": f"https://{domain}/{name}",
+            "referrer": "https://www.google.com/",
+            **NO_UTM,
+            "utm_campaign": name,
+            "conversions": [
+                {
+                    "email": f"visitor-{place}@mail.example" if series.get("email", True) else None,
+                    "timestamp": at,
+                    "conversion_page": f"https://{domain}/thank-you",
+                    "previous_page": f"https://{domain}/{name}",
+                    "conversion_meta": {"type": "html_form", "id": name},
+                }
+                for at in times
+            ],
+        }
+
+
+def _day(kind: dict, domain: str, day: date) -> Iterator[dict]:
+    random = Random(f"{domain} {day}").random
+
+    def pick(choices: list):
+        return choices[int(random() * len(choices))]
+
+    def pick_weighted(choices: list[dict]) -> dict:
+        sums = list(accumulate(choice["weight"] for choice in choices))
+        return choices[bisect(sums, random() * sums[-1])]
+
+    midnight = instants.parse(day.isoformat(), "start")
+    hour_sums = list(accumulate(kind["hours"]))
+    fewest, most = kind["sessions"]["weekday" if day.weekday() < 5 else "weekend"]
+    starts = sorted(
+        midnight + bisect(hour_sums, random() * hour_sums[-1]) * 3600 + int(random() * 3600)
+        for _ in range(fewest + int(random() * (most - fewest + 1)))
+    )
+    for number, start in enumerate(starts):
+        channel, landing = pick_weighted(kind["channels"]), pick_weighted(kind["landing_pages"])["url"]
+        at, conversions = start, []
+        while random() < (kind["converts_again"] if conversions else kind["converts"]):
+            at += 30 + int(random() * 900)
+            point = pick_weighted(kind["conversions"])
+            email = f"{pick(kind['first_names'])}.{pick(kind['last_names'])}@{pick(kind['email_domains'])}"
+            conversions.append(
+                {
+                    "email": None if point.get("without_email") else email,
+                    "timestamp": at,
+                    "conversion_page": point["page"],
+                    "previous_page": pick(point["previous"]),
+                    "conversion_meta": {"type": point["type"], "id": point["id"]},
+                }
+            )
+        yield {
+            "session_id": f"{day}-{number}",
+            "started_at": start,
+            "ended_at": at + int(random() * 600),
+            "landing_page": f"{landing}?{channel['query']}" if "query" in channel else landing,
+            "referrer": channel.get("referrer"),
+            **NO_UTM,
+            "conversions": conversions,
+        }
