@@ -1,0 +1,87 @@
+"""A server of its own for each test, asked as a client would ask it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app import create_app
+
+NOW = "2025-08-15T12:00:00Z"
+
+
+class Hub:
+    """The app on a database file of its own, at a fixed time; asked through HTTP and the command line alone."""
+
+    def __init__(self, path: Path, now: str = NOW):
+        self.path = path
+        self.app = create_app({"DATABASE": path, "NOW": now})
+        self.client = self.app.test_client()
+
+    def run(self, *arguments: str, stdin: str | bytes = ""):
+        """The outcome of `flask ARGUMENTS`: exit_code, stdout, stderr."""
+        return self.app.test_cli_runner().invoke(args=list(arguments), input=stdin)
+
+    def load(self, sessions: list[dict], domain: str = "example.com", key: str = "key", *options: str) -> None:
+        lines = "".join(json.dumps(session) + "\n" for session in sessions)
+        outcome = self.run("import", "-", "--domain", domain, "--key", key, *options, stdin=lines)
+        assert outcome.exit_code == 0, outcome.output
+
+    def post(self, body: str | bytes, key: str | None = "key", content_type: str | None = "application/json", **more):
+        """The response to a body given to the letter."""
+        headers = more.pop("headers", {}) | ({"Authentication": key} if key is not None else {})
+        return self.client.post("/api/v1/conversions", data=body, headers=headers, content_type=content_type, **more)
+
+    def ask(self, query: dict, key: str = "key") -> dict:
+        """The answer, which must be 200."""
+        response = self.post(json.dumps(query), key)
+        assert response.status_code == 200, response.text
+        return response.json
+
+    def walk(self, query: dict, key: str = "key") -> Iterator[dict]:
+        """The pages, each with records_processed of the one before as its offset; none where nothing was found."""
+        offset = 0
+        while True:
+            page = self.ask(query | {"offset": offset}, key)
+            if "message" in page:
+                return
+            yield page
+            if not page["pagination"]["has_more"]:
+                return
+            assert page["pagination"]["records_processed"] > offset
+            offset = page["pagination"]["records_processed"]
+
+    def everything(self, query: dict, key: str = "key") -> list[dict]:
+        """The records of all pages."""
+        return [record for page in self.walk(query, key) for record in page["records"]]
+
+
+@pytest.fixture
+def hub(tmp_path) -> Hub:
+    """A server whose database does not exist until something is loaded."""
+    return Hub(tmp_path / "conversions.sqlite")
+
+
+@pytest.fixture(scope="session")
+def bundled(tmp_path_factory) -> Hub:
+    """A server with the bundled data of the day of NOW, for tests that change nothing."""
+    hub = Hub(tmp_path_factory.mktemp("bundled") / "conversions.sqlite")
+    assert hub.run("seed").exit_code == 0
+    return hub
+
+
+def a_session(**fields) -> dict:
+    """A session in the import format, complete but for what the test is about."""
+    return {"started_at": "2025-08-01T10:00:00Z", "landing_page": "https://example.com/"} | fields
+
+
+def a_conversion(**fields) -> dict:
+    """A conversion in the import format, likewise."""
+    return {
+        "email": "a@example.org",
+        "timestamp": "2025-08-01 10:00:00",
+        "conversion_page": "https://example.com/thankyou",
+        "previous_page": None,
+        "conversion_meta": {"type": "html_form", "id": "form"},
+    } | fields
