@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -94,7 +95,7 @@ def _progress(file) -> Iterator[Iterator[bytes]]:
         size = os.fstat(file.fileno()).st_size
     except OSError:
         size = 0
-    with click.progressbar(length=size or None, label="Importing", file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(length=size or None, label="Importing", file=sys.stderr) as bar:
 
         def lines():
             for line in file:
