@@ -95,7 +95,7 @@ def _progress(file) -> Iterator[Iterator[bytes]]:
         size = os.fstat(file.fileno()).st_size
     except OSError:
         size = 0
-    with click.progressbar(length=size or None, label="Importing", file=sys.stderr) as bar:
+    with click.progressbar(file, length=size or None, label="Importing", file=sys.stderr) as bar:
 
         def lines():
             for line in file:
