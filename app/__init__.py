@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import click
 from flask import Flask
 
 from app import api, cli, instants
@@ -12,7 +13,7 @@ from app.database import Database
 def create_app(settings: dict | None = None) -> Flask:
     """The app, set up from environment variables (README: Settings), and from the settings given, which win.
 
-    Raises ValueError with a sentence where a setting is wrong.
+    Raises click.ClickException with a sentence where a setting is wrong.
     """
     app = Flask(__name__)
     app.config.from_mapping(DATABASE=Path(app.instance_path) / "conversions.sqlite", NOW=None)
@@ -31,7 +32,7 @@ def _clock(setting: str | None):
     if not setting:
         return lambda: int(time.time())
     try:
-        now = instants.parse(setting, "end")
+        now = instants.parse(setting, "start")
     except ValueError as fault:
-        raise ValueError(f"CONVERSIONS_NOW: {fault}") from None
-    return lambda: now
+        raise click.ClickException(f"The setting CONVERSIONS_NOW is wrong: {setting}. {fault}") from None
+    return lambda: min(max(now, instants.EARLIEST), instants.LATEST)

@@ -147,15 +147,14 @@ def seconds_left_in_month(now: int) -> int:
 def http_error(error: HTTPException):
     """What Flask refuses by itself, in JSON instead of HTML; its headers, such as Allow, stay."""
     sentences = {
+        400: "The request broke off, or is not valid HTTP.",
         404: f"There is nothing at {request.path}; conversions are at POST {PATH}.",
         405: f"{request.path} takes POST, not {request.method}.",
         413: f"The body is larger than {LARGEST_BODY} bytes, the most that is taken.",
         500: "The server failed; its log says why.",
     }
-    response = error.get_response()
-    response.data = current_app.json.dumps({"error": sentences.get(error.code, error.description)})
-    response.content_type = "application/json"
-    return response
+    headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
+    return {"error": sentences.get(error.code, error.description)}, error.code, headers
 
 
 def database_error(error: sqlite3.Error):

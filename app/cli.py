@@ -30,7 +30,7 @@ def prepare_to_run(host: str, port: int, **_) -> None:
     """Makes the database where there is none, brings bundled data up to today, and says how to ask."""
     database = _database()
     with _clear_errors():
-        if not database.exists() or _has_bundled_data(database):
+        if not database.is_made() or _has_bundled_data(database):
             with database.creating() as connection:
                 loading.seed(connection, _today())
     if is_running_from_reloader():

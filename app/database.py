@@ -3,7 +3,7 @@
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -26,8 +26,12 @@ class Database:
         self.path = path
         self._idle: dict[str, deque[Connection]] = {"ro": deque(), "rw": deque()}
 
-    def exists(self) -> bool:
-        return self.path.exists() and self.path.stat().st_size > 0
+    def is_made(self) -> bool:
+        """Whether there is a file with tables in it: a creation that was killed leaves one without."""
+        if not self.path.exists():
+            return False
+        with closing(_connect(self.path, "ro")) as connection:
+            return not _is_empty(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -48,26 +52,19 @@ class Database:
     def creating(self) -> Iterator[Connection]:
         """The same as writing, and makes the file and its tables in that transaction, where they are not there yet."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = _connect(self.path, "rwc")
-        try:
+        with closing(_connect(self.path, "rwc")) as connection:
             connection.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
             connection.execute("PRAGMA cache_size = -65536")  # KiB: to fill a dozen indexes is to write all over the file
             connection.execute("BEGIN IMMEDIATE")
-            indexes = []
-            if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
-                for statement in _statements(SCHEMA.read_text(encoding="utf-8")):
-                    if "CREATE INDEX" in statement:
-                        indexes.append(statement)
-                    else:
-                        connection.execute(statement)
+            tables, indexes = _schema() if _is_empty(connection) else ([], [])
+            for statement in tables:
+                connection.execute(statement)
             _check_version(connection, self.path)
             yield connection
-            for statement in indexes:
+            for statement in indexes:  # last: to load first and index after takes half the time
                 connection.execute(statement)
             connection.execute("ANALYZE")  # so that of two filters the rarer one is looked up
             connection.execute("COMMIT")
-        finally:
-            connection.close()
 
     @contextmanager
     def _connection(self, mode: str) -> Iterator[Connection]:
@@ -101,6 +98,10 @@ def _connect(path: Path, mode: str) -> Connection:
     return connection
 
 
+def _is_empty(connection: Connection) -> bool:
+    return connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
+
+
 def _check_version(connection: Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version != SCHEMA_VERSION:
@@ -108,10 +109,12 @@ def _check_version(connection: Connection, path: Path) -> None:
         raise sqlite3.DatabaseError(f"{path} has schema version {version}, and this program needs {SCHEMA_VERSION}")
 
 
-def _statements(script: str) -> Iterator[str]:
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
+def _schema() -> tuple[list[str], list[str]]:
+    """The statements of schema.sql: those that make tables and triggers, and those that make indexes."""
+    statements = [""]
+    for line in SCHEMA.read_text(encoding="utf-8").splitlines(keepends=True):
+        statements[-1] += line
+        if sqlite3.complete_statement(statements[-1]):
+            statements.append("")
+    indexes = [statement for statement in statements if "CREATE INDEX" in statement]
+    return [statement for statement in statements if statement not in indexes], indexes
