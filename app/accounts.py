@@ -1,4 +1,4 @@
-"""Accounts: whose key a request carries, and how many calls of its month the account has left. Decisions 2, 14 to 16."""
+"""Accounts: whose key a request carries, and how many calls of its month the account has left. Decisions 25, 26."""
 
 import hashlib
 from sqlite3 import Connection

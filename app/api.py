@@ -1,4 +1,4 @@
-"""POST /api/v1/conversions: key, limit, body, query, page; every error as JSON. Decisions 1 to 5, 13, 15."""
+"""POST /api/v1/conversions: key, limit, body, query, page; every error as JSON. Decisions 2, 4, 5, 13, 26 to 28."""
 
 import sqlite3
 from calendar import monthrange

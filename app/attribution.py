@@ -1,4 +1,4 @@
-"""Where a session came from: what is derived from its referrer and landing page when no utm parameter says it. Decisions 17 to 20.
+"""Where a session came from: what is derived from its referrer and landing page when no utm parameter says it. Decisions 22 to 24.
 
 That utm_source and utm_medium override what is derived here stands in schema.sql.
 """

@@ -1,4 +1,4 @@
-"""The commands flask seed, import and walk, and what flask run does before it serves. Decisions 24 to 28."""
+"""The commands flask seed, import and walk, and what flask run does before it serves. Decisions 31, 32."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""Sessions into the database: a file that somebody imports, and the bundled data. Either is taken whole or not at all."""
+"""Sessions into the database: a file that somebody imports, and the bundled data. Decisions 22, 30, 31."""
 
 import secrets
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What comes in and goes out, as marshmallow schemas: a request, an answer, an imported session. Decisions 3 to 8, 22.
+"""What comes in and goes out, as marshmallow schemas: a request, an answer, an imported session. Decisions 6 to 8, 11, 20, 21, 30.
 
 Answers are not dumped by their schemas, which would cost twice all the rest: they describe them, and the tests load every answer
 with them. Where marshmallow is lenient (true or "50" as an integer), the fields here are not.

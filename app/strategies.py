@@ -1,4 +1,5 @@
 """The two strategies by which the endpoint pages, each as SQL beside the sentences of the published text that it carries out.
+Decisions 1, 12, 14 to 19, 28.
 
     page(connection, query)   the page that a request asks for, or None where nothing matches its filters
 
@@ -51,7 +52,7 @@ def page(connection: Connection, query: dict) -> Page | None:
 
 
 def has_session_filter(query: dict) -> bool:
-    """Decision 1: the presence of the key decides, "" included."""
+    """The presence of the key decides, "" included (decision 1)."""
     return any(name in query for name in SESSION_FILTERS)
 
 

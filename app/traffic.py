@@ -1,4 +1,5 @@
 """The traffic of the bundled accounts, made up: the days of example.com, and evenly spaced series of sessions.
+Decisions 29, 31.
 
 Sessions come in the form in which schemas.ImportedSession loads them.
 

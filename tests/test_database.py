@@ -1,0 +1,132 @@
+"""schema.sql: a wrong row is impossible, and every statement of the strategies finds its rows by the index meant for it."""
+
+import sqlite3
+from itertools import combinations
+
+import pytest
+
+from app import accounts, schemas, strategies
+from app.database import SCHEMA
+
+SESSION = """
+INSERT INTO sessions VALUES ({id}, {account}, '{name}', {start}, {end}, NULL, NULL, 'x', 'y', '{source}', 'y', NULL, NULL, NULL, 'u')
+"""
+CONVERSION = "INSERT INTO conversions VALUES (NULL, {account}, {session}, {at}, NULL, 'p', NULL, 't', 'i')"
+
+
+def a_session(id=2, account=1, name="other", start=0, end=10, source="x") -> str:
+    return SESSION.format(**locals())
+
+
+def a_conversion(account=1, session=1, at=5) -> str:
+    return CONVERSION.format(**locals())
+
+
+@pytest.fixture
+def connection():
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.executescript(SCHEMA.read_text())
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("INSERT INTO accounts (domain) VALUES ('one.example'), ('two.example')")
+    connection.execute(a_session(id=1, name="first"))
+    return connection
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        pytest.param(a_session(), id="a session"),
+        pytest.param(a_session(end=86_400), id="a session of 24 hours"),
+        pytest.param(a_session(account=2, name="first"), id="another account's session of the same session_id"),
+        pytest.param(a_conversion(at=0), id="a conversion when its session starts"),
+        pytest.param(a_conversion(at=10), id="a conversion when its session ends"),
+    ],
+)
+def test_a_right_row_is_taken(connection, right):
+    connection.execute(right)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param("INSERT INTO accounts (domain) VALUES ('')", id="an empty domain"),
+        pytest.param("INSERT INTO accounts (domain) VALUES ('one.example')", id="a domain twice"),
+        pytest.param("INSERT INTO accounts (domain, seeded_to) VALUES ('d', '2025-7-1')", id="a day in another form"),
+        pytest.param("INSERT INTO accounts (domain, monthly_limit) VALUES ('d', -1)", id="a negative limit"),
+        pytest.param("INSERT INTO keys VALUES (x'00', 1)", id="a key that is no SHA-256"),
+        pytest.param("INSERT INTO keys VALUES (zeroblob(32), 3)", id="a key of no account"),
+        pytest.param("INSERT INTO usage VALUES (1, '2025-13', 1)", id="a thirteenth month"),
+        pytest.param(a_session(account=3), id="a session of no account"),
+        pytest.param(a_session(name="first"), id="a session_id twice in an account"),
+        pytest.param(a_session(name=""), id="an empty session_id"),
+        pytest.param(a_session(end=-1), id="a session that ends before it starts"),
+        pytest.param(a_session(end=86_401), id="a session of more than 24 hours"),
+        pytest.param(a_session(source="z"), id="a source that is neither utm_source nor the derived one"),
+        pytest.param("UPDATE sessions SET utm_source = 'z'", id="a utm_source that does not override"),
+        pytest.param("UPDATE sessions SET utm_medium = 'z'", id="a utm_medium that does not override"),
+        pytest.param("UPDATE sessions SET started_at = 1", id="a session that moves"),
+        pytest.param(a_conversion(session=2), id="a conversion of no session"),
+        pytest.param(a_conversion(account=2), id="a conversion of one account in another's session"),
+        pytest.param(a_conversion(at=-1), id="a conversion before its session"),
+        pytest.param(a_conversion(at=11), id="a conversion after its session"),
+        pytest.param("UPDATE conversions SET timestamp = 11", id="a conversion that moves out of its session"),
+    ],
+)
+def test_a_wrong_row_is_refused(connection, wrong):
+    connection.execute(a_conversion())
+    with pytest.raises(sqlite3.IntegrityError):
+        connection.execute(wrong)
+
+
+def test_an_account_takes_its_sessions_and_conversions_along(connection):
+    connection.execute(a_conversion())
+    connection.execute("DELETE FROM accounts")
+    assert connection.execute("SELECT count(*) FROM sessions, conversions").fetchone() == (0,)
+
+
+FILTERS = {
+    "conversion_page": "https://www.example.com/request-a-demo/",
+    "meta_type": "html_form",
+    "meta_id": "request-a-demo-form",
+    "source": "google.com",
+    "medium": "cpc",
+    "campaign": "brand-search",
+    "content": "headline-a",
+    "term": "attribution software",
+    "landing_page": "https://example.com/pricing",
+}
+SOME_FILTERS = [names for many in (0, 1, 2) for names in combinations(FILTERS, many)]
+
+
+@pytest.mark.parametrize("names", SOME_FILTERS, ids=" and ".join)
+def test_every_statement_searches_an_index_that_a_filter_has(bundled, names):
+    plans = list(plans_of(bundled, {name: FILTERS[name] for name in names}))
+    found = {name for name in names if name in strategies.SESSION_FILTERS}
+    table, indexed = ("sessions", found) if found else ("conversions", set(names) or {"timestamp"})
+    assert len(plans) >= (4 if found else 2)
+    for plan in plans:
+        searched = [step for step in plan if step.startswith("SEARCH")]
+        assert searched[0].startswith(f"SEARCH {table} USING")
+        assert any(f"INDEX {table}_by_{name} (account_id=? AND " in searched[0] for name in indexed), plan
+        assert all("INDEX conversions_by_session" in step for step in searched[1:])
+        assert not [step for step in plan if step.startswith("SCAN") and step != "SCAN CONSTANT ROW"]
+        assert not [step for step in plan if "TEMP B-TREE" in step]
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_count_by_one_filter_reads_the_index_alone(bundled, name):
+    count, *_ = plans_of(bundled, {name: FILTERS[name]})
+    assert f"USING COVERING INDEX {'sessions' if name in strategies.SESSION_FILTERS else 'conversions'}_by_{name}" in count[-1]
+
+
+def plans_of(bundled, filters: dict):
+    """The query plan of each statement that a request for the second page runs."""
+    with bundled.app.extensions["database"].reading() as connection:
+        account = accounts.authenticate(connection, "YOUR_API_KEY")
+        query = schemas.load_query(filters | {"offset": 1}, bundled.app.extensions["clock"]()) | {"account": account.id}
+        statements = []
+        connection.set_trace_callback(statements.append)
+        strategies.page(connection, query)
+        connection.set_trace_callback(None)
+        for statement in statements:
+            yield [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]

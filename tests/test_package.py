@@ -1,0 +1,31 @@
+"""What is shipped: the wheel, the top level, the house rules that a tool can check."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_wheel_brings_the_schema_and_the_bundled_data(tmp_path):
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "--wheel-dir", tmp_path, ROOT], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    shipped = set(zipfile.ZipFile(wheel).namelist())
+    assert "app/schema.sql" in shipped
+    assert {f"app/seed/{file.name}" for file in (ROOT / "seed").iterdir()} <= shipped
+    assert {f"app/{file.name}" for file in (ROOT / "app").glob("*.py")} <= shipped
+    assert not [name for name in shipped if name.startswith("tests")]
+
+
+def test_the_top_level_holds_what_was_agreed_and_nothing_else():
+    agreed = {"README.md", "setup.cfg", "pyproject.toml", "schema.sql", "wsgi.py", "app", "seed", "tests"}
+    made = {"build", "instance", "attributionhub_conversions.egg-info"}
+    assert {file.name for file in ROOT.iterdir() if not file.name.startswith(".")} - made == agreed
+
+
+def test_ruff_finds_nothing():
+    for check in (["check"], ["format", "--check"]):
+        done = subprocess.run([sys.executable, "-m", "ruff", *check, ROOT], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
