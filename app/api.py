@@ -71,6 +71,9 @@ def body() -> dict:
     """The request's body; none and a blank one are {}."""
     if request.query_string:
         raise BadRequest("Send filters in the JSON body, not in the URL.")
+    has_no_end = request.content_length is None and not request.environ.get("wsgi.input_terminated")
+    if has_no_end and "Transfer-Encoding" in request.headers:
+        raise BadRequest("The server in front passes no chunked bodies on; send one with its Content-Length.")
     raw = request.get_data(cache=False)
     if len(raw) > LARGEST_BODY:
         raise RequestEntityTooLarge

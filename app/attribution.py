@@ -33,8 +33,8 @@ _SOCIAL = frozenset(
 )
 _WEBMAIL = frozenset(
     """
-    fastmail.com gmail.com gmx.com gmx.de gmx.net hey.com hotmail.com live.com mail.com mail.ru office.com outlook.com proton.me
-    protonmail.com tutanota.com web.de zoho.com
+    fastmail.com gmail.com gmx.com gmx.de gmx.net hey.com hotmail.com live.com mail.com mail.ru office.com office365.com outlook.com
+    proton.me protonmail.com tutanota.com web.de zoho.com
     """.split()
 )
 
@@ -95,13 +95,13 @@ def derive(referrer: str | None, is_paid_click: bool, own_domain: str) -> tuple[
     if source == own_domain:
         source, medium = DIRECT
     else:
-        medium = _medium(source)
+        medium = _medium(referring_host, source)
     return source, "cpc" if is_paid_click else medium
 
 
-def _medium(source: str) -> str:
+def _medium(host: str, source: str) -> str:
     if source in _SEARCH or _SEARCH_IN_EVERY_COUNTRY.fullmatch(source):
-        return "organic"
+        return "email" if host.startswith("mail.") else "organic"  # mail.google.com
     if source in _SOCIAL:
         return "social"
     if source in _WEBMAIL:

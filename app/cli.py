@@ -73,9 +73,10 @@ def import_(file, domain: str, key: str | None, monthly_limit: int | None, repla
     FILE is taken whole or not at all; "-" reads standard input. The README describes the format. Makes the database and the
     account where they are missing.
     """
-    primary = attribution.primary_domain(domain.lower())
+    host = attribution.host(f"https://{domain}/")
+    primary = attribution.primary_domain(host) if host else "one such as example.com"
     if domain != primary:
-        raise click.BadParameter(f"an account has a primary domain: for {domain}, that is {primary}.", param_hint="--domain")
+        raise click.BadParameter(f"an account has a primary domain: instead of {domain!r}, {primary}.", param_hint="--domain")
     if key is not None and not (key.isascii() and key.isprintable() and key and " " not in key):
         raise click.BadParameter("a key is made of printable ASCII characters, without spaces.", param_hint="--key")
 

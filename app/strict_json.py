@@ -15,6 +15,7 @@ _BLANK = " \t\n\r"
 _STRING = r'"(?:[^"\\]|\\.)*+"?'
 _LAST_COMMA = rf"([{_BLANK}]*+),(?=[{_BLANK}]*+[}}\]])"
 _MEMBER_END = re.compile(rf"{_STRING}(?:{_LAST_COMMA})?|[^{_BLANK},:\[{{]{_LAST_COMMA}", re.DOTALL)
+_CONSTANT = re.compile(rf"{_STRING}|(NaN|-?Infinity)", re.DOTALL)
 _NESTING = re.compile(rf"{_STRING}|[\[{{}}\]]", re.DOTALL)
 
 
@@ -31,13 +32,16 @@ def parse(raw: bytes):
         raise ValueError(f"is nested more than {DEEPEST} deep")
     try:
         return _decoder.decode(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, _Constant):
         pass
     try:
         return _decoder.decode(_without_last_commas(text))
     except json.JSONDecodeError as fault:
-        found = repr(text[fault.pos]) if fault.pos < len(text) else "its end"
-        raise ValueError(f"is not valid JSON at line {fault.lineno}, column {fault.colno}, where {found} stands") from None
+        place = fault
+    except _Constant:
+        place = json.JSONDecodeError("", text, next(found.start(1) for found in _CONSTANT.finditer(text) if found[1]))
+    stands = repr(text[place.pos]) if place.pos < len(text) else "its end"
+    raise ValueError(f"is not valid JSON at line {place.lineno}, column {place.colno}, where {stands} stands")
 
 
 def _without_last_commas(text: str) -> str:
@@ -96,8 +100,12 @@ def _sane(digits: str) -> str:
     return digits
 
 
-def _no_constant(name: str):
-    raise ValueError(f"has {name}, which is not JSON")
+class _Constant(Exception):
+    """NaN, Infinity or -Infinity, which Python's reader takes for numbers."""
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_no_constant)
+def _refuse_constant(name: str):
+    raise _Constant
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_refuse_constant)

@@ -1,0 +1,44 @@
+"""Readers beside a writer: a page is of one state of the data, and a reader does not wait."""
+
+import pytest
+
+from app import accounts, loading, schemas, strategies
+from tests.conftest import a_conversion, a_session
+
+
+@pytest.mark.decision(28)
+@pytest.mark.parametrize("filters", [{}, {"source": "(direct)"}], ids=["direct", "session"])
+def test_a_page_is_of_one_state_of_the_data_while_another_is_written(hub, filters):
+    hub.load([a_session(session_id=f"old-{n}", conversions=[a_conversion()]) for n in range(3)])
+    database = hub.app.extensions["database"]
+    with database.reading() as connection:
+        account = accounts.authenticate(connection, "key")
+        query = schemas.load_query(filters, hub.app.extensions["clock"]()) | {"account": account.id}
+
+        def look_while_more_is_written(statement: str) -> None:
+            connection.set_trace_callback(None)
+            hub.load([a_session(session_id=f"new-{n}", conversions=[a_conversion()]) for n in range(5)])
+
+        # As soon as the first statement of the page has run, another connection commits more conversions.
+        connection.set_trace_callback(look_while_more_is_written)
+        page = strategies.page(connection, query)
+    assert (len(page.conversions), page.total_records) == (3, 3)
+    assert len(hub.everything(filters)) == 8
+
+
+def test_a_reader_goes_on_while_a_writer_holds_the_database(hub):
+    hub.load([a_session(conversions=[a_conversion()])])
+    with hub.app.extensions["database"].creating() as connection:
+        connection.execute(loading.FORGET_SESSIONS, {"account": 1})
+        assert len(hub.ask({})["records"]) == 1
+    assert "message" in hub.ask({})
+
+
+def test_an_account_with_a_limit_waits_for_a_writer_and_then_gets_a_503(hub, monkeypatch):
+    monkeypatch.setattr("app.database.PATIENCE", 0.1)
+    hub.load([a_session(conversions=[a_conversion()])], "example.com", "key", "--monthly-limit", "5")
+    with hub.app.extensions["database"].creating():
+        response = hub.post("{}")
+    assert response.status_code == 503
+    assert response.json == {"error": "The database cannot answer at the moment; the server's log says why."}
+    assert hub.post("{}").status_code == 200
