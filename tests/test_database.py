@@ -9,7 +9,8 @@ from app import accounts, schemas, strategies
 from app.database import SCHEMA
 
 SESSION = """
-INSERT INTO sessions VALUES ({id}, {account}, '{name}', {start}, {end}, NULL, NULL, 'x', 'y', '{source}', 'y', NULL, NULL, NULL, 'u')
+INSERT INTO sessions
+VALUES ({id}, {account}, '{name}', {start}, {end}, NULL, NULL, 'x', 'y', '{source}', 'y', NULL, NULL, NULL, 'u')
 """
 CONVERSION = "INSERT INTO conversions VALUES (NULL, {account}, {session}, {at}, NULL, 'p', NULL, 't', 'i')"
 

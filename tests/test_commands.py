@@ -1,0 +1,359 @@
+"""The commands and the settings (section 7), as they are typed: what they print, what they leave behind, how they fail."""
+
+import json
+import re
+import shlex
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from app import create_app
+from tests.conftest import NOW, Hub, a_conversion, a_session
+from tests.test_import import flask, lines, tables
+
+KEYS = ["YOUR_API_KEY", "published-sample", "dense", "sparse", "empty", "boundaries", "over-limit"]
+
+
+def import_into(hub: Hub, domain: str, *options: str, sessions: tuple = (a_session(conversions=[a_conversion()]),)):
+    return hub.run("import", "-", "--domain", domain, *options, stdin=lines(*sessions))
+
+
+def sentence(outcome, *words: str) -> None:
+    """The command failed with one clear sentence, which holds these words."""
+    assert outcome.exit_code == 1, outcome.output
+    assert outcome.stdout == ""
+    assert re.fullmatch(r"Error: .+\n", outcome.stderr), outcome.stderr
+    for word in words:
+        assert word in outcome.stderr
+
+
+# flask seed
+
+
+def test_seed_makes_the_database_and_says_where_it_is_and_up_to_which_day_it_goes(hub):
+    outcome = hub.run("seed")
+    assert outcome.exit_code == 0
+    assert str(hub.path) in outcome.stdout
+    assert "2025-08-15" in outcome.stdout
+    assert hub.ask({}, "YOUR_API_KEY")["records"]
+
+
+def test_seed_goes_up_to_the_day_of_as_of(hub):
+    outcome = hub.run("seed", "--as-of", "2025-07-03")
+    assert "2025-07-03" in outcome.stdout
+    window = {"start_date": "2025-01-01", "end_date": "2025-12-31"}
+    days = {record["timestamp"][:10] for record in hub.everything(window, "YOUR_API_KEY")}
+    assert days == {"2025-07-01", "2025-07-02", "2025-07-03"}
+
+
+@pytest.mark.parametrize("day", ["20250703", "2025-02-30", "yesterday", ""])
+def test_seed_refuses_what_is_no_day_and_makes_nothing(hub, day):
+    outcome = hub.run("seed", "--as-of", day)
+    assert outcome.exit_code != 0
+    assert "--as-of" in outcome.stderr
+    assert not hub.path.exists()
+
+
+# flask import
+
+
+def test_import_says_what_it_took(hub):
+    sessions = (a_session(conversions=[a_conversion(), a_conversion()]), a_session(conversions=[a_conversion()]))
+    outcome = import_into(hub, "example.com", "--key", "key", sessions=sessions)
+    assert "2 sessions with 3 conversions" in outcome.stdout
+    assert "example.com" in outcome.stdout
+
+
+def test_import_makes_a_key_prints_it_once_and_it_works(hub):
+    key = import_into(hub, "example.com").stdout.split()[-1]
+    assert len(hub.ask({}, key)["records"]) == 1
+    again = import_into(hub, "example.com")
+    assert again.exit_code == 0
+    assert "key" not in again.stdout
+    assert len(hub.ask({}, key)["records"]) == 2
+
+
+def test_import_makes_each_account_a_key_of_its_own(hub):
+    assert import_into(hub, "example.com").stdout.split()[-1] != import_into(hub, "example.org").stdout.split()[-1]
+
+
+def test_import_does_not_print_a_key_that_was_given(hub):
+    assert "chosen-key" not in import_into(hub, "example.com", "--key", "chosen-key").output
+    assert hub.ask({}, "chosen-key")["records"]
+
+
+def test_import_may_give_an_account_a_further_key(hub):
+    import_into(hub, "example.com", "--key", "first")
+    import_into(hub, "example.com", "--key", "second")
+    assert hub.ask({}, "first") == hub.ask({}, "second")
+    assert len(hub.ask({}, "first")["records"]) == 2
+
+
+def test_import_refuses_the_key_of_another_account_and_changes_nothing(hub):
+    import_into(hub, "example.com", "--key", "theirs")
+    before = tables(hub.path)
+    sentence(import_into(hub, "example.org", "--key", "theirs"), "theirs", "example.com")
+    assert tables(hub.path) == before
+
+
+@pytest.mark.parametrize("key", ["", "two words", " key", "schlüssel"])
+def test_import_refuses_a_key_that_a_header_cannot_carry(hub, key):
+    outcome = import_into(hub, "example.com", "--key", key)
+    assert outcome.exit_code != 0
+    assert "--key" in outcome.stderr
+    assert not hub.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("domain", "primary"),
+    [
+        ("www.example.com", "example.com"),
+        ("news.bbc.co.uk", "bbc.co.uk"),
+        ("EXAMPLE.com", "example.com"),
+        ("example.com.", "example.com"),
+        ("docs.somebody.github.io", "somebody.github.io"),
+    ],
+)
+def test_import_refuses_a_domain_that_is_not_a_primary_one_and_names_the_one_that_is(hub, domain, primary):
+    outcome = import_into(hub, domain)
+    assert outcome.exit_code != 0
+    assert "--domain" in outcome.stderr
+    assert outcome.stderr.endswith(f" {primary}.\n")
+    assert not hub.path.exists()
+
+
+@pytest.mark.parametrize("domain", ["https://example.com", "example.com/pricing", "example.com:443", "exa mple.com", ""])
+def test_import_refuses_what_is_no_domain(hub, domain):
+    outcome = import_into(hub, domain)
+    assert outcome.exit_code != 0
+    assert "--domain" in outcome.stderr
+    assert not hub.path.exists()
+
+
+@pytest.mark.parametrize("domain", ["example.com", "bbc.co.uk", "somebody.github.io", "localhost", "192.0.2.7"])
+def test_import_takes_a_domain_as_the_source_of_a_session_would_have_it(hub, domain):
+    assert import_into(hub, domain, "--key", "key").exit_code == 0
+    assert hub.ask({})["records"]
+
+
+def test_import_sets_the_monthly_limit(hub):
+    import_into(hub, "example.com", "--key", "key", "--monthly-limit", "2")
+    assert [hub.post("{}").status_code for _ in range(3)] == [200, 200, 429]
+    assert hub.post("{}").json == {"error": "API monthly limit exceeded.", "limit": 2, "used": 2, "domain": "example.com"}
+
+
+def test_import_leaves_the_monthly_limit_as_it_is_unless_it_is_given(hub):
+    import_into(hub, "example.com", "--key", "key", "--monthly-limit", "1")
+    import_into(hub, "example.com", "--key", "key")
+    assert [hub.post("{}").status_code for _ in range(2)] == [200, 429]
+    import_into(hub, "example.com", "--key", "key", "--monthly-limit", "3")
+    assert [hub.post("{}").status_code for _ in range(3)] == [200, 200, 429]
+
+
+@pytest.mark.parametrize("limit", ["-1", "1.5", "many", ""])
+def test_import_refuses_a_monthly_limit_that_is_none(hub, limit):
+    outcome = import_into(hub, "example.com", "--monthly-limit", limit)
+    assert outcome.exit_code != 0
+    assert "--monthly-limit" in outcome.stderr
+    assert not hub.path.exists()
+
+
+def test_import_shows_that_it_is_at_work_apart_from_what_it_prints(hub):
+    outcome = import_into(hub, "example.com")
+    assert "Importing" in outcome.stderr
+    assert "Importing" not in outcome.stdout
+
+
+# flask walk
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory) -> Hub:
+    """A server with 201 sessions that have converted once each, but for the newest, which has twice, alike to the letter."""
+    hub = Hub(tmp_path_factory.mktemp("walked") / "conversions.sqlite")
+    hub.load(
+        [a_session(session_id=f"{number}", conversions=[a_conversion()]) for number in range(200)]
+        + [a_session(started_at="2025-08-01T11:00:00Z", conversions=[a_conversion(timestamp="2025-08-01 11:00:00")] * 2)]
+    )
+    return hub
+
+
+def walk(hub: Hub, query: dict | str, key: str = "key"):
+    return hub.run("walk", query if isinstance(query, str) else json.dumps(query), "--key", key)
+
+
+@pytest.mark.decision(32)
+def test_walk_says_each_page_of_a_session_query_and_the_totals(walked):
+    outcome = walk(walked, {"source": "(direct)"})
+    assert outcome.exit_code == 0
+    assert outcome.stdout.splitlines() == [
+        "page 1: offset 0, 201 records, 200 of 201 sessions processed",
+        "page 2: offset 200, 1 records, 201 of 201 sessions processed",
+        "202 conversions on 2 pages.",
+        "Nothing came twice.",
+    ]
+
+
+def test_walk_says_each_page_of_a_direct_query_and_the_totals(walked):
+    assert walk(walked, {"meta_id": "form"}).stdout.splitlines() == [
+        "page 1: offset 0, 50 records, 50 of 202 conversions processed",
+        "page 2: offset 50, 50 records, 100 of 202 conversions processed",
+        "page 3: offset 100, 50 records, 150 of 202 conversions processed",
+        "page 4: offset 150, 50 records, 200 of 202 conversions processed",
+        "page 5: offset 200, 2 records, 202 of 202 conversions processed",
+        "202 conversions on 5 pages.",
+        "Nothing came twice.",
+    ]
+
+
+def test_walk_starts_at_the_offset_of_the_query(walked):
+    outcome = walk(walked, {"offset": 150})
+    assert outcome.stdout.startswith("page 1: offset 150, 50 records")
+    assert "52 conversions on 2 pages." in outcome.stdout
+
+
+def test_walk_of_a_query_that_finds_nothing_gives_the_message(walked):
+    outcome = walk(walked, {"meta_id": "none"})
+    assert outcome.exit_code == 0
+    assert outcome.stdout == "No conversions matched the given filters.\n"
+
+
+def test_walk_takes_a_published_example_to_the_letter(walked):
+    outcome = walk(walked, '{\n "start_date": "2025-07-15",\n "end_date": "2025-08-30",\n}')
+    assert "202 conversions on 5 pages." in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ('{"source"', ["JSON", "column 10"]),
+        ("", ["JSON"]),
+        ("source=google.com", ["JSON", "column 1"]),
+        ("[]", ["object", "array"]),
+        ('{"sorce": "google.com"}', ["sorce", "did you mean source?"]),
+        ('{"offset": "50"}', ["offset", "integer"]),
+        ('{"start_date": "yesterday", "source": null}', ["start_date", "source"]),
+    ],
+)
+def test_walk_of_what_is_no_query_fails_with_a_sentence(walked, query, words):
+    sentence(walk(walked, query), *words)
+
+
+def test_walk_with_an_unknown_key_fails_with_a_sentence(walked):
+    sentence(walk(walked, {}, "unknown"), "key")
+
+
+def test_walk_without_a_database_fails_with_a_sentence_and_makes_none(hub):
+    sentence(walk(hub, {}), str(hub.path))
+    assert not hub.path.exists()
+
+
+@pytest.mark.parametrize("command", [("seed",), ("import", "-", "--domain", "example.com"), ("walk", "{}", "--key", "key")])
+def test_a_file_that_is_no_database_fails_with_a_sentence_and_stays_as_it_is(hub, command):
+    hub.path.write_text("not a database " * 100)
+    outcome = hub.run(*command, stdin=lines(a_session()))
+    sentence(outcome, "database")
+    assert hub.path.read_text() == "not a database " * 100
+
+
+# Settings
+
+
+def test_the_database_and_the_clock_are_settings_of_the_environment(tmp_path):
+    path = tmp_path / "elsewhere.sqlite"
+    done = subprocess.run(**flask("seed", DATABASE=path, NOW="2025-07-10T12:00:00Z"), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert str(path) in done.stdout
+    hub = Hub(path, "2025-07-10T12:00:00Z")
+    assert hub.everything({"start_date": "2025-07-10", "end_date": "2025-07-10"}, "YOUR_API_KEY")
+    assert not hub.everything({"start_date": "2025-07-11", "end_date": "2025-12-31"}, "YOUR_API_KEY")
+
+
+def test_a_clock_that_is_no_instant_fails_with_one_clear_sentence(tmp_path):
+    done = subprocess.run(**flask("seed", DATABASE=tmp_path / "none.sqlite", NOW="noon"), capture_output=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert re.fullmatch(r"Error: .*CONVERSIONS_NOW.*noon.*\n", done.stderr)
+    assert not (tmp_path / "none.sqlite").exists()
+
+
+def test_the_database_is_in_the_instance_folder_unless_it_is_set(monkeypatch):
+    monkeypatch.delenv("CONVERSIONS_DATABASE", raising=False)
+    app = create_app()
+    assert Path(app.config["DATABASE"]).parent == Path(app.instance_path)
+
+
+# flask run
+
+
+def a_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running(path: Path, now: str) -> Iterator[str]:
+    """What `flask run` prints until it serves; it serves until the block is left."""
+    process = subprocess.Popen(
+        **flask("run", "--port", str(a_free_port()), DATABASE=path, NOW=now), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        printed = ""
+        while "Running on" not in printed:
+            line = process.stdout.readline()
+            assert line, printed
+            printed += line
+        yield printed
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def pasted(printed: str, **query: str) -> dict:
+    """The answer to the curl command that was printed, or to the same command with another query."""
+    command = printed.partition("curl ")[2].replace("\\\n", " ").partition("\n")[0]
+    url, *options = shlex.split(command)
+    values = list(zip(options[::2], options[1::2], strict=True))
+    headers = dict(value.split(": ") for option, value in values if option == "-H")
+    body = json.dumps(query) if query else dict(values)["-d"]
+    with urllib.request.urlopen(urllib.request.Request(url, body.encode(), headers), timeout=10) as response:
+        return json.load(response)
+
+
+def keys_named(printed: str) -> list[str]:
+    return [key for key in KEYS if re.search(rf"^ +{key} ", printed, re.MULTILINE)]
+
+
+def test_run_makes_the_database_says_where_it_is_and_which_keys_there_are_and_the_request_to_try_works(tmp_path):
+    path = tmp_path / "conversions.sqlite"
+    with running(path, NOW) as printed:
+        assert str(path) in printed
+        assert keys_named(printed) == KEYS
+        assert pasted(printed)["records"]
+    assert Hub(path).ask({}, "boundaries")["records"]
+
+
+def test_run_brings_the_bundled_data_up_to_today(tmp_path):
+    hub = Hub(tmp_path / "conversions.sqlite")
+    hub.run("seed", "--as-of", "2025-07-10")
+    with running(hub.path, "2025-07-20T12:00:00Z") as printed:
+        assert pasted(printed, start_date="2025-07-20", end_date="2025-07-20")["records"]
+        assert "message" in pasted(printed, start_date="2025-07-21", end_date="2025-12-31")
+        assert hub.path.name in printed
+
+
+def test_run_leaves_a_database_of_imported_data_alone(tmp_path):
+    hub = Hub(tmp_path / "conversions.sqlite")
+    hub.load([a_session(conversions=[a_conversion()])])
+    before = tables(hub.path)
+    with running(hub.path, NOW) as printed:
+        assert str(hub.path) in printed
+        assert keys_named(printed) == []
+    assert tables(hub.path) == before

@@ -1,0 +1,525 @@
+"""The import format and `flask import` (section 6): what a line may hold, and that a file is taken whole or not at all."""
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import NOW, Hub, a_conversion, a_session
+
+REPOSITORY = Path(__file__).parent.parent
+IMPORT = ("import", "-", "--domain", "example.com", "--key", "key")
+
+
+def lines(*sessions: object) -> str:
+    return "".join(json.dumps(session) + "\n" for session in sessions)
+
+
+def tables(path: Path) -> list[str]:
+    """All that a database holds, as SQL; nothing where there is none."""
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return [statement for statement in connection.iterdump() if statement not in ("BEGIN TRANSACTION;", "COMMIT;")]
+
+
+def flask(*arguments: str, **settings: object) -> dict:
+    """What starts a real process: its command line and its environment, without the settings of this one."""
+    return {
+        "args": [sys.executable, "-m", "flask", *arguments],
+        "cwd": REPOSITORY,
+        "env": {name: value for name, value in os.environ.items() if not name.startswith(("CONVERSIONS_", "FLASK_"))}
+        | {f"CONVERSIONS_{name}": str(value) for name, value in settings.items()},
+        "text": True,
+    }
+
+
+def faults(hub: Hub, file: str | bytes, *options: str) -> list[str]:
+    """The faults of a file, one string each, which must be refused and change nothing."""
+    before = tables(hub.path)
+    outcome = hub.run(*IMPORT, *options, stdin=file)
+    assert outcome.exit_code == 1, outcome.output
+    assert tables(hub.path) == before
+    return [line for line in outcome.stderr.splitlines() if re.match(r"line \d+|… and", line)]
+
+
+def session_ids(hub: Hub) -> set[str]:
+    """The names of the sessions that were taken in."""
+    return {record["conversion_meta"]["id"] for record in hub.everything({})}
+
+
+def a_named_session(name: str, **fields) -> dict:
+    """A session whose conversion shows its name in an answer."""
+    return a_session(session_id=name, conversions=[a_conversion(conversion_meta={"type": "custom", "id": name})]) | fields
+
+
+# What a line holds
+
+EXAMPLE = """
+{"session_id": "s-1", "started_at": "2025-07-15T10:00:00Z", "ended_at": "2025-07-15T10:20:00Z",
+ "landing_page": "https://example.com/pricing?utm_source=google.com&utm_medium=cpc", "referrer": "https://www.google.com/",
+ "utm_source": null, "utm_medium": null, "utm_campaign": null, "utm_content": null, "utm_term": null,
+ "conversions": [{"email": "a@example.com", "timestamp": "2025-07-15 10:14:00",
+                  "conversion_page": "https://example.com/thankyou", "previous_page": "https://example.com/pricing",
+                  "conversion_meta": {"type": "html_form", "id": "lead-capture-form-1"}}]}
+"""
+
+
+def test_the_conversions_of_the_example_come_back_in_the_shape_in_which_they_were_given(hub):
+    example = json.loads(EXAMPLE)
+    hub.load([example])
+    query = {"source": "google.com", "medium": "cpc", "landing_page": "https://example.com/pricing", "start_date": "2025-07-15"}
+    assert hub.ask(query) == {
+        "records": example["conversions"],
+        "pagination": {"records_processed": 1, "total_records": 1, "has_more": False},
+    }
+
+
+@pytest.mark.parametrize("field", ["started_at", "landing_page"])
+def test_started_at_and_landing_page_are_required(hub, field):
+    session = a_session()
+    del session[field]
+    assert faults(hub, lines(session)) == [f"line 1, {field}: Is missing."]
+
+
+def test_nothing_else_of_a_session_is_required(hub):
+    hub.load(
+        [{"started_at": "2025-08-01T10:00:00Z", "landing_page": "https://example.com/"}, a_session(conversions=[a_conversion()])]
+    )
+    assert hub.ask({"landing_page": "https://example.com/"})["pagination"]["total_records"] == 2
+
+
+def test_a_session_id_left_out_is_made_and_unlike_any_other(hub):
+    hub.load([a_session(conversions=[a_conversion()])] * 3)
+    hub.load([a_session(conversions=[a_conversion()])] * 3)
+    assert hub.ask({"source": "(direct)"})["pagination"]["total_records"] == 6
+
+
+@pytest.mark.parametrize(
+    ("session", "end", "a_second_later"),
+    [
+        (a_session(ended_at="2025-08-01T10:30:00Z", conversions=[a_conversion()]), "10:30:00", "10:30:01"),
+        (
+            a_session(conversions=[a_conversion(timestamp=f"2025-08-01 10:{minute}:00") for minute in (10, 25, 20)]),
+            "10:25:00",
+            "10:25:01",
+        ),
+        (a_session(), "10:00:00", "10:00:01"),
+    ],
+    ids=["its ended_at", "left out, its last conversion", "left out and without a conversion, its start"],
+)
+def test_a_session_ends_at(hub, session, end, a_second_later):
+    # A session of the same source, converting at the end of each window: without a conversion there is no pool to see
+    hub.load([session, a_session(ended_at="2025-08-01T10:59:59Z", conversions=[a_conversion(timestamp="2025-08-01 10:59:59")])])
+
+    def pool(start: str) -> int:
+        query = {"source": "(direct)", "start_date": f"2025-08-01T{start}", "end_date": "2025-08-01T10:59:59"}
+        return hub.ask(query)["pagination"]["total_records"]
+
+    assert pool(end) == 2
+    assert pool(a_second_later) == 1
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2025-08-01T10:00:00Z",
+        "2025-08-01T10:00:00",
+        "2025-08-01 10:00:00",
+        "2025-08-01T12:00:00+02:00",
+        "2025-07-31 23:30:00-10:30",
+    ],
+)
+def test_a_moment_is_written_as_in_a_request(hub, moment):
+    hub.load([a_session(started_at=moment, ended_at=moment, conversions=[a_conversion(timestamp=moment)])])
+    assert [record["timestamp"] for record in hub.everything({})] == ["2025-08-01 10:00:00"]
+
+
+@pytest.mark.parametrize("field", ["email", "previous_page"])
+def test_email_and_previous_page_may_be_null_or_left_out(hub, field):
+    conversion = a_conversion()
+    del conversion[field]
+    hub.load([a_session(conversions=[conversion, a_conversion(**{field: None})])])
+    assert [record[field] for record in hub.everything({})] == [None, None]
+
+
+@pytest.mark.decision(21)
+def test_a_type_is_an_open_string(hub):
+    meta = {"type": "Anrufrückruf ☎", "id": " 7 "}
+    hub.load([a_session(conversions=[a_conversion(conversion_meta=meta)])])
+    assert [record["conversion_meta"] for record in hub.everything({"meta_type": meta["type"], "meta_id": meta["id"]})] == [meta]
+
+
+# Faults of one line
+
+NOT_STRINGS = (3, True, [], {})
+NOT_MOMENTS = (
+    *NOT_STRINGS,
+    None,
+    "",
+    "yesterday",
+    "2025-08-01",
+    "20250801T100000Z",
+    "2025-02-30T10:00:00Z",
+    "2025-08-01T24:00:00Z",
+    1754042400,
+)
+NOT_PAGES = (*NOT_STRINGS, "", "pricing", "/pricing", "//example.com/pricing", "https://")
+WRONG = {
+    "session_id": (*NOT_STRINGS, ""),
+    "started_at": NOT_MOMENTS,
+    "ended_at": NOT_MOMENTS[:4] + NOT_MOMENTS[5:],
+    "landing_page": (*NOT_PAGES, None),
+    "referrer": NOT_PAGES,
+    "utm_source": NOT_STRINGS,
+    "utm_medium": NOT_STRINGS,
+    "utm_campaign": NOT_STRINGS,
+    "utm_content": NOT_STRINGS,
+    "utm_term": NOT_STRINGS,
+    "conversions": (3, "none", {}),
+    "conversions.0": (3, "one", [], None),
+    "conversions.0.email": NOT_STRINGS,
+    "conversions.0.timestamp": NOT_MOMENTS,
+    "conversions.0.conversion_page": (*NOT_PAGES, None),
+    "conversions.0.previous_page": NOT_PAGES,
+    "conversions.0.conversion_meta": (3, "form", [], None),
+    "conversions.0.conversion_meta.type": (*NOT_STRINGS, None),
+    "conversions.0.conversion_meta.id": (*NOT_STRINGS, None),
+}
+
+
+def with_value(path: str, value: object) -> dict:
+    """A good session but for the value at one path, such as conversions.0.email."""
+    session = a_session(conversions=[a_conversion()])
+    *parents, name = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place = session
+    for part in parents:
+        place = place[part]
+    place[name] = value
+    return session
+
+
+@pytest.mark.parametrize("field", WRONG)
+def test_a_wrong_value_is_reported_with_its_line_and_its_field(hub, field):
+    file = lines(*(session for value in WRONG[field] for session in (a_session(), with_value(field, value))))
+    found = faults(hub, file)
+    assert [fault.partition(": ")[0] for fault in found] == [
+        f"line {2 * place}, {field}" for place in range(1, len(WRONG[field]) + 1)
+    ]
+
+
+@pytest.mark.parametrize("field", ["timestamp", "conversion_page", "conversion_meta"])
+def test_a_conversion_needs_its(hub, field):
+    conversion = a_conversion()
+    del conversion[field]
+    assert faults(hub, lines(a_session(conversions=[a_conversion(), conversion]))) == [
+        f"line 1, conversions.1.{field}: Is missing."
+    ]
+
+
+@pytest.mark.parametrize("field", ["type", "id"])
+def test_a_conversion_meta_needs_its(hub, field):
+    meta = {"type": "html_form", "id": "form"}
+    del meta[field]
+    session = a_session(conversions=[a_conversion(conversion_meta=meta)])
+    assert faults(hub, lines(session)) == [f"line 1, conversions.0.conversion_meta.{field}: Is missing."]
+
+
+@pytest.mark.parametrize(
+    ("path", "nearest"),
+    [
+        ("sesion_id", "session_id"),
+        ("refferer", "referrer"),
+        ("utm_sorce", "utm_source"),
+        ("conversion", "conversions"),
+        ("conversions.0.emial", "email"),
+        ("conversions.0.conversion_pge", "conversion_page"),
+        ("conversions.0.conversion_meta.typ", "type"),
+    ],
+)
+def test_an_unknown_field_is_a_fault_that_names_the_nearest(hub, path, nearest):
+    assert faults(hub, lines(with_value(path, "x"))) == [f"line 1, {path}: Unknown field: did you mean {nearest}?"]
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "good"),
+    [
+        ("2025-08-01 09:59:59", False),
+        ("2025-08-01 10:00:00", True),
+        ("2025-08-01 10:20:00", True),
+        ("2025-08-01 10:20:01", False),
+        ("2025-08-01T10:20:00+01:00", False),
+    ],
+)
+def test_a_conversion_lies_within_its_session(hub, timestamp, good):
+    session = a_session(ended_at="2025-08-01T10:20:00Z", conversions=[a_conversion(), a_conversion(timestamp=timestamp)])
+    if good:
+        hub.load([session])
+        assert len(hub.everything({})) == 2
+    else:
+        (fault,) = faults(hub, lines(session))
+        assert fault.startswith("line 1, conversions.1.timestamp: ")
+
+
+@pytest.mark.parametrize(
+    ("field", "session"),
+    [
+        ("ended_at", a_session(ended_at="2025-08-02T10:00:01Z")),
+        ("ended_at", a_session(ended_at="2025-08-01T09:59:59Z")),
+        ("conversions.0.timestamp", a_session(conversions=[a_conversion(timestamp="2025-08-01 09:59:59")])),
+        ("conversions.0.timestamp", a_session(conversions=[a_conversion(timestamp="2025-08-02 10:00:01")])),
+    ],
+    ids=["over 24 hours", "ended before it started", "no end and a conversion before it", "no end and a conversion too late"],
+)
+def test_a_session_ends_after_it_started_and_within_24_hours(hub, field, session):
+    (fault,) = faults(hub, lines(session))
+    assert fault.startswith("line 1, ")
+    assert fault.startswith((f"line 1, {field}: ", "line 1, ended_at: "))
+
+
+@pytest.mark.parametrize("fields", [{"ended_at": "2025-08-02T10:00:00Z"}, {}], ids=["given", "from the last conversion"])
+def test_a_session_of_24_hours_to_the_second_is_good(hub, fields):
+    hub.load([a_session(**fields, conversions=[a_conversion(timestamp="2025-08-02 10:00:00")])])
+    assert len(hub.everything({})) == 1
+
+
+# Faults of a file
+
+
+@pytest.mark.parametrize(
+    ("bad", "what"),
+    [
+        (b'{"started_at": "\xff"}', "UTF-8"),
+        (lines(a_session()).strip().encode("utf-16-le"), "JSON"),
+        (b"started_at,landing_page", "JSON"),
+        (b'{"started_at": "2025-08-01T10:00:00Z"', "JSON"),
+        (lines(a_session()).strip().encode() * 2, "JSON"),
+        (b'{"started_at": NaN}', "JSON"),
+        (b'{"started_at": "a", "started_at": "b"}', "twice"),
+        (rb'{"session_id": "\ud800"}', "surrogate"),
+        (b"[" * 100_000, ""),
+        (b"[]", "object"),
+        (b'"text"', "object"),
+        (b"null", "object"),
+        (b"[{}]", "object"),
+    ],
+    ids=[
+        "not UTF-8",
+        "UTF-16",
+        "not JSON",
+        "cut off",
+        "two objects",
+        "NaN",
+        "a key twice",
+        "a lone surrogate",
+        "very deep",
+        "an array",
+        "a string",
+        "null",
+        "an array of objects",
+    ],
+)
+def test_a_line_that_is_no_json_object_is_a_fault_of_that_line(hub, bad, what):
+    good = lines(a_session()).encode()
+    (fault,) = faults(hub, good + bad + b"\n" + good)
+    assert fault.startswith("line 2: ")
+    assert what in fault
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        lines(a_named_session("a"), a_named_session("b")),
+        lines(a_named_session("a"), a_named_session("b")).replace("\n", "\r\n"),
+        lines(a_named_session("a"), a_named_session("b")).removesuffix("\n"),
+        "\n  \n" + lines(a_named_session("a"), a_named_session("b")).replace("\n", "\n\r\n\n"),
+    ],
+    ids=["line feeds", "CRLF", "no final newline", "blank lines"],
+)
+def test_lines_may_end_as_they_do_and_be_blank(hub, file):
+    assert hub.run(*IMPORT, stdin=file).exit_code == 0
+    assert session_ids(hub) == {"a", "b"}
+
+
+def test_blank_lines_count_as_lines(hub):
+    (fault,) = faults(hub, "\n\r\n" + lines(a_session()) + "\n" + lines({}).replace("{}", "[]"))
+    assert fault.startswith("line 5: ")
+
+
+def test_characters_that_only_some_take_for_line_ends_are_part_of_a_string(hub):
+    name = "a\u2028b\u0085c"
+    hub.run(*IMPORT, stdin=json.dumps(a_named_session(name), ensure_ascii=False))
+    assert session_ids(hub) == {name}
+
+
+def test_an_empty_file_holds_no_sessions_and_no_fault(hub):
+    assert hub.run(*IMPORT, stdin="").exit_code == 0
+    assert "message" in hub.ask({})
+
+
+def test_faults_of_several_lines_and_several_of_one_line_are_all_reported(hub):
+    file = lines({}, a_session(), a_session(referrer=3, utm_term=3), a_session(), "text")
+    assert [fault.partition(": ")[0] for fault in faults(hub, file)] == [
+        "line 1, started_at",
+        "line 1, landing_page",
+        "line 3, referrer",
+        "line 3, utm_term",
+        "line 5",
+    ]
+
+
+@pytest.mark.parametrize(("bad_lines", "more"), [(20, []), (21, ["… and 1 more"]), (1000, ["… and 980 more"])])
+def test_the_first_20_faults_are_reported_and_how_many_more(hub, bad_lines, more):
+    found = faults(hub, lines(*[a_session(referrer=3)] * bad_lines))
+    assert [fault.partition(",")[0] for fault in found[:20]] == [f"line {number}" for number in range(1, 21)]
+    assert found[20:] == more
+
+
+@pytest.mark.decision(30)
+def test_one_bad_line_among_many_changes_nothing(hub):
+    hub.load([a_named_session("old")])
+    good = lines(*(a_named_session(f"new-{number}") for number in range(500)))
+    assert faults(hub, good + lines(a_session(referrer=3))) == ["line 501, referrer: Must be a string, not a number."]
+    assert faults(hub, lines(a_session(referrer=3)) + good) == ["line 1, referrer: Must be a string, not a number."]
+    assert session_ids(hub) == {"old"}
+
+
+def test_a_refused_file_for_a_new_account_makes_neither_the_account_nor_its_key(hub):
+    hub.load([a_named_session("old")], "example.org", "other")
+    assert faults(hub, lines({}))
+    assert hub.post("{}").status_code == 401
+
+
+def test_a_refused_first_file_leaves_it_to_seed_and_the_next_import_to_make_the_database(hub):
+    assert faults(hub, lines({}))
+    assert hub.run("seed").exit_code == 0
+    hub.load([a_named_session("first")], "example.org")
+    assert session_ids(hub) == {"first"}
+    assert hub.ask({}, "YOUR_API_KEY")["records"]
+
+
+# session_id and --replace
+
+
+def test_a_session_id_twice_in_a_file_is_a_fault(hub):
+    (fault,) = faults(hub, lines(a_session(session_id="s"), a_session(), a_session(session_id="s")))
+    assert fault.startswith("line 3, session_id: ")
+
+
+def test_a_session_id_that_the_account_has_is_a_fault(hub):
+    hub.load([a_named_session("s")])
+    (fault,) = faults(hub, lines(a_session(), a_named_session("s")))
+    assert fault.startswith("line 2, session_id: ")
+
+
+def test_a_session_id_that_another_account_has_is_good(hub):
+    hub.load([a_named_session("s")], "example.org", "other")
+    hub.load([a_named_session("s")])
+    assert session_ids(hub) == {"s"}
+
+
+def test_session_ids_are_told_apart_by_case_and_spaces(hub):
+    hub.load([a_named_session(name) for name in ("s", "S", " s")])
+    assert session_ids(hub) == {"s", "S", " s"}
+
+
+def test_without_replace_an_import_adds(hub):
+    hub.load([a_named_session("a")])
+    hub.load([a_named_session("b")])
+    assert session_ids(hub) == {"a", "b"}
+
+
+def test_replace_forgets_what_the_account_had_and_nothing_of_another_account(hub):
+    hub.load([a_named_session("theirs")], "example.org", "other")
+    hub.load([a_named_session("a"), a_named_session("b")])
+    hub.load([a_named_session("b"), a_named_session("c")], "example.com", "key", "--replace")
+    assert session_ids(hub) == {"b", "c"}
+    assert [record["conversion_meta"]["id"] for record in hub.everything({}, "other")] == ["theirs"]
+
+
+def test_replace_by_a_file_with_a_fault_forgets_nothing(hub):
+    hub.load([a_named_session("a"), a_named_session("b")])
+    assert faults(hub, lines(a_named_session("c"), {}), "--replace")
+    assert session_ids(hub) == {"a", "b"}
+
+
+def test_a_session_id_twice_in_a_file_is_a_fault_also_when_it_replaces(hub):
+    hub.load([a_named_session("s")])
+    (fault,) = faults(hub, lines(a_named_session("s"), a_named_session("s")), "--replace")
+    assert fault.startswith("line 2, session_id: ")
+
+
+# The file
+
+
+def test_a_file_is_named_by_its_path(hub, tmp_path):
+    file = tmp_path / "sessions.jsonl"
+    file.write_text(lines(a_named_session("a"), a_named_session("b")))
+    assert hub.run("import", str(file), "--domain", "example.com", "--key", "key").exit_code == 0
+    assert session_ids(hub) == {"a", "b"}
+
+
+def test_a_file_that_does_not_exist_is_named_and_changes_nothing(hub, tmp_path):
+    outcome = hub.run("import", str(tmp_path / "none.jsonl"), "--domain", "example.com", "--key", "key")
+    assert outcome.exit_code != 0
+    assert "none.jsonl" in outcome.stderr
+    assert not hub.path.exists()
+
+
+# kill -9
+
+
+def kill_while_it_waits_for_more(path: Path, *options: str, until_on_disk: int = 0) -> None:
+    """Feed a real import good lines, and kill it when it has read them, and has put that many bytes on the disk."""
+    command = flask(*IMPORT, *options, DATABASE=path, NOW=NOW)
+    process = subprocess.Popen(**command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        # A pipe holds 64 KiB: when all this is written, most of it has been read
+        process.stdin.write(lines(*(a_named_session(f"new-{number}") for number in range(1500))))
+        long_line = lines(a_session(conversions=[a_conversion(conversion_page="https://example.com/" + "x" * 1_000_000)]))
+        for _ in range(100):
+            if sum(file.stat().st_size for file in path.parent.iterdir()) >= until_on_disk:
+                break
+            process.stdin.write(long_line)
+        else:
+            pytest.fail("The import keeps 100 MB in memory: the kill would not find it at work on the disk.")
+        process.stdin.flush()
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+
+
+def test_an_import_that_is_killed_leaves_the_database_as_it_was(hub):
+    hub.load([a_named_session("old")])
+    before = tables(hub.path)
+    kill_while_it_waits_for_more(hub.path)
+    assert tables(hub.path) == before
+    hub.load([a_named_session("new-0")])
+    assert session_ids(hub) == {"old", "new-0"}
+
+
+def test_an_import_that_is_killed_while_replacing_leaves_what_was_to_be_replaced(hub):
+    old = {f"old-{number}" for number in range(300)}
+    hub.load([a_named_session(name) for name in old])
+    before = tables(hub.path)
+    # More than SQLite keeps in memory, so that half of the transaction is in its files
+    kill_while_it_waits_for_more(hub.path, "--replace", until_on_disk=2_000_000)
+    assert tables(hub.path) == before
+    hub.load([a_named_session("new-0")], "example.com", "key", "--replace")
+    assert session_ids(hub) == {"new-0"}
+
+
+def test_an_import_that_is_killed_while_making_the_database_leaves_it_to_the_next_one(hub):
+    kill_while_it_waits_for_more(hub.path)
+    assert tables(hub.path) == []
+    hub.load([a_named_session("new-0")])
+    assert session_ids(hub) == {"new-0"}

@@ -1,0 +1,266 @@
+"""Accounts, their keys and their monthly limits (specification, section 4), also with several processes that count at once."""
+
+import hashlib
+import http.client
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.schemas import LimitExceeded
+
+from .conftest import NOW, Hub, a_conversion, a_session
+
+
+@contextmanager
+def gunicorn(hub: Hub, *options: str) -> Iterator[tuple[str, int]]:
+    """The address of real worker processes on a hub's database, at its time; they write to server.log beside it."""
+    # Listening before the server starts: what is asked meanwhile waits in the queue, so nobody has to look whether it is up.
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener, (hub.path.parent / "server.log").open("wb") as log:
+        address = listener.getsockname()
+        server = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", "--no-control-socket", *options, "wsgi:app"],
+            cwd=Path(__file__).parent.parent,
+            env=os.environ | {"CONVERSIONS_DATABASE": str(hub.path), "CONVERSIONS_NOW": NOW},
+            pass_fds=[listener.fileno()],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield address
+    finally:
+        server.send_signal(signal.SIGTERM)
+        try:
+            assert server.wait(timeout=10) == 0
+        finally:
+            server.kill()
+            server.wait()
+
+
+def stored(hub: Hub) -> bytes:
+    """What is in the database file, and in the log of writes beside it."""
+    return b"".join(path.read_bytes() for path in sorted(hub.path.parent.glob(hub.path.name + "*")) if path.suffix != ".sqlite-shm")
+
+
+def rows(hub: Hub) -> list[str]:
+    """All that the database holds, as SQL."""
+    with closing(sqlite3.connect(hub.path)) as database:
+        return list(database.iterdump())
+
+
+def exceeded(response) -> dict:
+    """The body of a 429."""
+    assert response.status_code == 429, response.text
+    assert response.mimetype == "application/json"
+    assert LimitExceeded().validate(response.json) == {}
+    return response.json
+
+
+def statuses(hub: Hub, times: int, key: str = "key") -> list[int]:
+    return [hub.post("{}", key).status_code for _ in range(times)]
+
+
+# Accounts and keys
+
+
+@pytest.mark.decision(25)
+@pytest.mark.parametrize("filters", [{}, {"campaign": "shared"}], ids=["direct", "session"])
+def test_an_account_sees_its_own_data_and_nothing_else(hub, filters):
+    for domain, times in [("one.example", 3), ("two.example", 2)]:
+        conversions = [a_conversion(email=f"{number}@{domain}") for number in range(times)]
+        # The same session_id in both: it is unique within its account only.
+        hub.load([a_session(session_id="s", utm_campaign="shared", conversions=conversions)], domain, f"key-of-{domain}")
+    hub.load([], "none.example", "key-of-none.example")
+    for domain, times in [("one.example", 3), ("two.example", 2)]:
+        answer = hub.ask(filters, f"key-of-{domain}")
+        assert sorted(record["email"] for record in answer["records"]) == [f"{number}@{domain}" for number in range(times)]
+        assert answer["pagination"]["total_records"] == (1 if filters else times)
+    assert hub.ask(filters, "key-of-none.example") == {"message": "No conversions matched the given filters."}
+
+
+def test_an_account_may_have_several_keys(hub):
+    hub.load([a_session(conversions=[a_conversion()])], "example.com", "first")
+    hub.load([], "example.com", "second")
+    assert hub.ask({}, "first") == hub.ask({}, "second")
+
+
+def test_a_key_belongs_to_one_account(hub):
+    hub.load([a_session(conversions=[a_conversion()])], "one.example", "key")
+    before = rows(hub)
+    outcome = hub.run("import", "-", "--domain", "two.example", "--key", "key", stdin=json.dumps(a_session()))
+    assert outcome.exit_code not in (0, None)
+    assert isinstance(outcome.exception, SystemExit), outcome.exception
+    assert "key" in outcome.output
+    assert rows(hub) == before
+
+
+def test_keys_are_stored_as_sha_256_digests_only(hub):
+    key = "a-key-that-occurs-nowhere-else"
+    hub.load([a_session(conversions=[a_conversion()])], "example.com", key)
+    assert hub.post("{}", key).status_code == 200
+    data = stored(hub)
+    assert key.encode() not in data
+    digest = hashlib.sha256(key.encode())
+    assert digest.digest() in data or digest.hexdigest().encode() in data.lower()
+
+
+def test_a_digest_is_not_a_key(hub):
+    hub.load([a_session()], "example.com", "key")
+    assert statuses(hub, 1, hashlib.sha256(b"key").hexdigest()) == [401]
+
+
+# Monthly limits
+
+
+def test_past_its_monthly_limit_an_account_is_answered_429_with_its_own_figures(hub):
+    hub.load([a_session(conversions=[a_conversion()])], "shop.example", "key", "--monthly-limit", "3")
+    assert statuses(hub, 3) == [200, 200, 200]
+    for _ in range(3):
+        expected = {"error": "API monthly limit exceeded.", "limit": 3, "used": 3, "domain": "shop.example"}
+        assert exceeded(hub.post("{}")) == expected
+
+
+@pytest.mark.decision(26)
+@pytest.mark.parametrize(
+    ("body", "more", "status"),
+    [
+        pytest.param('{"start_date": "2025-08-01"}', {}, 200, id="records"),
+        pytest.param('{"source": "nobody"}', {}, 200, id="nothing found"),
+        pytest.param("", {}, 200, id="no body"),
+        pytest.param("{", {}, 400, id="not JSON"),
+        pytest.param('{"offset": -1}', {}, 400, id="a fault in a field"),
+        pytest.param("{}", {"query_string": {"source": "a"}}, 400, id="a filter in the URL"),
+        pytest.param("{}", {"content_type": "text/plain"}, 415, id="another content type"),
+        pytest.param(" " * 70_000, {}, 413, id="too large"),
+    ],
+)
+def test_every_post_with_a_valid_key_counts_one(hub, body, more, status):
+    hub.load([a_session(conversions=[a_conversion()])], "example.com", "key", "--monthly-limit", "2")
+    assert [hub.post(body, **more).status_code for _ in range(3)] == [status, status, 429]
+
+
+def test_what_is_not_a_post_with_a_valid_key_does_not_count(hub):
+    hub.load([a_session()], "example.com", "key", "--monthly-limit", "1")
+    for key in (None, "", "unknown"):
+        assert hub.post("{}", key).status_code == 401
+    assert hub.client.get("/api/v1/conversions", headers={"Authentication": "key"}).status_code == 405
+    assert statuses(hub, 2) == [200, 429]
+
+
+def test_the_keys_of_an_account_share_its_limit(hub):
+    for key in ("first", "second"):
+        hub.load([], "example.com", key, "--monthly-limit", "3")
+    assert statuses(hub, 2, "first") + statuses(hub, 2, "second") == [200, 200, 200, 429]
+
+
+def test_each_account_has_a_limit_of_its_own(hub):
+    hub.load([], "one.example", "one", "--monthly-limit", "1")
+    hub.load([], "two.example", "two", "--monthly-limit", "2")
+    hub.load([], "three.example", "three")
+    assert [statuses(hub, 3, key) for key in ("one", "two", "three")] == [[200, 429, 429], [200, 200, 429], [200, 200, 200]]
+
+
+def test_a_limit_of_0_refuses_at_once(hub):
+    hub.load([], "example.com", "key", "--monthly-limit", "0")
+    expected = {"error": "API monthly limit exceeded.", "limit": 0, "used": 0, "domain": "example.com"}
+    assert exceeded(hub.post("{}")) == expected
+
+
+@pytest.mark.parametrize("limit", ["-1", "many", "1.5", ""])
+def test_a_limit_is_a_number_from_0(hub, limit):
+    outcome = hub.run("import", "-", "--domain", "example.com", "--key", "key", "--monthly-limit", limit)
+    assert outcome.exit_code not in (0, None)
+    assert isinstance(outcome.exception, SystemExit), outcome.exception
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory) -> Path:
+    """The database of an account whose limit is 0."""
+    hub = Hub(tmp_path_factory.mktemp("refusing") / "conversions.sqlite")
+    hub.load([], "example.com", "key", "--monthly-limit", "0")
+    return hub.path
+
+
+@pytest.mark.parametrize(
+    ("now", "seconds"),
+    [
+        ("2025-08-15T12:00:00Z", 16 * 86400 + 12 * 3600),
+        ("2025-08-31T23:59:59Z", 1),
+        ("2025-09-01T00:00:00Z", 30 * 86400),
+        ("2025-12-01T00:00:00Z", 31 * 86400),
+        ("2025-12-31T00:00:00Z", 86400),
+        ("2025-12-31T23:59:59Z", 1),
+        ("2024-02-28T23:59:00Z", 86400 + 60),
+        ("2025-02-28T23:59:00Z", 60),
+        ("2025-09-01T01:00:00+02:00", 3600),
+        ("2025-08-31T23:00:00-02:00", 30 * 86400 - 3600),
+    ],
+)
+def test_retry_after_is_the_seconds_until_the_next_month_in_utc(refusing, now, seconds):
+    response = Hub(refusing, now).post("{}")
+    exceeded(response)
+    assert response.headers["Retry-After"] == str(seconds)
+
+
+@pytest.mark.parametrize(
+    ("used_up", "later"),
+    [
+        ("2025-08-31T23:59:59Z", "2025-09-01T00:00:00Z"),
+        ("2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z"),
+        ("2025-08-15T12:00:00Z", "2026-08-15T12:00:00Z"),
+        ("2025-09-01T01:59:59+02:00", "2025-09-01T02:00:00+02:00"),
+    ],
+)
+def test_the_next_month_starts_anew(hub, used_up, later):
+    hub.load([], "example.com", "key", "--monthly-limit", "2")
+    assert statuses(Hub(hub.path, used_up), 3) == [200, 200, 429]
+    assert statuses(Hub(hub.path, later), 3) == [200, 200, 429]
+
+
+def test_the_same_month_goes_on_in_another_process_and_to_its_last_second(hub):
+    hub.load([], "example.com", "key", "--monthly-limit", "2")
+    seen = [statuses(Hub(hub.path, now), 1) for now in ("2025-08-01T00:00:00Z", "2025-08-15T12:00:00Z", "2025-08-31T23:59:59Z")]
+    assert seen == [[200], [200], [429]]
+
+
+def test_an_account_without_a_limit_writes_nothing(hub):
+    hub.load([a_session(conversions=[a_conversion()])])
+    assert hub.post("{}").status_code == 200
+    dump, data = rows(hub), stored(hub)
+    for body in ("{}", '{"source": "(direct)"}', "{"):
+        hub.post(body)
+    assert stored(hub) == data
+    assert rows(hub) == dump
+
+
+@pytest.mark.parametrize(
+    "now", [NOW, "2025-08-31T23:59:59Z", "2025-09-01T00:00:00Z", "2026-02-01T00:00:00Z", "2040-12-31T23:59:59Z"]
+)
+def test_the_bundled_key_over_limit_is_over_its_limit_in_any_month(bundled, now):
+    hub = Hub(bundled.path, now)
+    for body in ("{}", "{", '{"source": "google.com"}'):
+        expected = {"error": "API monthly limit exceeded.", "limit": 5000, "used": 5000, "domain": "over-limit.example"}
+        assert exceeded(hub.post(body, "over-limit")) == expected
+
+
+def test_every_post_is_counted_once_whatever_the_number_of_workers(hub):
+    hub.load([a_session(conversions=[a_conversion()])], "example.com", "key", "--monthly-limit", "40")
+
+    def ask(_) -> int:
+        with closing(http.client.HTTPConnection(*address, timeout=20)) as connection:
+            connection.request("POST", "/api/v1/conversions", "{}", {"Authentication": "key", "Content-Type": "application/json"})
+            return connection.getresponse().status
+
+    with gunicorn(hub, "--workers", "4", "--threads", "4") as address, ThreadPoolExecutor(60) as clients:
+        assert Counter(clients.map(ask, range(60))) == {200: 40, 429: 20}
+    assert exceeded(hub.post("{}"))["used"] == 40

@@ -1,0 +1,427 @@
+"""The two strategies: their boundaries by example, then random traffic against the oracle."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count, product
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import Hub, a_conversion, a_session
+from tests.oracle import NOTHING, answer, matching
+
+TEN = datetime(2025, 8, 1, 10)
+DIRECT, SESSION = {}, {"campaign": "pool"}
+both_strategies = pytest.mark.parametrize("strategy", [DIRECT, SESSION], ids=["direct", "session"])
+
+
+def at(seconds: int) -> str:
+    """So many seconds after ten o'clock."""
+    return str(TEN + timedelta(seconds=seconds))
+
+
+def from_to(first: int, last: int) -> dict:
+    return {"start_date": at(first), "end_date": at(last)}
+
+
+def visit(start: int, *conversions: int, end: int | None = None, **fields) -> dict:
+    """A session from one second to another (or to its last conversion), with conversions at these seconds."""
+    return a_session(
+        started_at=at(start),
+        ended_at=at(max([start, *conversions]) if end is None else end),
+        utm_campaign="pool",
+        conversions=[a_conversion(timestamp=at(moment), email=f"at-{moment}@example.org") for moment in conversions],
+        **fields,
+    )
+
+
+def pool(*conversions: int) -> list[dict]:
+    """Sessions a minute apart, the newest first, with so many conversions each, which are numbered from the newest on."""
+    number = count()
+    return [
+        a_session(
+            started_at=at(-60 * age),
+            utm_campaign="pool",
+            conversions=[
+                a_conversion(timestamp=at(-60 * age + many - place), email=f"{next(number)}@example.org") for place in range(many)
+            ],
+        )
+        for age, many in enumerate(conversions)
+    ]
+
+
+def figures(page: dict) -> tuple:
+    pagination = page["pagination"]
+    return len(page["records"]), pagination["records_processed"], pagination["total_records"], pagination["has_more"]
+
+
+def emails(records: list[dict]) -> list[str]:
+    return [record["email"] for record in records]
+
+
+# Conversions of each session, newest first: (records, records_processed, total_records, has_more) of each page.
+DIRECT_PAGES = {
+    "0 conversions": ([0], []),
+    "1 conversion": ([1], [(1, 1, 1, False)]),
+    "49 conversions": ([1] * 49, [(49, 49, 49, False)]),
+    "50 conversions": ([1] * 50, [(50, 50, 50, False)]),
+    "51 conversions": ([1] * 51, [(50, 50, 51, True), (1, 51, 51, False)]),
+    "100 conversions": ([1] * 100, [(50, 50, 100, True), (50, 100, 100, False)]),
+    "60 conversions in one session": ([60], [(50, 50, 60, True), (10, 60, 60, False)]),
+    "1 conversion after 200 sessions without": ([0] * 200 + [1], [(1, 1, 1, False)]),
+}
+SESSION_PAGES = {
+    "0 sessions": ([], []),
+    "1 session": ([1], [(1, 1, 1, False)]),
+    "199 sessions": ([1] * 199, [(199, 199, 199, False)]),
+    "200 sessions": ([1] * 200, [(200, 200, 200, False)]),
+    "201 sessions": ([1] * 201, [(200, 200, 201, True), (1, 201, 201, False)]),
+    "400 sessions": ([1] * 400, [(200, 200, 400, True), (200, 400, 400, False)]),
+    "427 sessions": ([1] * 427, [(200, 200, 427, True), (200, 400, 427, True), (27, 427, 427, False)]),
+    "200 sessions without a conversion": ([0] * 200, []),
+    "60 conversions in one session": ([60], [(60, 1, 1, False)]),
+    "60 conversions in one session of 201": ([60] + [0] * 200, [(60, 200, 201, True), (0, 201, 201, False)]),
+    "49 in the first batch: goes on": ([1] * 49 + [0] * 151 + [1] * 27, [(76, 227, 227, False)]),
+    "50 in the first batch: stops": ([1] * 50 + [0] * 150 + [1] * 27, [(50, 200, 227, True), (27, 227, 227, False)]),
+    "51 in the first batch: stops": ([51] + [0] * 199 + [1] * 27, [(51, 200, 227, True), (27, 227, 227, False)]),
+    "49 in two batches: goes on": (([1] * 24 + [0] * 176 + [1] * 25 + [0] * 175 + [1]), [(50, 401, 401, False)]),
+    "50 in two batches: stops": (([1] * 25 + [0] * 175) * 2 + [1], [(50, 400, 401, True), (1, 401, 401, False)]),
+    "hardly any conversions": ([0] * 426 + [1], [(1, 427, 427, False)]),
+    "an empty last batch": ([1] * 200 + [0] * 200, [(200, 200, 400, True), (0, 400, 400, False)]),
+}
+
+
+@pytest.mark.decision(16)
+@pytest.mark.parametrize(
+    ("strategy", "conversions", "pages"),
+    [
+        pytest.param(strategy, *case, id=f"{name}, {title}")
+        for strategy, name, table in [(DIRECT, "direct", DIRECT_PAGES), (SESSION, "session", SESSION_PAGES)]
+        for title, case in table.items()
+    ],
+)
+def test_the_pages_of_a_walk(hub, strategy, conversions, pages):
+    hub.load(pool(*conversions))
+    walk = list(hub.walk(strategy))
+    assert [figures(page) for page in walk] == pages
+    assert [email for page in walk for email in emails(page["records"])] == [f"{n}@example.org" for n in range(sum(conversions))]
+
+
+@both_strategies
+@pytest.mark.parametrize("offset", [3, 4, 2**63 - 1])
+def test_an_offset_past_the_end_gives_an_ordinary_page_without_records(hub, strategy, offset):
+    hub.load(pool(1, 1, 1))
+    assert hub.ask(strategy | {"offset": offset}) == {
+        "records": [],
+        "pagination": {"records_processed": 3, "total_records": 3, "has_more": False},
+    }
+
+
+@pytest.mark.decision(19)
+@both_strategies
+@pytest.mark.parametrize("offset", [0, 2, 3, 4, 2**63 - 1])
+def test_where_nothing_matches_at_all_every_offset_gives_the_message(hub, strategy, offset):
+    hub.load(pool(1, 1, 1))
+    assert hub.ask(strategy | {"meta_id": "no such form", "offset": offset}) == {
+        "message": "No conversions matched the given filters."
+    }
+
+
+def test_an_offset_skips_conversions_in_a_direct_query_and_sessions_in_a_session_query(hub):
+    hub.load(pool(2, 0, 2, 1))
+    direct, session = hub.ask(DIRECT | {"offset": 3}), hub.ask(SESSION | {"offset": 3})
+    assert (emails(direct["records"]), figures(direct)) == (["3@example.org", "4@example.org"], (2, 5, 5, False))
+    assert (emails(session["records"]), figures(session)) == (["4@example.org"], (1, 4, 4, False))
+
+
+def test_a_batch_begins_at_the_offset_wherever_that_is(hub):
+    hub.load(pool(*[1] * 427))
+    assert figures(hub.ask(SESSION | {"offset": 77})) == (200, 277, 427, True)
+    assert figures(hub.ask(SESSION | {"offset": 227})) == (200, 427, 427, False)
+    assert figures(hub.ask(SESSION | {"offset": 426})) == (1, 427, 427, False)
+
+
+@pytest.mark.decision(14)
+@both_strategies
+def test_among_equal_timestamps_the_last_imported_comes_first_and_none_is_lost_or_repeated(hub, strategy):
+    conversions = [[a_conversion(email=f"{n}@example.org"), a_conversion(email=f"{n + 1}@example.org")] for n in range(0, 500, 2)]
+    hub.load([a_session(utm_campaign="pool", conversions=pair) for pair in conversions])
+    assert emails(hub.everything(strategy)) == [f"{n}@example.org" for n in reversed(range(500))]
+
+
+def test_records_are_newest_first_over_all_the_sessions_of_a_page(hub):
+    hub.load([visit(0, 30, 10), visit(5, 40, 20), visit(9)])
+    assert emails(hub.everything(SESSION)) == [f"at-{moment}@example.org" for moment in (40, 30, 20, 10)]
+
+
+def test_sessions_are_taken_by_their_start_not_by_their_conversions(hub):
+    hub.load([visit(0, 1000), *[visit(n, n) for n in range(1, 201)]])
+    first, second = hub.walk(SESSION)
+    assert "at-1000@example.org" not in emails(first["records"])
+    assert emails(second["records"]) == ["at-1000@example.org"]
+
+
+@pytest.mark.decision(15)
+def test_conversion_filters_do_not_shrink_the_pool(hub):
+    sessions = pool(*[1] * 300)
+    for session in (sessions[0], sessions[-1]):
+        session["conversions"][0]["conversion_meta"] = {"type": "custom", "id": "rare"}
+    hub.load(sessions)
+    for rare in ({"meta_id": "rare"}, {"meta_type": "custom"}):
+        assert [figures(page) for page in hub.walk(SESSION | rare)] == [(2, 300, 300, False)]
+        assert [figures(page) for page in hub.walk(DIRECT | rare)] == [(2, 2, 2, False)]
+
+
+# A session without conversions lasts from 0 to 100; a second one converts at the window's start.
+@pytest.mark.parametrize(
+    ("first", "last", "sessions"),
+    [
+        pytest.param(-50, -1, 1, id="the window ends a second before the session"),
+        pytest.param(-50, 0, 2, id="the window ends as the session starts"),
+        pytest.param(-50, 50, 2, id="the session starts in the window"),
+        pytest.param(-50, 150, 2, id="the session lies in the window"),
+        pytest.param(40, 60, 2, id="the window lies in the session"),
+        pytest.param(50, 150, 2, id="the session ends in the window"),
+        pytest.param(100, 150, 2, id="the window starts as the session ends"),
+        pytest.param(101, 150, 1, id="the window starts a second after the session"),
+    ],
+)
+def test_a_session_is_in_the_pool_if_it_overlaps_the_window(hub, first, last, sessions):
+    hub.load([visit(0, end=100), visit(first, first)])
+    assert figures(hub.ask(SESSION | from_to(first, last))) == (1, sessions, sessions, False)
+
+
+def test_a_session_of_24_hours_that_ends_as_the_window_starts_is_in_the_pool(hub):
+    day = 24 * 60 * 60
+    hub.load([visit(0, end=day), visit(day, day)])
+    assert figures(hub.ask(SESSION | from_to(day, day))) == (1, 2, 2, False)
+
+
+@both_strategies
+def test_the_window_includes_both_of_its_edges(hub, strategy):
+    hub.load([visit(-1, -1, 0, 100, 101)])
+    assert emails(hub.everything(strategy | from_to(0, 100))) == ["at-100@example.org", "at-0@example.org"]
+
+
+@both_strategies
+def test_a_window_may_be_a_single_second(hub, strategy):
+    hub.load([visit(0, 49, 50, 51)])
+    assert emails(hub.everything(strategy | from_to(50, 50))) == ["at-50@example.org"]
+
+
+@both_strategies
+def test_a_start_after_the_end_gives_the_message(hub, strategy):
+    hub.load([visit(0, 49, 50, 51)])
+    assert hub.ask(strategy | from_to(50, 49)) == {"message": "No conversions matched the given filters."}
+
+
+@both_strategies
+def test_a_conversion_in_the_window_counts_though_its_session_started_before(hub, strategy):
+    hub.load([visit(0, 70)])
+    assert [figures(page) for page in hub.walk(strategy | from_to(50, 200))] == [(1, 1, 1, False)]
+
+
+@both_strategies
+def test_a_conversion_outside_the_window_does_not_count_though_its_session_overlaps_it(hub, strategy):
+    hub.load([visit(0, 10, end=100)])
+    assert hub.ask(strategy | from_to(50, 200)) == {"message": "No conversions matched the given filters."}
+
+
+@both_strategies
+def test_what_is_older_than_the_window_is_not_on_the_page_of_its_session_either(hub, strategy):
+    hub.load([visit(0, 10, 60, end=100)])
+    assert emails(hub.everything(strategy | from_to(50, 200))) == ["at-60@example.org"]
+
+
+@pytest.mark.decision(1)
+@pytest.mark.parametrize("field", ["source", "medium", "campaign", "content", "term", "landing_page"])
+def test_each_session_filter_alone_makes_a_session_query(hub, field):
+    values = {f"utm_{name}": "https://example.com/" for name in ("source", "medium", "campaign", "content", "term")}
+    hub.load([visit(0, 1, 2, 3) | values])
+    assert figures(hub.ask({field: "https://example.com/"})) == (3, 1, 1, False)
+
+
+@pytest.mark.parametrize("field", ["campaign", "content", "term"])
+def test_a_session_filter_may_be_the_empty_string(hub, field):
+    hub.load([visit(0, 1, 2) | {f"utm_{field}": ""}, visit(0, 3) | {f"utm_{field}": None}])
+    assert figures(hub.ask({field: ""})) == (2, 1, 1, False)
+
+
+# ---- random traffic
+
+# The first of each is the most frequent. Every session has the same term.
+SESSION_VALUES = {
+    "source": ["google.com", "(direct)"],
+    "medium": ["cpc", "(none)"],
+    "campaign": ["spring", "", "Spring"],
+    "content": ["banner", "", None],
+    "term": ["every"],
+    "landing_page": ["https://example.com/", "https://example.com/pricing"],
+}
+CONVERSION_VALUES = {
+    "conversion_page": ["https://example.com/thankyou", "https://example.com/thankyou/"],
+    "meta_type": ["html_form", "custom"],
+    "meta_id": ["form", ""],
+}
+VALUES = SESSION_VALUES | CONVERSION_VALUES
+# So that midnight falls among the sessions, where a date alone ends.
+EVENING = datetime(2025, 8, 1, 23, 30)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Sessions on a grid of minutes, as random as the seed: a small thing for Hypothesis to draw, to shrink and to print."""
+
+    sessions: int
+    every: int  # one session in so many converts
+    most: int  # conversions of one session
+    spread: int  # minutes within which they start
+    length: int  # minutes that a session lasts at most
+    seed: int
+
+    def of(self, domain: str) -> list[dict]:
+        """The same for all domains but for the email addresses, which tell all conversions from each other."""
+        dice, number = Random(self.seed), count()
+
+        def some(values: list):
+            return dice.choice([values[0], *values])
+
+        def moment(minute: int) -> str:
+            return str(EVENING + timedelta(minutes=minute))
+
+        def session(name: int) -> dict:
+            start = dice.randint(0, self.spread)
+            end = start + dice.randint(0, self.length)
+            values = {field: some(SESSION_VALUES[field]) for field in SESSION_VALUES}
+            return a_session(
+                session_id=f"s-{name}",
+                started_at=moment(start),
+                ended_at=moment(end),
+                landing_page=values.pop("landing_page"),
+                **{f"utm_{field}": value for field, value in values.items() if value not in ("(direct)", "(none)")},
+                conversions=[
+                    a_conversion(
+                        email=f"{next(number)}@{domain}",
+                        timestamp=moment(dice.randint(start, end)),
+                        conversion_page=some(CONVERSION_VALUES["conversion_page"]),
+                        conversion_meta={"type": some(CONVERSION_VALUES["meta_type"]), "id": some(CONVERSION_VALUES["meta_id"])},
+                    )
+                    for _ in range(dice.randint(1, self.most) if dice.randrange(self.every) == 0 else 0)
+                ],
+            )
+
+        return [session(name) for name in range(self.sessions)]
+
+
+def window(minutes: tuple, seconds: tuple, forms: tuple) -> dict:
+    """From the earlier of two minutes to the later, give or take a second, each in a form of its own."""
+    start, end = (
+        (EVENING + timedelta(minutes=minute, seconds=second)).strftime(form)
+        for minute, second, form in zip(sorted(minutes), seconds, forms, strict=True)
+    )
+    return {"start_date": start, "end_date": end}
+
+
+def a_pair_of(strategy: st.SearchStrategy) -> st.SearchStrategy:
+    return st.tuples(strategy, strategy)
+
+
+# (sessions, every, most): up to three batches that mostly end near 50 conversions; few sessions with many; none.
+SHAPES = [
+    *product([199, 200, 201, 400, 427], [(1, 1), (1, 3), (4, 1), (20, 60), (100, 1)]),
+    *product([0, 1, 20], [(1, 1), (1, 60)]),
+]
+TRAFFIC = st.builds(
+    lambda shape, *rest: Traffic(shape[0], *shape[1], *rest),
+    st.sampled_from(SHAPES),
+    st.sampled_from([0, 60, 1000]),
+    st.sampled_from([0, 30, 300, 24 * 60]),
+    st.integers(0, 999),
+)
+WINDOW = st.just({"start_date": "2025-08-01", "end_date": "2025-08-03"}) | st.builds(
+    window,
+    a_pair_of(st.sampled_from([0, 0, 60, 1000]) | st.integers(0, 60) | st.integers(0, 1300)),
+    a_pair_of(st.sampled_from([0, 0, 0, -1, 1])),
+    a_pair_of(st.sampled_from(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.5Z", "%Y-%m-%d"])),
+)
+# Half of the queries are session queries whose pool is as large as can be; most of the other filters match something.
+EVERY_SESSION = st.sampled_from([{}, {"term": "every"}])
+FILTERS = st.lists(
+    st.sampled_from([(field, value) for field in VALUES for value in [*VALUES[field] * 3, "", "nothing"] if value is not None]),
+    max_size=2,
+).map(dict)
+QUERY = st.builds(lambda *parts: parts[0] | parts[1] | parts[2], WINDOW, EVERY_SESSION, FILTERS)
+QUERIES = st.lists(QUERY, min_size=4, max_size=8)
+OFFSET = st.just(0) | st.sampled_from([1, 49, 50, 51, 199, 200, 201, 227, 400, 2**63 - 1]) | st.integers(0, 500)
+
+
+def examples(number: int):
+    # Not shrunk, which would take minutes: Traffic is small as it is.
+    return settings(max_examples=number, deadline=None, phases=set(Phase) - {Phase.shrink, Phase.explain})
+
+
+@contextmanager
+def served(traffic: Traffic) -> Iterator[tuple[Hub, list[dict]]]:
+    """A hub with this traffic, and the traffic; a second account has a part of the same."""
+    with TemporaryDirectory() as folder:
+        hub, sessions = Hub(Path(folder) / "conversions.sqlite"), traffic.of("example.com")
+        hub.load(sessions)
+        hub.load(traffic.of("example.org")[:50], "example.org", "another-key")
+        yield hub, sessions
+
+
+@examples(30)
+@given(TRAFFIC, st.lists(st.tuples(QUERY, OFFSET), min_size=4, max_size=8))
+def test_every_page_of_a_walk_from_any_offset_on_is_the_oracles(traffic, walks):
+    with served(traffic) as (hub, sessions):
+        for query, offset in walks:
+            while True:
+                page = hub.ask(query | {"offset": offset})
+                assert page == answer(sessions, query | {"offset": offset})
+                if page == NOTHING or not page["pagination"]["has_more"]:
+                    break
+                offset = page["pagination"]["records_processed"]
+
+
+@pytest.mark.decision(18)
+@examples(6)
+@given(TRAFFIC, QUERIES)
+def test_a_walk_yields_each_matching_conversion_exactly_once(traffic, queries):
+    with served(traffic) as (hub, sessions):
+        for query in queries:
+            assert sorted(emails(hub.everything(query))) == sorted(emails(matching(sessions, query)))
+
+
+@pytest.mark.decision(17)
+@examples(6)
+@given(TRAFFIC, QUERIES)
+def test_a_session_filter_that_every_session_meets_gives_the_same_conversions_as_none(traffic, queries):
+    with served(traffic) as (hub, _):
+        for query in queries:
+            direct = {field: value for field, value in query.items() if field not in SESSION_VALUES}
+            assert sorted(emails(hub.everything(direct | {"term": "every"}))) == sorted(emails(hub.everything(direct)))
+
+
+@examples(6)
+@given(TRAFFIC, QUERIES, FILTERS)
+def test_adding_filters_never_adds_a_conversion(traffic, queries, more):
+    with served(traffic) as (hub, _):
+        for query in queries:
+            assert set(emails(hub.everything(more | query))) <= set(emails(hub.everything(query)))
+
+
+@examples(6)
+@given(TRAFFIC, QUERIES)
+def test_an_account_never_sees_another_ones_conversions_nor_counts_its_sessions(traffic, queries):
+    others = traffic.of("example.org")[:50]
+    with served(traffic) as (hub, _):
+        for query in queries:
+            assert all(email.endswith("@example.com") for email in emails(hub.everything(query)))
+            assert all(email.endswith("@example.org") for email in emails(hub.everything(query, "another-key")))
+            assert hub.ask(query, "another-key") == answer(others, query)
