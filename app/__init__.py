@@ -1,12 +1,12 @@
 """The reference implementation of the AttributionHub conversions API."""
 
-import time
+import logging
 from pathlib import Path
 
 import click
 from flask import Flask
 
-from app import api, cli, instants
+from app import api, cli, contract, health, instants, mock
 from app.database import Database
 
 
@@ -16,23 +16,37 @@ def create_app(settings: dict | None = None) -> Flask:
     Raises click.ClickException with a sentence where a setting is wrong.
     """
     app = Flask(__name__)
-    app.config.from_mapping(DATABASE=Path(app.instance_path) / "conversions.sqlite", NOW=None)
+    app.config.from_mapping(DATABASE=Path(app.instance_path) / "conversions.sqlite", NOW="", MOCK="", ORIGINS=None, DELAY="0")
+    app.config["MOCK"] = "1" if cli.is_flask_run() else "0"
     app.config.from_prefixed_env("CONVERSIONS", loads=str)
     app.config.update(settings or {})
+    app.logger.setLevel(logging.INFO)
 
     app.extensions["database"] = Database(Path(app.config["DATABASE"]))
-    app.extensions["clock"] = _clock(app.config["NOW"])
+    app.extensions["clock"] = _read(app, "NOW", instants.Clock)
+    app.extensions["delay"] = _read(app, "DELAY", mock.milliseconds)
+    is_mock = _read(app, "MOCK", _switch)
+    if app.config["ORIGINS"] is None:
+        app.config["ORIGINS"] = "*" if is_mock else ""
+
     api.init_app(app)
+    contract.init_app(app)
+    health.init_app(app)
+    if is_mock:
+        mock.init_app(app)
     cli.init_app(app)
     return app
 
 
-def _clock(setting: str | None):
-    """What tells the time, in seconds since 1970: the system, or the instant of CONVERSIONS_NOW."""
-    if not setting:
-        return lambda: int(time.time())
+def _read(app: Flask, name: str, reader):
+    setting = app.config[name]
     try:
-        now = instants.parse(setting, "start")
+        return reader(setting)
     except ValueError as fault:
-        raise click.ClickException(f"The setting CONVERSIONS_NOW is wrong: {setting}. {fault}") from None
-    return lambda: min(max(now, instants.EARLIEST), instants.LATEST)
+        raise click.ClickException(f"The setting CONVERSIONS_{name} is wrong: {setting}. {fault}") from None
+
+
+def _switch(setting: str) -> bool:
+    if setting not in ("0", "1"):
+        raise ValueError("Must be 1 or 0.")
+    return setting == "1"

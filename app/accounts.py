@@ -1,10 +1,9 @@
 """Accounts: whose key a request carries, and how many calls of its month the account has left. Decisions 25, 26."""
 
 import hashlib
-from sqlite3 import Connection
 from typing import NamedTuple
 
-from app.database import Database
+from app.database import Connection, Database
 
 ACCOUNT_OF_KEY = """
 SELECT accounts.id, accounts.domain, accounts.monthly_limit, accounts.used_elsewhere

@@ -5,7 +5,8 @@ from calendar import monthrange
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from flask import Blueprint, Flask, current_app, request
+from flask import Blueprint, Flask, Response, current_app, g, request
+from flask_cors import CORS
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
@@ -16,8 +17,7 @@ from app.database import Database
 PATH = "/api/v1/conversions"
 LARGEST_BODY = 64 * 1024  # bytes
 
-# "This is not an error; it simply indicates no users matched the filters."
-NOTHING_FOUND = {"message": "No conversions matched the given filters."}
+NO_KEY = "The request carries no key; send it in the header Authentication (not Authorization)."
 
 api = Blueprint("api", __name__)
 
@@ -38,8 +38,22 @@ def init_app(app: Flask) -> None:
     app.json.ensure_ascii = False
     app.url_map.merge_slashes = False  # it would answer with a redirect, in HTML
     app.register_blueprint(api)
-    app.register_error_handler(HTTPException, http_error)
-    app.register_error_handler(sqlite3.Error, database_error)
+    app.before_request(answer_preflight)
+    CORS(
+        app,
+        resources=["/api/.*", "/openapi.json"],
+        origins=app.config["ORIGINS"].split(),
+        allow_headers=["Authentication", "Content-Type", "Prefer"],
+        methods=["GET", "POST"],
+        expose_headers=["Preference-Applied", "Retry-After", "Server-Timing"],
+    )
+
+
+def answer_preflight():
+    """A browser's question whether it may ask, which carries no key; CORS adds what it wants to know."""
+    if current_app.config["ORIGINS"] and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        return "", HTTPStatus.NO_CONTENT
+    return None
 
 
 @api.route(PATH, methods=["POST"], provide_automatic_options=False)
@@ -47,21 +61,22 @@ def conversions():
     database: Database = current_app.extensions["database"]
     now = current_app.extensions["clock"]()
 
-    with database.reading() as connection:
-        account = authenticate(connection)
+    account = authenticate(database)
     accounts.count_call(database, account, datetime.fromtimestamp(now, UTC).strftime("%Y-%m"))
 
     query = schemas.load_query(body(), now) | {"account": account.id}
     with database.reading() as connection:
-        page = strategies.page(connection, query)
-    return answer(page) if page else NOTHING_FOUND
+        page = g.page = strategies.page(connection, query)
+        g.seconds_in_sql = sum(statement.seconds for statement in connection.ran)
+    return {"message": schemas.NOTHING_FOUND} if page.nothing_matches else answer(page)
 
 
-def authenticate(connection: sqlite3.Connection) -> accounts.Account:
+def authenticate(database: Database) -> accounts.Account:
     key = request.headers.get("Authentication")
     if not key:
-        raise Unauthorized("The request carries no key; send it in the header Authentication (not Authorization).")
-    account = accounts.authenticate(connection, key)
+        raise Unauthorized(NO_KEY)
+    with database.reading() as connection:
+        account = accounts.authenticate(connection, key)
     if account is None:
         raise Unauthorized("The key in the header Authentication is unknown; send the key alone, without a word before it.")
     return account
@@ -82,7 +97,7 @@ def body() -> dict:
     if not raw.strip(b" \t\r\n"):
         return {}
     if request.mimetype != "application/json":
-        raise UnsupportedMediaType(f"Send the body as Content-Type: application/json, not as {request.mimetype or 'nothing'}.")
+        raise UnsupportedMediaType(wrong_type(request.mimetype or "nothing"))
     try:
         value = strict_json.parse(raw)
     except ValueError as fault:
@@ -90,6 +105,10 @@ def body() -> dict:
     if not isinstance(value, dict):
         raise BadRequest(f"The body must be a JSON object, not {schemas.kind(value)}.")
     return value
+
+
+def wrong_type(mimetype: str) -> str:
+    return f"Send the body as Content-Type: application/json, not as {mimetype}."
 
 
 def answer(page: strategies.Page) -> dict:
@@ -112,31 +131,43 @@ def answer(page: strategies.Page) -> dict:
     }
 
 
+@api.after_request
+def tell_what_it_took(response: Response) -> Response:
+    """Server-Timing, which browsers show among a request's timings, and one line in the log: neither holds a key or an address."""
+    page: strategies.Page | None = g.get("page")
+    timing = f"sql;dur={g.get('seconds_in_sql', 0) * 1000:.2f}"
+    if page:
+        timing += f', strategy;desc="{page.strategy}", batches;desc="{page.batches}", rows;desc="{page.rows_looked_at}"'
+    response.headers["Server-Timing"] = timing
+    current_app.logger.info("%s %s %s", request.method, response.status_code, timing)
+    return response
+
+
 # Errors: {"error": "sentence"}, and for a 400 about fields their own sentences too.
 
 
-@api.errorhandler(BadRequest)
+@api.app_errorhandler(BadRequest)
 def bad_request(error: BadRequest):
     return error.answer, HTTPStatus.BAD_REQUEST
 
 
-@api.errorhandler(ValidationError)
+@api.app_errorhandler(ValidationError)
 def wrong_fields(error: ValidationError):
-    names = list(error.messages)
-    told = dict(list(error.messages.items())[: schemas.MOST_FAULTS])
-    more = f" and {len(names) - len(told)} more" if len(told) < len(names) else ""
+    faults = list(schemas.flat(error.messages).items())
+    told = dict(faults[: schemas.MOST_FAULTS])
+    more = f" and {len(faults) - len(told)} more" if len(told) < len(faults) else ""
     return {"error": f"The body has faults in: {', '.join(told)}{more}.", "fields": told}, HTTPStatus.BAD_REQUEST
 
 
-@api.errorhandler(Unauthorized)
+@api.app_errorhandler(Unauthorized)
 def unauthorized(error: Unauthorized):
     return {"error": str(error)}, HTTPStatus.UNAUTHORIZED
 
 
-@api.errorhandler(LimitExceeded)
+@api.app_errorhandler(LimitExceeded)
 def limit_exceeded(error: LimitExceeded):
     account = error.account
-    answer = {"error": "API monthly limit exceeded.", "limit": account.monthly_limit, "used": error.used, "domain": account.domain}
+    answer = {"error": schemas.LIMIT_EXCEEDED, "limit": account.monthly_limit, "used": error.used, "domain": account.domain}
     return answer, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(seconds_left_in_month(current_app.extensions["clock"]()))}
 
 
@@ -147,12 +178,13 @@ def seconds_left_in_month(now: int) -> int:
     return int(end.timestamp()) + 1 - now
 
 
+@api.app_errorhandler(HTTPException)
 def http_error(error: HTTPException):
     """What Flask refuses by itself, in JSON instead of HTML; its headers, such as Allow, stay."""
     sentences = {
         400: "The request broke off, or is not valid HTTP.",
         404: f"There is nothing at {request.path}; conversions are at POST {PATH}.",
-        405: f"{request.path} takes POST, not {request.method}.",
+        405: f"{request.path} takes {' or '.join(getattr(error, 'valid_methods', None) or [])} alone.",
         413: f"The body is larger than {LARGEST_BODY} bytes, the most that is taken.",
         500: "The server failed; its log says why.",
     }
@@ -160,6 +192,7 @@ def http_error(error: HTTPException):
     return {"error": sentences.get(error.code, error.description)}, error.code, headers
 
 
+@api.app_errorhandler(sqlite3.Error)
 def database_error(error: sqlite3.Error):
-    current_app.logger.error("The database cannot answer: %s", error)
+    current_app.logger.error("The database %s cannot answer: %s", current_app.extensions["database"].path, error)
     return {"error": "The database cannot answer at the moment; the server's log says why."}, HTTPStatus.SERVICE_UNAVAILABLE

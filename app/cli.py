@@ -1,29 +1,42 @@
-"""The commands flask seed, import and walk, and what flask run does before it serves. Decisions 31, 32."""
+"""The commands, and what flask run does before it serves. Decisions 31, 32."""
 
 import os
+import socket
 import sqlite3
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import click
 from flask import Blueprint, Flask, current_app
+from flask.cli import ScriptInfo
 from marshmallow import ValidationError
 from werkzeug.serving import is_running_from_reloader
 
-from app import accounts, api, attribution, loading, schemas, strategies, strict_json, traffic
+from app import accounts, api, attribution, instants, loading, schemas, strategies, strict_json, traffic
 from app.database import Database
 
 commands = Blueprint("commands", __name__, cli_group=None)
 
 
+def is_flask_run() -> bool:
+    """Whether flask run is what loads the app."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.info_name == "run"
+
+
 def init_app(app: Flask) -> None:
     app.register_blueprint(commands)
-    context = click.get_current_context(silent=True)
-    if context is not None and context.info_name == "run":
+    if is_flask_run():
         with app.app_context():
-            prepare_to_run(**context.params)
+            prepare_to_run(**click.get_current_context().params)
 
 
 def prepare_to_run(host: str, port: int, **_) -> None:
@@ -32,16 +45,23 @@ def prepare_to_run(host: str, port: int, **_) -> None:
     with _clear_errors():
         if not database.is_made() or _has_bundled_data(database):
             with database.creating() as connection:
-                loading.seed(connection, _today())
+                loading.seed(connection, _clock().today())
+        with database.reading() as connection:
+            bundled = connection.rows("SELECT domain FROM accounts WHERE seeded_to IS NOT NULL", {})
+            imported = connection.rows("SELECT domain FROM accounts WHERE seeded_to IS NULL", {})
     if is_running_from_reloader():
         return
+    key_to_try = "<your key>"
     click.echo(f" * Database: {database.path}")
-    with database.reading() as connection:
-        for domain, seeded_to in connection.execute("SELECT domain, seeded_to FROM accounts ORDER BY seeded_to IS NULL, id"):
-            bundled = next((account for account in traffic.accounts() if account["domain"] == domain and seeded_to), None)
-            click.echo(f"     {bundled['key']:<17}{bundled['shows']}" if bundled else f"     (your key)       {domain}, imported")
+    for account in traffic.accounts():
+        if (account["domain"],) in bundled:
+            click.echo(f"     {account['key']:<17}{account['shows']}")
+            key_to_try = "YOUR_API_KEY"
+    for (domain,) in imported:
+        click.echo(f"     (your key)       {domain}, imported")
+    click.echo(f" * Documentation: http://{host}:{port}/docs/")
     click.echo(f""" * Try: curl http://{host}:{port}{api.PATH} \\
-       -H 'Authentication: YOUR_API_KEY' -H 'Content-Type: application/json' -d '{{"source": "google.com"}}'""")
+       -H 'Authentication: {key_to_try}' -H 'Content-Type: application/json' -d '{{"source": "google.com"}}'""")
 
 
 @commands.cli.command("seed")
@@ -51,7 +71,7 @@ def seed(as_of: datetime | None):
 
     Makes the database where there is none. Data that somebody imported stays as it is.
     """
-    day = as_of.date() if as_of else _today()
+    day = as_of.date() if as_of else _clock().today()
     with _clear_errors(), _database().creating() as connection:
         left_alone = loading.seed(connection, day)
     for domain in left_alone:
@@ -63,9 +83,7 @@ def seed(as_of: datetime | None):
 @click.argument("file", type=click.File("rb"))
 @click.option("--domain", required=True, metavar="D", help="The primary domain of the account that the sessions belong to.")
 @click.option("--key", metavar="K", help="A key that opens the account; left out: a new account gets one, which is printed once.")
-@click.option(
-    "--monthly-limit", type=click.IntRange(min=0), metavar="N", help="Calls a calendar month; left out: as it is, or none."
-)
+@click.option("--monthly-limit", type=click.IntRange(min=0), metavar="N", help="Calls a calendar month; left out: no change.")
 @click.option("--replace", is_flag=True, help="Forget the sessions that the account has.")
 def import_(file, domain: str, key: str | None, monthly_limit: int | None, replace: bool):
     """Import sessions and their conversions from FILE, in JSON Lines.
@@ -106,67 +124,128 @@ def _progress(file) -> Iterator[Iterator[bytes]]:
         yield lines()
 
 
+def _takes_query(command):
+    command = click.option("--key", required=True, metavar="K", help="The account's key.")(command)
+    return click.argument("query")(command)
+
+
 @commands.cli.command("walk")
-@click.argument("query")
-@click.option("--key", required=True, metavar="K", help="The account's key.")
+@_takes_query
 def walk(query: str, key: str):
     """Walk all pages of QUERY, a request's body in JSON.
 
     Feeds records_processed back as the next offset until has_more is false, and checks that no conversion came twice. It reads the
     database itself: no call is counted.
     """
-    database = _database()
     with _clear_errors():
+        # Loaded once, so that a default window does not move on with the clock between two pages.
+        loaded = _load_query(query, key)
+        unit = "sessions" if strategies.has_session_filter(loaded) else "conversions"
+        seen, records, pages, has_more = set(), 0, 0, True
+        while has_more:
+            with _database().reading() as connection:
+                page = strategies.page(connection, loaded)
+            if page.nothing_matches:
+                click.echo(schemas.NOTHING_FOUND)
+                return
+            pages += 1
+            records += len(page.conversions)
+            seen.update(row[0] for row in page.conversions)
+            place = f"{page.records_processed} of {page.total_records} {unit} processed"
+            click.echo(f"page {pages}: offset {loaded['offset']}, {len(page.conversions)} records, {place}")
+            loaded["offset"], has_more = page.records_processed, page.has_more
+        click.echo(f"{records} conversions on {pages} pages.")
+        if records > len(seen):
+            raise click.ClickException(f"{records - len(seen)} conversions came twice.")
+        click.echo("Nothing came twice.")
+
+
+@commands.cli.command("explain")
+@_takes_query
+def explain(query: str, key: str):
+    """Show how QUERY, a request's body in JSON, is answered.
+
+    Prints the strategy, and of each statement the SQL with its values, the query plan, the rows it found and the time it took.
+    """
+    with _clear_errors():
+        loaded = _load_query(query, key)
+        with _database().reading() as connection:
+            page = strategies.page(connection, loaded)
+            for number, (sql, values, rows, seconds) in enumerate(connection.ran, start=1):
+                click.secho(f"\n{number}. {len(rows)} rows, {seconds * 1000:.2f} ms", bold=True)
+                click.echo("\n".join(line for line in sql.splitlines() if line.strip()))
+                click.echo("with " + ", ".join(f"{name} = {value!r}" for name, value in values.items() if f":{name}" in sql))
+                for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values):
+                    click.echo(f"  {step}")
+    click.secho(f"\nStrategy: {page.strategy}; {page.batches} batches, {page.rows_looked_at} rows looked at.", bold=True)
+
+
+def _load_query(text: str, key: str) -> dict:
+    try:
+        body = strict_json.parse(text.encode())
+    except ValueError as fault:
+        raise click.ClickException(f"QUERY {fault}.") from None
+    if not isinstance(body, dict):
+        raise click.ClickException(f"QUERY must be a JSON object, not {schemas.kind(body)}.")
+    with _database().reading() as connection:
+        account = accounts.authenticate(connection, key)
+    if account is None:
+        raise click.ClickException("There is no such key.")
+    return schemas.load_query(body, _clock()()) | {"account": account.id}
+
+
+@commands.cli.command("exec", context_settings={"ignore_unknown_options": True})
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_context
+def exec_(context: click.Context, command: tuple[str, ...]):
+    """Run COMMAND beside a server with fresh bundled data.
+
+    The server listens on a free port until COMMAND ends; CONVERSIONS_URL and CONVERSIONS_KEY tell COMMAND how to ask it. Ends with
+    the exit status of COMMAND.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    script = context.find_object(ScriptInfo)
+    flask = [sys.executable, "-m", "flask", *(["--app", script.app_import_path] if script.app_import_path else [])]
+    with TemporaryDirectory() as folder:
+        environment = os.environ | {"CONVERSIONS_DATABASE": str(Path(folder) / "conversions.sqlite")}
+        with open(Path(folder) / "log", "w+b") as log:
+            server = subprocess.Popen([*flask, "run", "--port", url.rpartition(":")[2]], env=environment, stdout=log, stderr=log)
+            try:
+                if not _becomes_ready(server, url):
+                    log.seek(0)
+                    raise click.ClickException(f"The server did not start.\n{log.read().decode(errors='replace')}")
+                environment = os.environ | {"CONVERSIONS_URL": url + api.PATH, "CONVERSIONS_KEY": "YOUR_API_KEY"}
+                status = subprocess.run(command, env=environment, check=False).returncode
+            except OSError as error:
+                raise click.ClickException(f"{command[0]} cannot be run: {error.strerror}.") from None
+            finally:
+                server.terminate()
+                server.wait()
+    context.exit(status if status >= 0 else 128 - status)
+
+
+def _becomes_ready(server: subprocess.Popen, url: str) -> bool:
+    deadline = time.monotonic() + 60
+    while server.poll() is None and time.monotonic() < deadline:
         try:
-            body = strict_json.parse(query.encode())
-        except ValueError as fault:
-            raise click.ClickException(f"QUERY {fault}.") from None
-        if not isinstance(body, dict):
-            raise click.ClickException(f"QUERY must be a JSON object, not {schemas.kind(body)}.")
-        with database.reading() as connection:
-            account = accounts.authenticate(connection, key)
-        if account is None:
-            raise click.ClickException("There is no such key.")
-        # Once, so that a default window does not move on with the clock between two pages.
-        query = schemas.load_query(body, current_app.extensions["clock"]()) | {"account": account.id}
-        _walk(database, query)
-
-
-def _walk(database: Database, query: dict) -> None:
-    unit = "sessions" if strategies.has_session_filter(query) else "conversions"
-    seen, records, pages = set(), 0, 0
-    page = None
-    while page is None or page.has_more:
-        with database.reading() as connection:
-            page = strategies.page(connection, query)
-        if page is None:
-            click.echo(api.NOTHING_FOUND["message"])
-            return
-        pages += 1
-        records += len(page.conversions)
-        seen.update(row[0] for row in page.conversions)
-        click.echo(
-            f"page {pages}: offset {query['offset']}, {len(page.conversions)} records, "
-            f"{page.records_processed} of {page.total_records} {unit} processed"
-        )
-        query["offset"] = page.records_processed
-    click.echo(f"{records} conversions on {pages} pages.")
-    if records > len(seen):
-        raise click.ClickException(f"{records - len(seen)} conversions came twice.")
-    click.echo("Nothing came twice.")
+            return urlopen(f"{url}/readyz").status == 200
+        except URLError:
+            time.sleep(0.05)
+    return False
 
 
 def _database() -> Database:
     return current_app.extensions["database"]
 
 
-def _today() -> date:
-    return datetime.fromtimestamp(current_app.extensions["clock"](), UTC).date()
+def _clock() -> instants.Clock:
+    return current_app.extensions["clock"]
 
 
 def _has_bundled_data(database: Database) -> bool:
     with database.reading() as connection:
-        return connection.execute("SELECT count(*) FROM accounts WHERE seeded_to IS NOT NULL").fetchone() != (0,)
+        return connection.rows("SELECT count(*) FROM accounts WHERE seeded_to IS NOT NULL", {}) != [(0,)]
 
 
 @contextmanager
@@ -182,6 +261,6 @@ def _clear_errors():
     except ValidationError as error:
         raise click.ClickException("; ".join(f"{name}: {' '.join(told)}" for name, told in error.messages.items())) from None
     except sqlite3.Error as error:
-        raise click.ClickException(f"The database cannot be used: {error}.") from None
+        raise click.ClickException(f"The database {_database().path} cannot be used: {error}.") from None
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None

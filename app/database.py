@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from sqlite3 import Connection
+from time import perf_counter
+from typing import NamedTuple
 
 _HERE = Path(__file__).parent
 SHIPPED = _HERE if (_HERE / "schema.sql").exists() else _HERE.parent  # an installed package; a checkout
@@ -14,6 +15,25 @@ SCHEMA_VERSION = 1  # schema.sql's user_version
 
 PATIENCE = 5  # seconds to wait for another program that writes
 IDLE_CONNECTIONS = 8  # of each kind; a new connection costs as much as a page
+
+
+class Statement(NamedTuple):
+    sql: str
+    values: dict
+    rows: list[tuple]
+    seconds: float
+
+
+class Connection(sqlite3.Connection):
+    """Remembers the statements of its transaction, for those who want to see what a page took."""
+
+    ran: list[Statement]
+
+    def rows(self, sql: str, values: dict) -> list[tuple]:
+        started = perf_counter()
+        rows = self.execute(sql, values).fetchall()
+        self.ran.append(Statement(sql, values, rows, perf_counter() - started))
+        return rows
 
 
 class Database:
@@ -37,6 +57,7 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of the data, whatever is written meanwhile, and cannot write."""
         with self._connection("ro") as connection:
+            connection.ran = []
             connection.execute("BEGIN")
             yield connection
 
@@ -59,7 +80,7 @@ class Database:
             tables, indexes = _schema() if _is_empty(connection) else ([], [])
             for statement in tables:
                 connection.execute(statement)
-            _check_version(connection, self.path)
+            _check_version(connection)
             yield connection
             for statement in indexes:  # last: to load first and index after takes half the time
                 connection.execute(statement)
@@ -73,7 +94,7 @@ class Database:
             connection = idle.pop()
         except IndexError:
             connection = _connect(self.path, mode)
-            _check_version(connection, self.path)
+            _check_version(connection)
         try:
             yield connection
         except BaseException:
@@ -89,10 +110,7 @@ class Database:
 
 def _connect(path: Path, mode: str) -> Connection:
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    try:
-        connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-    except sqlite3.OperationalError as error:
-        raise sqlite3.OperationalError(f"{path}: {error}") from None
+    connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False, factory=Connection)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = NORMAL")  # with WAL, losing power can undo the last commits, not break the file
     return connection
@@ -102,11 +120,11 @@ def _is_empty(connection: Connection) -> bool:
     return connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
 
 
-def _check_version(connection: Connection, path: Path) -> None:
+def _check_version(connection: Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version != SCHEMA_VERSION:
         connection.close()
-        raise sqlite3.DatabaseError(f"{path} has schema version {version}, and this program needs {SCHEMA_VERSION}")
+        raise sqlite3.DatabaseError(f"it has schema version {version}, and this program needs {SCHEMA_VERSION}")
 
 
 def _schema() -> tuple[list[str], list[str]]:

@@ -1,22 +1,33 @@
 """Instants: whole seconds since 1970-01-01 00:00:00 UTC, read from the two forms that a date may have. Decisions 9, 10.
 
-The range of years is 1 to 9999. No datetime object takes part: what is accepted must not depend on the version of Python.
+The range of years is 1 to 9999. No datetime object reads them: what is accepted must not depend on the version of Python.
 """
 
 import re
-from datetime import date
+import time
+from datetime import UTC, date, datetime
 from typing import Literal
 
 DAY = 86_400
 EARLIEST = -62_135_596_800  # 0001-01-01 00:00:00
 LATEST = 253_402_300_799  # 9999-12-31 23:59:59
 
-FORMS = "YYYY-MM-DD or an RFC 3339 date-time, for example 2025-07-31 or 2025-07-31T23:59:59Z"
+FORMS = "Must be a day that exists, as YYYY-MM-DD, or an RFC 3339 date-time, for example 2025-07-31T23:59:59Z."
 
-_DATE = r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
-_TIME = r"(?P<hour>[01][0-9]|2[0-3]):(?P<minute>[0-5][0-9]):(?P<second>[0-5][0-9]|60)(?:\.(?P<fraction>[0-9]+))?"
-_ZONE = r"(?P<zone>[Zz]|(?P<sign>[+-])(?P<zone_hour>[01][0-9]|2[0-3]):(?P<zone_minute>[0-5][0-9]))"
-PATTERN = re.compile(rf"{_DATE}(?:[Tt ]{_TIME}{_ZONE}?)?")
+_YEAR = "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
+_LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
+_MONTH_AND_DAY = (
+    "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+)
+_DATE = f"({_YEAR}-{_MONTH_AND_DAY}|{_LEAP_YEAR}-02-29)"
+_MINUTE = "((?:[01][0-9]|2[0-3]):[0-5][0-9])"
+_FRACTION = r"(\.[0-9]+)?"
+_ZONE = "([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
+
+PATTERN = re.compile(f"{_DATE}(?:[Tt ]{_MINUTE}:([0-5][0-9]|60){_FRACTION}{_ZONE})?")
+
+# The same for contracts, whose patterns cannot compute: of the leap seconds, those that are written in UTC.
+PUBLISHED_PATTERN = f"^{_DATE}(?:[Tt ](?:{_MINUTE}:[0-5][0-9]{_FRACTION}{_ZONE}|23:59:60{_FRACTION}(?:[Zz]|[+-]00:00)?))?$"
 
 
 def parse(text: str, edge: Literal["start", "end"]) -> int:
@@ -28,22 +39,37 @@ def parse(text: str, edge: Literal["start", "end"]) -> int:
     """
     match = PATTERN.fullmatch(text)
     if not match:
-        raise ValueError(f"Must be {FORMS}.")
-    part = match.groupdict(default="0")
-    try:
-        midnight = (date(int(part["year"]), int(part["month"]), int(part["day"])) - date(1970, 1, 1)).days * DAY
-    except ValueError:
-        raise ValueError(f"There is no such day; must be {FORMS}.") from None
-    if match["hour"] is None:
+        raise ValueError(FORMS)
+    day, minute, second, fraction, zone = match.groups(default="")
+    midnight = (date.fromisoformat(day) - date(1970, 1, 1)).days * DAY
+    if not minute:
         return midnight if edge == "start" else midnight + DAY - 1
 
-    offset = (int(part["zone_hour"]) * 60 + int(part["zone_minute"])) * 60
-    seconds = midnight + (int(part["hour"]) * 60 + int(part["minute"])) * 60 - (-offset if part["sign"] == "-" else offset)
-    if part["second"] == "60":
-        # A leap second is inserted at the end of a UTC day, and has no number of its own among the seconds since 1970.
+    seconds = midnight + _seconds(minute) - (int(f"{zone[0]}1") * _seconds(zone[1:]) if len(zone) > 1 else 0)
+    if second == "60":
+        # A leap second ends a UTC day, and has no number of its own among the seconds since 1970.
         if seconds % DAY != DAY - 60:
             raise ValueError("A second 60 is possible at 23:59 UTC alone.")
-        seconds += 59
-    else:
-        seconds += int(part["second"])
-    return seconds + 1 if edge == "start" and part["fraction"].strip("0") else seconds
+        second = "59"
+    seconds += int(second)
+    return seconds + 1 if edge == "start" and fraction.strip(".0") else seconds
+
+
+def _seconds(minute: str) -> int:
+    hours, minutes = minute.split(":")
+    return int(hours) * 3600 + int(minutes) * 60
+
+
+class Clock:
+    """Tells the time: the system's, or an instant at which it stands still."""
+
+    def __init__(self, setting: str = ""):
+        """Raises ValueError where the setting, an instant, is none."""
+        self.setting = min(max(parse(setting, "start"), EARLIEST), LATEST) if setting else None
+        self.instant = self.setting
+
+    def __call__(self) -> int:
+        return int(time.time()) if self.instant is None else self.instant
+
+    def today(self) -> date:
+        return datetime.fromtimestamp(self(), UTC).date()

@@ -3,12 +3,12 @@
 import secrets
 from collections.abc import Iterable
 from datetime import date
-from sqlite3 import Connection
 from uuid import uuid4
 
 from marshmallow import ValidationError
 
 from app import accounts, attribution, schemas, strict_json, traffic
+from app.database import Connection
 
 ADD_SESSION = """
 INSERT INTO sessions (
@@ -145,15 +145,16 @@ def load_lines(connection: Connection, account: int, domain: str, lines: Iterabl
         if not line.strip():
             continue
         try:
-            session = _imported_session.load(strict_json.parse(line))
+            session = _imported_session.load(strict_json.parse(line.rstrip(b"\r\n")))
             add_session(connection, account, domain, session)
             sessions += 1
             conversions += len(session["conversions"])
         except ValidationError as error:
-            for field, sentence in _flat(error.messages):
-                faults.add(number, field, sentence)
+            for field, sentences in schemas.flat(error.messages).items():
+                for sentence in sentences:
+                    faults.add(number, field, sentence)
         except SessionExists:
-            faults.add(number, "session_id", "The account already has a session of this session_id.")
+            faults.add(number, "session_id", "There is a session of this session_id already, in the account or on a line above.")
         except ValueError as fault:
             faults.add(number, "", f"The line {fault}.")
     if faults.count:
@@ -161,40 +162,32 @@ def load_lines(connection: Connection, account: int, domain: str, lines: Iterabl
     return sessions, conversions
 
 
-def _flat(messages: dict, path: str = "") -> Iterable[tuple[str, str]]:
-    """conversions.0.timestamp → sentence, for each sentence of a ValidationError."""
-    for name, inner in messages.items():
-        field = path if name == "_schema" else f"{path}.{name}".lstrip(".")
-        if isinstance(inner, dict):
-            yield from _flat(inner, field)
-        else:
-            yield from ((field, sentence) for sentence in inner)
-
-
 def seed(connection: Connection, as_of: date) -> list[str]:
     """Brings the bundled accounts to that day; returns the domains whose account holds somebody's own data, which is left alone.
 
     Raises ValueError where a bundled key opens another account.
     """
-    left_alone = []
-    for bundled in traffic.accounts():
-        domain = bundled["domain"]
-        row = connection.execute(FIND_ACCOUNT, {"domain": domain}).fetchone()
-        if row is None:
-            ((account,),) = connection.execute(ADD_ACCOUNT, NO_LIMIT | bundled).fetchall()
-            accounts.add_key(connection, account, bundled["key"])
-            seeded_to = None
-        elif row[1] is None:
-            left_alone.append(domain)
-            continue
-        else:
-            account, seeded_to = row[0], date.fromisoformat(row[1])
-        if seeded_to == as_of:
-            continue
-        grows = "daily" in bundled and seeded_to is not None and seeded_to < as_of
-        if not grows:
-            connection.execute(FORGET_SESSIONS, {"account": account})
-        for session in traffic.sessions(bundled, seeded_to if grows else None, as_of):
-            add_session(connection, account, domain, session)
-        connection.execute(SET_SEEDED_TO, {"account": account, "day": as_of.isoformat()})
-    return left_alone
+    return [account["domain"] for account in traffic.accounts() if not bring_to(connection, account, as_of)]
+
+
+def bring_to(connection: Connection, described: dict, as_of: date) -> bool:
+    """The same for one account, described as in seed/accounts.json; whether its domain was free of somebody's own data."""
+    domain = described["domain"]
+    row = connection.execute(FIND_ACCOUNT, {"domain": domain}).fetchone()
+    if row is None:
+        ((account,),) = connection.execute(ADD_ACCOUNT, NO_LIMIT | described).fetchall()
+        accounts.add_key(connection, account, described["key"])
+        seeded_to = None
+    elif row[1] is None:
+        return False
+    else:
+        account, seeded_to = row[0], date.fromisoformat(row[1])
+    if seeded_to == as_of:
+        return True
+    grows = "daily" in described and seeded_to is not None and seeded_to < as_of
+    if not grows:
+        connection.execute(FORGET_SESSIONS, {"account": account})
+    for session in traffic.sessions(described, seeded_to if grows else None, as_of):
+        add_session(connection, account, domain, session)
+    connection.execute(SET_SEEDED_TO, {"account": account, "day": as_of.isoformat()})
+    return True

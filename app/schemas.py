@@ -13,7 +13,9 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate
 from app import attribution, instants
 
 MOST_FAULTS = 20  # that one answer or one import tells in full
-LARGEST_OFFSET = 2**63 - 1
+LARGEST_COUNT = 2**63 - 1
+NOTHING_FOUND = "No conversions matched the given filters."
+LIMIT_EXCEEDED = "API monthly limit exceeded."
 DEFAULT_WINDOW = int(timedelta(days=30).total_seconds())
 LONGEST_SESSION = instants.DAY
 
@@ -28,6 +30,15 @@ def kind(value) -> str:
     return kinds[type(value)]
 
 
+def flat(messages: dict, path: str = "") -> dict[str, list[str]]:
+    """The messages of a ValidationError by the whole name of the field, such as conversions.0.timestamp."""
+    found = {}
+    for name, inner in messages.items():
+        field = path if name == "_schema" else f"{path}.{name}".lstrip(".")
+        found |= flat(inner, field) if isinstance(inner, dict) else {field: inner}
+    return found
+
+
 # Fields
 
 
@@ -36,6 +47,10 @@ class Exact(fields.Field):
 
     default_error_messages = {"required": "Is missing.", "null": "{wanted}, not null.", "type": "{wanted}, not {kind}."}
     wanted: str
+    json_schema: dict
+
+    def __init__(self, about: str = "", **kwargs):
+        super().__init__(metadata={"description": about, **self.json_schema}, **kwargs)
 
     def make_error(self, key, **values):
         return super().make_error(key, wanted=self.wanted, **values)
@@ -48,21 +63,23 @@ class Text(Exact):
     """A string, which is taken as it is: never trimmed, never normalised."""
 
     wanted = "Must be a string"
+    json_schema = {"type": "string"}
 
     def _deserialize(self, value, attr, data, **kwargs) -> str:
         return value if isinstance(value, str) else self.refuse(value)
 
 
-class Offset(Exact):
+class Count(Exact):
     """A whole number as JSON Schema understands it: 50, and 50.0 too."""
 
-    wanted = f"Must be an integer from 0 to {LARGEST_OFFSET}"
+    wanted = f"Must be an integer from 0 to {LARGEST_COUNT}"
+    json_schema = {"type": "integer", "minimum": 0, "maximum": LARGEST_COUNT}
 
     def _deserialize(self, value, attr, data, **kwargs) -> int:
         if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
             self.refuse(value)
         # The range first: 1e999999 as an integer would fill the memory.
-        if not 0 <= value <= LARGEST_OFFSET or value != int(value):
+        if not 0 <= value <= LARGEST_COUNT or value != int(value):
             raise ValidationError(f"{self.wanted}, not {value}.")
         return int(value)
 
@@ -70,8 +87,10 @@ class Offset(Exact):
 class Date(Text):
     """One edge of the window, as an instant: "start" is the first second that the text names, "end" the last."""
 
-    def __init__(self, edge: str, **kwargs):
-        super().__init__(**kwargs)
+    json_schema = {"type": "string", "pattern": instants.PUBLISHED_PATTERN}
+
+    def __init__(self, edge: str, about: str = "", **kwargs):
+        super().__init__(about, **kwargs)
         self.edge = edge
 
     def _deserialize(self, value, attr, data, **kwargs) -> int:
@@ -135,18 +154,18 @@ class Strict(Schema):
 class Query(Strict):
     """The body of a request: the page's place, the window, and filters, each of which "use[s] exact match logic"."""
 
-    offset = Offset(load_default=0)
-    start_date = Date("start", attribute="start")
-    end_date = Date("end", attribute="end")
-    conversion_page = Text()
-    meta_type = Text()
-    meta_id = Text()
-    source = Text()
-    medium = Text()
-    campaign = Text()
-    content = Text()
-    term = Text()
-    landing_page = Text()
+    offset = Count("How much to skip: conversions, or with a session filter sessions.", load_default=0)
+    start_date = Date("start", "The window's start, included; a date alone is its first second.", attribute="start")
+    end_date = Date("end", "The window's end, included; a date alone is its last second.", attribute="end")
+    conversion_page = Text("The URL of the page where the conversion occurred.")
+    meta_type = Text("The kind of conversion, such as hubspot_form, html_form, custom or custom_event.")
+    meta_id = Text("The form or event that was converted on.")
+    source = Text("Where the session came from: utm_source, else the referrer's primary domain, else (direct).")
+    medium = Text("How it came: utm_medium, else cpc, organic, social, email, referral or (none).")
+    campaign = Text("The session's utm_campaign.")
+    content = Text("The session's utm_content.")
+    term = Text("The session's utm_term.")
+    landing_page = Text("The page where the session began, without utm parameters, click ids and fragment.")
 
 
 _query = Query()
@@ -167,43 +186,55 @@ def load_query(body: dict, now: int) -> dict:
 
 
 class ConversionMeta(Strict):
-    type = Text(required=True)
-    id = Text(required=True)
+    type = Text("The kind of conversion.", required=True)
+    id = Text("The form or event that was converted on.", required=True)
 
 
 class Conversion(Strict):
-    email = Text(required=True, allow_none=True)
-    timestamp = Text(required=True, validate=validate.Regexp(r"\A\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\Z"))
-    conversion_page = Text(required=True)
-    previous_page = Text(required=True, allow_none=True)
+    email = Text("The person's address, if it was captured.", required=True, allow_none=True)
+    timestamp = Text(
+        "The moment of the conversion, in UTC.", required=True, validate=validate.Regexp(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$")
+    )
+    conversion_page = Text("The URL of the page where it occurred.", required=True)
+    previous_page = Text("The URL of the page before it, if it is known.", required=True, allow_none=True)
     conversion_meta = Nested(ConversionMeta, required=True)
 
 
 class Pagination(Strict):
-    records_processed = Offset(required=True)
-    total_records = Offset(required=True)
-    has_more = fields.Boolean(required=True, truthy={True}, falsy={False})
+    records_processed = Count("The offset of the next request.", required=True)
+    total_records = Count("How many conversions match, or with a session filter how many sessions.", required=True)
+    has_more = fields.Boolean(
+        required=True, truthy={True}, falsy={False}, metadata={"description": "Whether another page follows."}
+    )
 
 
 class ConversionsPage(Strict):
-    records = List(Nested(Conversion), required=True)
+    records = List(Nested(Conversion), required=True, metadata={"description": "Newest first."})
     pagination = Nested(Pagination, required=True)
 
 
 class NothingFound(Strict):
-    message = Text(required=True, validate=validate.Equal("No conversions matched the given filters."))
+    message = Text("What is said instead of a page.", required=True, validate=validate.OneOf([NOTHING_FOUND]))
 
 
 class Fault(Strict):
-    error = Text(required=True)
-    fields_ = fields.Dict(keys=Text(), values=List(Text()), data_key="fields")
+    error = Text("What was wrong, in a sentence.", required=True)
+
+
+class FieldFaults(Fault):
+    fields_ = fields.Dict(
+        keys=fields.String(),
+        values=List(fields.String()),
+        data_key="fields",
+        metadata={"description": "Of each field at fault, what was wrong with it."},
+    )
 
 
 class LimitExceeded(Strict):
-    error = Text(required=True, validate=validate.Equal("API monthly limit exceeded."))
-    limit = Offset(required=True)
-    used = Offset(required=True)
-    domain = Text(required=True)
+    error = Text("What was wrong.", required=True, validate=validate.OneOf([LIMIT_EXCEEDED]))
+    limit = Count("The account's calls a calendar month.", required=True)
+    used = Count("Those that are used.", required=True)
+    domain = Text("The account's primary domain.", required=True)
 
 
 # The imported session

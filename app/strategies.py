@@ -1,15 +1,15 @@
 """The two strategies by which the endpoint pages, each as SQL beside the sentences of the published text that it carries out.
 Decisions 1, 12, 14 to 19, 28.
 
-    page(connection, query)   the page that a request asks for, or None where nothing matches its filters
+    page(connection, query)   the page that a request asks for
 
 A query is what schemas.load_query makes of a request's body, with the "account" added: it is also what the statements bind by name.
 A filter is in it if the request has it. A page takes several statements: ask for it within one transaction, which is one snapshot.
 """
 
-from sqlite3 import Connection
 from typing import NamedTuple
 
+from app.database import Connection
 from app.instants import DAY
 
 # "Each page can contain up to 50 records."
@@ -24,9 +24,13 @@ CONVERSION_FILTERS = ("conversion_page", "meta_type", "meta_id")
 
 
 class Page(NamedTuple):
+    strategy: str
     conversions: list[tuple]  # in the order of RECORD, newest first
     records_processed: int  # "This value should be used as the offset for the next request."
     total_records: int
+    batches: int
+    rows_looked_at: int
+    nothing_matches: bool  # not on this page alone: no conversion at all matches the filters
 
     @property
     def has_more(self) -> bool:
@@ -44,11 +48,9 @@ RECORD = """
 """
 
 
-def page(connection: Connection, query: dict) -> Page | None:
+def page(connection: Connection, query: dict) -> Page:
     """ "The meaning of offset, records_processed, and total_records depends on whether session-level filters … are applied." """
-    if has_session_filter(query):
-        return session_page(connection, query)
-    return direct_page(connection, query)
+    return session_page(connection, query) if has_session_filter(query) else direct_page(connection, query)
 
 
 def has_session_filter(query: dict) -> bool:
@@ -81,14 +83,14 @@ LIMIT {PAGE_SIZE} OFFSET :offset
 """
 
 
-def direct_page(connection: Connection, query: dict) -> Page | None:
+def direct_page(connection: Connection, query: dict) -> Page:
     """The offset counts conversions."""
     filters = _and(CONVERSION_FILTERS, query)
-    (total,) = connection.execute(DIRECT_TOTAL.format(conversion_filters=filters), query).fetchone()
-    if total == 0:
-        return None
-    conversions = connection.execute(DIRECT_PAGE.format(conversion_filters=filters), query).fetchall()
-    return Page(conversions, min(query["offset"] + len(conversions), total), total)
+    ((total,),) = connection.rows(DIRECT_TOTAL.format(conversion_filters=filters), query)
+    skipped = min(query["offset"], total)
+    conversions = connection.rows(DIRECT_PAGE.format(conversion_filters=filters), query) if skipped < total else []
+    processed = skipped + len(conversions)
+    return Page("direct", conversions, processed, total, 0, total + processed, nothing_matches=total == 0)
 
 
 # With session filters
@@ -142,7 +144,7 @@ SELECT EXISTS (
 """
 
 
-def session_page(connection: Connection, query: dict) -> Page | None:
+def session_page(connection: Connection, query: dict) -> Page:
     """The offset counts sessions."""
     newest, oldest = (query["end"] + 1, 0), (query["start"] - DAY, 0)
     filters = {
@@ -150,23 +152,23 @@ def session_page(connection: Connection, query: dict) -> Page | None:
         "conversion_filters": _and(CONVERSION_FILTERS, query),
     }
 
-    def run(statement: str, after=newest, to=oldest, **values):
+    def run(statement: str, after=newest, to=oldest, **values) -> list[tuple]:
         stretch = {"after_started_at": after[0], "after_id": after[1], "to_started_at": to[0], "to_id": to[1]}
-        return connection.execute(statement.format(**filters), query | stretch | values)
+        return connection.rows(statement.format(**filters), query | stretch | values)
 
-    (total,) = run(SESSION_TOTAL).fetchone()
+    ((total,),) = run(SESSION_TOTAL)
     processed = min(query["offset"], total)
-    last = run(NTH_SESSION, n=processed).fetchone() if processed else newest
+    last = run(NTH_SESSION, n=processed)[0] if processed else newest
 
     # "… and continues processing until it collects 50 or more conversion records from each batch or exhausts the session pool."
-    conversions = []
+    conversions, batches = [], 0
     while len(conversions) < PAGE_SIZE and processed < total:
         batch = min(BATCH_SIZE, total - processed)
-        after, last = last, run(NTH_SESSION, after=last, n=batch).fetchone()
+        after, last = last, run(NTH_SESSION, after=last, n=batch)[0]
         conversions += run(CONVERSIONS_OF_SESSIONS, after=after, to=last)
         processed += batch
+        batches += 1
 
-    if not conversions and not run(ANY_CONVERSION).fetchone()[0]:
-        return None
+    nothing_matches = not conversions and run(ANY_CONVERSION) == [(0,)]
     conversions.sort(key=lambda row: (row[2], row[0]), reverse=True)
-    return Page(conversions, processed, total)
+    return Page("session", conversions, processed, total, batches, total + processed + len(conversions), nothing_matches)

@@ -1,7 +1,13 @@
 """A server of its own for each test, asked as a client would ask it."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,9 +20,9 @@ NOW = "2025-08-15T12:00:00Z"
 class Hub:
     """The app on a database file of its own, at a fixed time; asked through HTTP and the command line alone."""
 
-    def __init__(self, path: Path, now: str = NOW):
-        self.path = path
-        self.app = create_app({"DATABASE": path, "NOW": now})
+    def __init__(self, path: Path, now: str = NOW, **settings: str):
+        self.path, self.now = path, now
+        self.app = create_app({"DATABASE": path, "NOW": now} | settings)
         self.client = self.app.test_client()
 
     def run(self, *arguments: str, stdin: str | bytes = ""):
@@ -85,3 +91,29 @@ def a_conversion(**fields) -> dict:
         "previous_page": None,
         "conversion_meta": {"type": "html_form", "id": "form"},
     } | fields
+
+
+@contextmanager
+def serving(hub: Hub, *options: str, app: str = "wsgi:app", **settings: str) -> Iterator[tuple[str, int]]:
+    """The address of real worker processes on a hub's database, at its time; they write to server.log beside it."""
+    settings = {"DATABASE": str(hub.path), "NOW": hub.now} | settings
+    # Listening before the server starts: what is asked meanwhile waits in the queue, so nobody has to look whether it is up.
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener, (hub.path.parent / "server.log").open("wb") as log:
+        address = listener.getsockname()
+        server = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", "--no-control-socket", *options, app],
+            cwd=Path(__file__).parent.parent,
+            env=os.environ | {f"CONVERSIONS_{name}": setting for name, setting in settings.items()},
+            pass_fds=[listener.fileno()],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield address
+    finally:
+        server.send_signal(signal.SIGTERM)
+        try:
+            assert server.wait(timeout=10) in (0, -signal.SIGTERM)  # that, if it had no time to begin
+        finally:
+            server.kill()
+            server.wait()

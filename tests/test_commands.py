@@ -5,6 +5,7 @@ import re
 import shlex
 import socket
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -259,6 +260,44 @@ def test_a_file_that_is_no_database_fails_with_a_sentence_and_stays_as_it_is(hub
     outcome = hub.run(*command, stdin=lines(a_session()))
     sentence(outcome, "database")
     assert hub.path.read_text() == "not a database " * 100
+
+
+# flask explain and exec
+
+
+def test_explain_shows_each_statement_with_its_values_and_plan(walked):
+    outcome = walked.run("explain", '{"source": "(direct)", "meta_type": "html_form"}', "--key", "key")
+    assert outcome.exit_code == 0
+    assert "source = '(direct)'" in outcome.stdout
+    assert "SEARCH sessions USING COVERING INDEX sessions_by_source" in outcome.stdout
+    assert "meta_type = 'html_form'" in outcome.stdout
+    assert re.search(r"^Strategy: session; 2 batches, \d+ rows looked at\.$", outcome.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("query", "key"), [("{", "key"), ('{"sorce": 1}', "key"), ("{}", "unknown")])
+def test_explain_of_what_is_no_query_fails_with_a_sentence(walked, query, key):
+    sentence(walked.run("explain", query, "--key", key))
+
+
+ASK = """
+import json, os, sys, urllib.request
+headers = {"Authentication": os.environ["CONVERSIONS_KEY"], "Content-Type": "application/json"}
+answer = urllib.request.urlopen(urllib.request.Request(os.environ["CONVERSIONS_URL"], b"{}", headers))
+sys.exit(len(json.load(answer)["records"]))
+"""
+
+
+def test_exec_runs_a_command_beside_a_server_with_fresh_data_and_passes_its_status_on(tmp_path):
+    done = subprocess.run(
+        **flask("exec", "--", sys.executable, "-c", ASK, DATABASE=tmp_path / "untouched.sqlite"), capture_output=True
+    )
+    assert done.returncode == 50, done.stderr
+    assert not (tmp_path / "untouched.sqlite").exists()
+
+
+def test_exec_of_what_cannot_be_run_fails_with_a_sentence(tmp_path):
+    done = subprocess.run(**flask("exec", "no-such-command"), capture_output=True)
+    assert (done.returncode, done.stderr) == (1, "Error: no-such-command cannot be run: No such file or directory.\n")
 
 
 # Settings

@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
-from app import api, cli, traffic
+from app import api, cli, create_app, mock, traffic
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,9 +40,7 @@ def test_the_readme_names_every_option():
 
 def test_the_readme_names_every_setting_and_no_other():
     documented = {row[0].strip("`").removeprefix("CONVERSIONS_") for row in table("Settings")}
-    in_code = {name for text in CODE.values() for name in re.findall(r'config\["([A-Z]+)"\]', text)}
-    ours = in_code - {"MAX_CONTENT_LENGTH"}  # Flask's
-    assert documented == ours
+    assert documented == set(create_app().config) - set(Flask(__name__).config)
 
 
 def test_the_readme_names_every_bundled_key_and_what_it_shows():
@@ -52,6 +51,11 @@ def test_the_readme_names_every_file_of_the_app():
     documented = {name for row in table("How to read the code") for name in names(row[0])}
     files = {f"app/{file.name}" for file in (ROOT / "app").glob("*.py")} - {"app/__init__.py"}
     assert documented == files | {"schema.sql", "seed/"}
+
+
+def test_the_readme_names_every_state_with_its_params():
+    documented = {row[0].strip("`"): names(row[1]) for row in table("Under your contract tools")}
+    assert documented == {state: set(params) for state, params in mock.STATES.items()}
 
 
 def test_the_readmes_request_gets_the_readmes_answer(bundled):

@@ -3,48 +3,17 @@
 import hashlib
 import http.client
 import json
-import os
-import signal
-import socket
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from app.schemas import LimitExceeded
 
-from .conftest import NOW, Hub, a_conversion, a_session
-
-
-@contextmanager
-def gunicorn(hub: Hub, *options: str) -> Iterator[tuple[str, int]]:
-    """The address of real worker processes on a hub's database, at its time; they write to server.log beside it."""
-    # Listening before the server starts: what is asked meanwhile waits in the queue, so nobody has to look whether it is up.
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener, (hub.path.parent / "server.log").open("wb") as log:
-        address = listener.getsockname()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", "--no-control-socket", *options, "wsgi:app"],
-            cwd=Path(__file__).parent.parent,
-            env=os.environ | {"CONVERSIONS_DATABASE": str(hub.path), "CONVERSIONS_NOW": NOW},
-            pass_fds=[listener.fileno()],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield address
-    finally:
-        server.send_signal(signal.SIGTERM)
-        try:
-            assert server.wait(timeout=10) == 0
-        finally:
-            server.kill()
-            server.wait()
+from .conftest import NOW, Hub, a_conversion, a_session, serving
 
 
 def stored(hub: Hub) -> bytes:
@@ -254,13 +223,14 @@ def test_the_bundled_key_over_limit_is_over_its_limit_in_any_month(bundled, now)
 
 
 def test_every_post_is_counted_once_whatever_the_number_of_workers(hub):
-    hub.load([a_session(conversions=[a_conversion()])], "example.com", "key", "--monthly-limit", "40")
+    hub.load([a_session(conversions=[a_conversion()])], "example.com", "key", "--monthly-limit", "150")
 
     def ask(_) -> int:
-        with closing(http.client.HTTPConnection(*address, timeout=20)) as connection:
+        with closing(http.client.HTTPConnection(*address, timeout=60)) as connection:
             connection.request("POST", "/api/v1/conversions", "{}", {"Authentication": "key", "Content-Type": "application/json"})
             return connection.getresponse().status
 
-    with gunicorn(hub, "--workers", "4", "--threads", "4") as address, ThreadPoolExecutor(60) as clients:
-        assert Counter(clients.map(ask, range(60))) == {200: 40, 429: 20}
-    assert exceeded(hub.post("{}"))["used"] == 40
+    # Preloaded, the workers start at the same moment: otherwise the first one has answered all before the last one is up.
+    with serving(hub, "--workers", "4", "--threads", "4", "--preload") as address, ThreadPoolExecutor(60) as clients:
+        assert Counter(clients.map(ask, range(200))) == {200: 150, 429: 50}
+    assert exceeded(hub.post("{}"))["used"] == 150

@@ -276,7 +276,7 @@ EVENING = datetime(2025, 8, 1, 23, 30)
 
 @dataclass(frozen=True)
 class Traffic:
-    """Sessions on a grid of minutes, as random as the seed: a small thing for Hypothesis to draw, to shrink and to print."""
+    """Sessions on a grid of minutes, as random as the seed: a small thing for Hypothesis to draw and to print."""
 
     sessions: int
     every: int  # one session in so many converts
@@ -332,7 +332,7 @@ def a_pair_of(strategy: st.SearchStrategy) -> st.SearchStrategy:
     return st.tuples(strategy, strategy)
 
 
-# (sessions, every, most): up to three batches that mostly end near 50 conversions; few sessions with many; none.
+# (sessions, (every, most)): up to three batches, with far more than 50 conversions, about 50 and hardly any; few sessions; none.
 SHAPES = [
     *product([199, 200, 201, 400, 427], [(1, 1), (1, 3), (4, 1), (20, 60), (100, 1)]),
     *product([0, 1, 20], [(1, 1), (1, 60)]),

@@ -1,0 +1,16 @@
+"""The server with a fault, to see that contract tools find it."""
+
+from app import create_app
+
+app = create_app()
+
+
+def without_key_check(environ, start_response):
+    return app(environ | {"HTTP_AUTHENTICATION": "YOUR_API_KEY"}, start_response)
+
+
+def without_allow(environ, start_response):
+    def start(status, headers, *more):
+        return start_response(status, [(name, value) for name, value in headers if name != "Allow"], *more)
+
+    return app(environ, start)

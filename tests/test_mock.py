@@ -1,0 +1,288 @@
+"""What frontend developers switch on: CORS, errors and delays on demand, reset, provider states; and what tells of health."""
+
+import time
+
+import pytest
+
+from app import api, contract, mock, schemas, traffic
+from tests.conftest import NOW, Hub, a_conversion, a_session
+
+BROWSER = {"Origin": "http://localhost:5173"}
+PREFLIGHT = BROWSER | {
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "authentication,content-type,prefer",
+}
+
+
+@pytest.fixture(scope="module")
+def mocking(tmp_path_factory) -> Hub:
+    """A server in mock mode with the bundled data."""
+    hub = Hub(tmp_path_factory.mktemp("mock") / "conversions.sqlite", MOCK="1")
+    assert hub.run("seed").exit_code == 0
+    return hub
+
+
+def prefer(hub: Hub, preference: str, key: str | None = "YOUR_API_KEY"):
+    return hub.post("{}", key, headers={"Prefer": preference})
+
+
+# Off, unless it is switched on
+
+
+@pytest.mark.decision(33)
+def test_without_mock_mode_there_is_no_mock(bundled):
+    assert bundled.client.post("/_mock/reset").status_code == 404
+    assert bundled.client.get("/_mock/states").status_code == 404
+    response = bundled.post("{}", "YOUR_API_KEY", headers=BROWSER | {"Prefer": "code=503, delay=9000"})
+    assert response.status_code == 200
+    assert not {"Access-Control-Allow-Origin", "Preference-Applied"} & set(response.headers.keys())
+    assert bundled.client.options(api.PATH, headers=PREFLIGHT).status_code == 405
+
+
+# CORS
+
+
+def test_a_preflight_needs_no_key_and_allows_the_headers_of_the_endpoint(mocking):
+    response = mocking.client.options(api.PATH, headers=PREFLIGHT)
+    assert response.status_code == 204
+    assert response.headers["Access-Control-Allow-Origin"] in ("*", BROWSER["Origin"])
+    assert response.headers["Access-Control-Allow-Headers"] == "authentication, content-type, prefer"
+    assert "POST" in response.headers["Access-Control-Allow-Methods"]
+
+
+@pytest.mark.parametrize("status", [200, *contract.ERRORS])
+def test_a_browser_can_read_every_answer_errors_too(mocking, status):
+    response = mocking.post("{}", "YOUR_API_KEY", headers=BROWSER | {"Prefer": f"code={status}"})
+    assert response.headers["Access-Control-Allow-Origin"] in ("*", BROWSER["Origin"])
+    assert "Server-Timing" in response.headers["Access-Control-Expose-Headers"]
+
+
+def test_origins_are_a_setting_of_their_own(tmp_path):
+    hub = Hub(tmp_path / "conversions.sqlite", ORIGINS="https://app.example https://demo.example")
+    for origin, allowed in [("https://app.example", True), ("https://demo.example", True), ("https://other.example", False)]:
+        response = hub.client.options(api.PATH, headers=PREFLIGHT | {"Origin": origin})
+        assert response.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
+
+
+# Errors and delays on demand
+
+
+@pytest.mark.decision(34)
+@pytest.mark.parametrize("status", contract.ERRORS)
+def test_a_preferred_code_is_answered_as_the_endpoint_itself_answers(mocking, status):
+    response = prefer(mocking, f"code={status}", key=None)
+    assert response.status_code == status
+    assert response.headers["Preference-Applied"] == f"code={status}"
+    _, schema, headers = contract.ERRORS[status]
+    assert schema().validate(response.json) == {}
+    assert set(headers) <= set(response.headers.keys())
+
+
+@pytest.mark.parametrize(
+    ("status", "request_for_it"),
+    [
+        (400, {"body": '{"offset": -1}'}),
+        (401, {"body": "{}", "key": None}),
+        (413, {"body": " " * (api.LARGEST_BODY + 1)}),
+        (415, {"body": "{}", "content_type": "text/plain"}),
+    ],
+)
+def test_the_body_of_a_preferred_code_is_the_true_one(mocking, status, request_for_it):
+    true = mocking.post(**({"key": "YOUR_API_KEY"} | request_for_it))
+    assert (true.status_code, true.json) == (status, prefer(mocking, f"code={status}").json)
+
+
+def test_a_preferred_200_is_what_it_would_be_anyway(mocking):
+    response = prefer(mocking, "code=200")
+    assert response.json == mocking.ask({}, "YOUR_API_KEY")
+    assert response.headers["Preference-Applied"] == "code=200"
+
+
+@pytest.mark.parametrize("code", ["418", "500", "abc", "", "0429"])
+def test_an_undocumented_code_is_400_with_the_list(mocking, code):
+    response = prefer(mocking, f"code={code}")
+    assert response.status_code == 400
+    assert "200, 400, 401, 405, 413, 415, 429, 503" in response.json["error"]
+
+
+def test_a_preferred_delay_is_waited_for(mocking):
+    started = time.monotonic()
+    response = prefer(mocking, "delay=120")
+    assert 0.12 <= time.monotonic() - started < 5
+    assert (response.status_code, response.headers["Preference-Applied"]) == (200, "delay=120")
+
+
+@pytest.mark.parametrize("preference", ["delay=50, code=429", "code=429;delay=50", 'code="429" , delay="50"'])
+def test_preferences_can_be_combined(mocking, preference):
+    response = prefer(mocking, preference)
+    assert response.status_code == 429
+    assert response.headers["Preference-Applied"] == "delay=50, code=429"
+
+
+def test_a_delay_is_ten_seconds_at_most():
+    assert mock.milliseconds("10000") == mock.milliseconds("999999") == 10_000
+
+
+@pytest.mark.parametrize("delay", ["abc", "-1", "1.5", "", "1e3"])
+def test_a_delay_that_is_no_number_is_400(mocking, delay):
+    response = prefer(mocking, f"delay={delay}")
+    assert response.status_code == 400
+    assert "milliseconds" in response.json["error"]
+
+
+@pytest.mark.parametrize("preference", ["return=minimal", "respond-async, wait=10", "example=page", "", ";;,,=", "code"])
+def test_other_preferences_are_passed_over(mocking, preference):
+    response = prefer(mocking, preference)
+    assert response.status_code == 200
+    assert "Preference-Applied" not in response.headers
+
+
+def test_a_delay_by_setting_delays_every_answer(tmp_path):
+    hub = Hub(tmp_path / "conversions.sqlite", MOCK="1", DELAY="80")
+    started = time.monotonic()
+    assert hub.post("{}", None).status_code == 401
+    assert time.monotonic() - started >= 0.08
+
+
+# Reset
+
+
+@pytest.mark.decision(35)
+def test_a_reset_leaves_what_a_first_start_makes_and_what_somebody_imported(tmp_path):
+    hub = Hub(tmp_path / "conversions.sqlite", MOCK="1")
+    hub.load([a_session(conversions=[a_conversion()])], "shop.example", "mine", "--monthly-limit", "9")
+    hub.run("seed", "--as-of", "2025-07-10")
+    hub.client.post("/_mock/states", json={"state": "the clock at an instant", "params": {"now": "2030-01-01T00:00:00Z"}})
+    assert hub.client.post("/_mock/reset").status_code == 200
+    assert [hub.ask({}, account["key"]) for account in traffic.accounts()[:-1]] == [
+        fresh.ask({}, account["key"]) for fresh in [seeded(tmp_path)] for account in traffic.accounts()[:-1]
+    ]
+    assert hub.ask({}, "mine")["pagination"]["total_records"] == 1
+    assert hub.post("{}", "state").status_code == 401
+
+
+def seeded(folder) -> Hub:
+    hub = Hub(folder / "fresh.sqlite")
+    hub.run("seed")
+    return hub
+
+
+# Provider states
+
+
+def set_state(hub: Hub, state: str, **params):
+    response = hub.client.post("/_mock/states", json={"state": state, "action": "setup", "params": params})
+    assert response.status_code == 200, response.text
+    return response.json
+
+
+@pytest.mark.decision(36)
+@pytest.mark.parametrize("count", [0, 1, 50, 51, 250])
+def test_a_state_can_be_a_number_of_conversions(mocking, count):
+    key = set_state(mocking, "a number of conversions", count=count)["key"]
+    assert len(mocking.everything({}, key)) == count
+    assert len(mocking.everything({"source": "google.com"}, key)) == count
+
+
+@pytest.mark.parametrize("count", [1, 200, 427])
+def test_a_state_can_be_a_number_of_sessions(mocking, count):
+    key = set_state(mocking, "a number of sessions", count=count)["key"]
+    assert mocking.ask({"source": "google.com"}, key)["pagination"]["total_records"] == count
+
+
+def test_a_state_can_be_an_exhausted_limit(mocking):
+    set_state(mocking, "an exhausted limit", limit=7)
+    response = mocking.post("{}", "state")
+    assert response.status_code == 429
+    assert response.json == {"error": schemas.LIMIT_EXCEEDED, "limit": 7, "used": 7, "domain": "state.example"}
+
+
+def test_a_state_can_be_the_clock_at_an_instant_with_the_data_of_that_day(mocking):
+    set_state(mocking, "the clock at an instant", now="2025-07-20T00:00:00Z")
+    newest = mocking.ask({}, "YOUR_API_KEY")["records"][0]["timestamp"]
+    assert newest.startswith("2025-07-19")
+    mocking.client.post("/_mock/reset")
+    assert mocking.ask({}, "YOUR_API_KEY")["records"][0]["timestamp"].startswith(NOW[:10])
+
+
+@pytest.mark.parametrize("account", traffic.accounts(), ids=lambda account: account["key"])
+def test_a_state_can_be_each_scenario_of_the_bundled_data(mocking, account):
+    assert set_state(mocking, f"the key {account['key']}") == {"key": account["key"], "domain": account["domain"]}
+
+
+def test_tearing_a_state_down_forgets_it(mocking):
+    set_state(mocking, "a number of conversions", count=3)
+    assert mocking.client.post("/_mock/states", json={"state": "a number of conversions", "action": "teardown"}).json == {}
+    assert mocking.post("{}", "state").status_code == 401
+
+
+def test_the_states_are_listed(mocking):
+    listed = {state["state"]: state["params"] for state in mocking.client.get("/_mock/states").json["states"]}
+    assert {"a number of conversions", "a number of sessions", "an exhausted limit", "the clock at an instant"} <= set(listed)
+    assert listed["a number of conversions"] == ["count"]
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ({"state": "a number of conversion", "params": {"count": 1}}, ["a number of conversions", "the key dense"]),
+        ({"state": "a number of conversions"}, ["params.count"]),
+        ({"state": "a number of conversions", "params": {"count": "3"}}, ["params.count"]),
+        ({"state": "a number of conversions", "params": {"count": 10_001}}, ["params.count"]),
+        ({"state": "a number of conversions", "params": {"cuont": 3}}, ["params.cuont"]),
+        ({"state": "a number of conversions", "params": {"count": 1}, "action": "undo"}, ["action"]),
+        ({"state": "a number of conversions", "params": [3]}, ["params"]),
+        ({"state": "the clock at an instant", "params": {"now": "noon"}}, ["params.now"]),
+        ({"state": None}, ["state"]),
+        ({}, ["state"]),
+        ([], ["object"]),
+    ],
+)
+def test_a_state_that_cannot_be_set_is_400_with_a_sentence_and_changes_nothing(mocking, body, names):
+    before = mocking.ask({}, "YOUR_API_KEY")
+    response = mocking.client.post("/_mock/states", json=body)
+    assert response.status_code == 400
+    assert all(name in response.text for name in names), response.text
+    assert mocking.ask({}, "YOUR_API_KEY") == before
+
+
+# Health
+
+
+def test_a_server_that_can_answer_is_alive_and_ready_without_a_key(bundled):
+    assert bundled.client.get("/livez").status_code == bundled.client.get("/readyz").status_code == 200
+
+
+def test_a_server_without_a_database_is_alive_and_says_why_it_is_not_ready(hub):
+    assert hub.client.get("/livez").status_code == 200
+    response = hub.client.get("/readyz")
+    assert response.status_code == 503
+    assert "database" in response.json["error"]
+    assert not hub.path.exists()
+
+
+# What a request took
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({}, ['strategy;desc="direct"', 'batches;desc="0"', "sql;dur="]),
+        ({"campaign": "400-sessions"}, ['strategy;desc="session"', 'batches;desc="1"', 'rows;desc="650"', "sql;dur="]),
+    ],
+)
+def test_server_timing_tells_what_a_page_took(bundled, query, told):
+    timing = bundled.client.post(api.PATH, json=query, headers={"Authentication": "boundaries"}).headers["Server-Timing"]
+    assert all(part in timing for part in told), timing
+
+
+@pytest.mark.parametrize("key", ["boundaries", "over-limit", "unknown", None])
+@pytest.mark.parametrize("body", ["{}", '{"offset": -1}', '{"source": "nowhere"}'])
+def test_every_answer_carries_server_timing(bundled, key, body):
+    assert "sql;dur=" in bundled.post(body, key).headers["Server-Timing"]
+
+
+def test_the_log_says_the_same_in_a_line_without_keys_and_addresses(bundled, caplog):
+    response = bundled.post('{"campaign": "50-conversions", "meta_id": "visitor-1@mail.example"}', "boundaries")
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "app"]
+    assert line == f"POST 200 {response.headers['Server-Timing']}"
