@@ -177,7 +177,7 @@ def explain(query: str, key: str):
                 click.echo("with " + ", ".join(f"{name} = {value!r}" for name, value in values.items() if f":{name}" in sql))
                 for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values):
                     click.echo(f"  {step}")
-    click.secho(f"\nStrategy: {page.strategy}; {page.batches} batches, {page.rows_looked_at} rows looked at.", bold=True)
+    click.secho(f"\nStrategy: {page.strategy}; batches: {page.batches}; rows looked at: {page.rows_looked_at}.", bold=True)
 
 
 def _load_query(text: str, key: str) -> dict:
