@@ -33,6 +33,12 @@ CREATE TABLE usage (
 ) STRICT, WITHOUT ROWID;
 
 
+-- Which state of the data this is: another number after every import and seeding, drawn at random, so that no two states of any
+-- two files have the same. What is remembered between requests is remembered of a generation (fences.py).
+CREATE TABLE generation (number INTEGER NOT NULL) STRICT;
+INSERT INTO generation VALUES (random());
+
+
 -- A session is one visit. What a request can filter it by stands in six columns of those names: source to landing_page.
 CREATE TABLE sessions (
     id INTEGER PRIMARY KEY,
@@ -56,6 +62,9 @@ CREATE TABLE sessions (
     term TEXT,
     landing_page TEXT NOT NULL CHECK (landing_page <> ''),
 
+    -- Whether it has conversions; what says that it has none gets none (see the trigger).
+    converts INTEGER NOT NULL CHECK (converts IN (0, 1)),
+
     -- At most 24 hours: what bounds the search for sessions that overlap a window (strategies.py).
     CHECK (ended_at BETWEEN started_at AND started_at + 86400),
 
@@ -71,6 +80,17 @@ CREATE INDEX sessions_by_campaign ON sessions (account_id, campaign, started_at,
 CREATE INDEX sessions_by_content ON sessions (account_id, content, started_at, id, ended_at);
 CREATE INDEX sessions_by_term ON sessions (account_id, term, started_at, id, ended_at);
 CREATE INDEX sessions_by_landing_page ON sessions (account_id, landing_page, started_at, id, ended_at);
+
+-- The same of those sessions alone that convert: finds the next conversions of a pool without looking at the sessions between.
+CREATE INDEX converting_sessions_by_source ON sessions (account_id, source, started_at, id, ended_at, converts) WHERE converts = 1;
+CREATE INDEX converting_sessions_by_medium ON sessions (account_id, medium, started_at, id, ended_at, converts) WHERE converts = 1;
+CREATE INDEX converting_sessions_by_campaign ON sessions (account_id, campaign, started_at, id, ended_at, converts) WHERE converts = 1;
+CREATE INDEX converting_sessions_by_content ON sessions (account_id, content, started_at, id, ended_at, converts) WHERE converts = 1;
+CREATE INDEX converting_sessions_by_term ON sessions (account_id, term, started_at, id, ended_at, converts) WHERE converts = 1;
+CREATE INDEX converting_sessions_by_landing_page ON sessions (account_id, landing_page, started_at, id, ended_at, converts) WHERE converts = 1;
+
+-- Tells whether two windows that start at different moments have the same sessions (fences.py).
+CREATE INDEX sessions_by_end ON sessions (account_id, ended_at);
 
 
 -- A conversion is one event within a session.
@@ -100,10 +120,10 @@ CREATE INDEX conversions_by_session ON conversions (session_id, timestamp);
 CREATE TRIGGER conversion_within_its_session BEFORE INSERT ON conversions
 WHEN NOT EXISTS (
     SELECT 1 FROM sessions
-    WHERE id = new.session_id AND account_id = new.account_id AND new.timestamp BETWEEN started_at AND ended_at
+    WHERE id = new.session_id AND account_id = new.account_id AND new.timestamp BETWEEN started_at AND ended_at AND converts = 1
 )
 BEGIN
-    SELECT raise(ABORT, 'a conversion lies within a session of its own account');
+    SELECT raise(ABORT, 'a conversion lies within a session of its own account that converts');
 END;
 
 -- Nor can either become wrong later.
@@ -112,7 +132,7 @@ BEGIN
     SELECT raise(ABORT, 'a conversion keeps its account, session and timestamp');
 END;
 
-CREATE TRIGGER session_stays BEFORE UPDATE OF id, account_id, started_at, ended_at ON sessions
+CREATE TRIGGER session_stays BEFORE UPDATE OF id, account_id, started_at, ended_at, converts ON sessions
 BEGIN
-    SELECT raise(ABORT, 'a session keeps its account and times');
+    SELECT raise(ABORT, 'a session keeps its account and times, and whether it converts');
 END;

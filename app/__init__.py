@@ -8,6 +8,7 @@ from flask import Flask
 
 from app import api, cli, contract, health, instants, mock
 from app.database import Database
+from app.fences import Memory
 
 
 def create_app(settings: dict | None = None) -> Flask:
@@ -23,6 +24,7 @@ def create_app(settings: dict | None = None) -> Flask:
     app.logger.setLevel(logging.INFO)
 
     app.extensions["database"] = Database(Path(app.config["DATABASE"]))
+    app.extensions["memory"] = Memory()
     app.extensions["clock"] = _read(app, "NOW", instants.Clock)
     app.extensions["delay"] = _read(app, "DELAY", mock.milliseconds)
     is_mock = _read(app, "MOCK", _switch)

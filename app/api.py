@@ -66,7 +66,7 @@ def conversions():
 
     query = schemas.load_query(body(), now) | {"account": account.id}
     with database.reading() as connection:
-        page = g.page = strategies.page(connection, query)
+        page = g.page = strategies.page(connection, query, current_app.extensions["memory"])
         g.seconds_in_sql = sum(statement.seconds for statement in connection.ran)
     return {"message": schemas.NOTHING_FOUND} if page.nothing_matches else answer(page)
 

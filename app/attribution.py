@@ -85,7 +85,9 @@ def landing(url: str) -> Landing:
         else:
             kept.append(parameter)
     utm = {name: found[name] for name in UTM if name in found}
-    return Landing(f"{page}?{'&'.join(kept)}" if any(kept) else page, utm, is_paid_click)
+    if found or is_paid_click:
+        url = f"{page}?{'&'.join(kept)}" if any(kept) else page
+    return Landing(url.partition("#")[0], utm, is_paid_click)
 
 
 def derive(referrer: str | None, is_paid_click: bool, own_domain: str) -> tuple[str, str]:

@@ -84,6 +84,7 @@ class Database:
             yield connection
             for statement in indexes:  # last: to load first and index after takes half the time
                 connection.execute(statement)
+            connection.execute("UPDATE generation SET number = random()")
             connection.execute("ANALYZE")  # so that of two filters the rarer one is looked up
             connection.execute("COMMIT")
 

@@ -15,12 +15,12 @@ INSERT INTO sessions (
     account_id, session_id, started_at, ended_at,
     utm_source, utm_medium, derived_source, derived_medium,
     source, medium,
-    campaign, content, term, landing_page
+    campaign, content, term, landing_page, converts
 ) VALUES (
     :account, :session_id, :started_at, :ended_at,
     :utm_source, :utm_medium, :derived_source, :derived_medium,
     coalesce(nullif(:utm_source, ''), :derived_source), coalesce(nullif(:utm_medium, ''), :derived_medium),
-    :utm_campaign, :utm_content, :utm_term, :landing_page
+    :utm_campaign, :utm_content, :utm_term, :landing_page, :converts
 )
 ON CONFLICT (account_id, session_id) DO NOTHING
 RETURNING id
@@ -93,6 +93,7 @@ def add_session(connection: Connection, account: int, domain: str, session: dict
         "derived_source": derived_source,
         "derived_medium": derived_medium,
         "landing_page": landing.page,
+        "converts": bool(session["conversions"]),
     }
     added = connection.execute(ADD_SESSION, row | utm).fetchall()
     if not added:

@@ -145,6 +145,8 @@ class Strict(Schema):
             near = get_close_matches(name, self.fields, n=1)
             advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.fields)}."
             error.messages[name] = [f"Unknown field: {advice}"]
+        # In the order in which the request has them, which marshmallow loses.
+        error.messages = {name: error.messages[name] for name in [*data, *self.fields, "_schema"] if name in error.messages}
         raise error
 
 

@@ -1,7 +1,8 @@
 """The two strategies by which the endpoint pages, each as SQL beside the sentences of the published text that it carries out.
 Decisions 1, 12, 14 to 19, 28.
 
-    page(connection, query)   the page that a request asks for
+    page(connection, query)           the page that a request asks for: this defines it
+    page(connection, query, memory)   the same, at the same cost for every page, with what is remembered between requests
 
 A query is what schemas.load_query makes of a request's body, with the "account" added: it is also what the statements bind by name.
 A filter is in it if the request has it. A page takes several statements: ask for it within one transaction, which is one snapshot.
@@ -10,6 +11,7 @@ A filter is in it if the request has it. A page takes several statements: ask fo
 from typing import NamedTuple
 
 from app.database import Connection
+from app.fences import Fences, Key, Memory
 from app.instants import DAY
 
 # "Each page can contain up to 50 records."
@@ -48,9 +50,10 @@ RECORD = """
 """
 
 
-def page(connection: Connection, query: dict) -> Page:
+def page(connection: Connection, query: dict, memory: Memory | None = None) -> Page:
     """ "The meaning of offset, records_processed, and total_records depends on whether session-level filters … are applied." """
-    return session_page(connection, query) if has_session_filter(query) else direct_page(connection, query)
+    strategy = session_page if has_session_filter(query) else direct_page
+    return strategy(connection, query, memory)
 
 
 def has_session_filter(query: dict) -> bool:
@@ -68,27 +71,53 @@ def _and(filters: tuple[str, ...], query: dict) -> str:
 # "The API queries conversion records directly. In this case, the offset parameter refers to the number of conversion records to
 # skip. Each request will return up to 50 matching conversions."
 
+#
+# A conversion's place in the order has a key (timestamp, id), and what follows a key is found by the index.
+
 DIRECT_TOTAL = """
 SELECT count(*)
 FROM conversions
-WHERE account_id = :account AND timestamp BETWEEN :start AND :end {conversion_filters}
+WHERE account_id = :account {conversion_filters} AND (timestamp, id) < (:after_time, :after_id) AND timestamp >= :start
+"""
+
+NTH_CONVERSION = """
+SELECT timestamp, id
+FROM conversions
+WHERE account_id = :account {conversion_filters} AND (timestamp, id) < (:after_time, :after_id) AND timestamp >= :start
+ORDER BY timestamp DESC, id DESC
+LIMIT 1 OFFSET :n - 1
 """
 
 DIRECT_PAGE = f"""
 SELECT {RECORD}
 FROM conversions
-WHERE account_id = :account AND timestamp BETWEEN :start AND :end {{conversion_filters}}
+WHERE account_id = :account {{conversion_filters}} AND (timestamp, id) < (:after_time, :after_id) AND timestamp >= :start
 ORDER BY conversions.timestamp DESC, conversions.id DESC
-LIMIT {PAGE_SIZE} OFFSET :offset
+LIMIT {PAGE_SIZE} OFFSET :skip
 """
 
 
-def direct_page(connection: Connection, query: dict) -> Page:
+def direct_page(connection: Connection, query: dict, memory: Memory | None = None) -> Page:
     """The offset counts conversions."""
-    filters = _and(CONVERSION_FILTERS, query)
-    ((total,),) = connection.rows(DIRECT_TOTAL.format(conversion_filters=filters), query)
-    skipped = min(query["offset"], total)
-    conversions = connection.rows(DIRECT_PAGE.format(conversion_filters=filters), query) if skipped < total else []
+    newest = (query["end"] + 1, 0)
+    filters = {"conversion_filters": _and(CONVERSION_FILTERS, query)}
+
+    def run(statement: str, after: Key = newest, **values) -> list[tuple]:
+        return connection.rows(statement.format(**filters), query | {"after_time": after[0], "after_id": after[1]} | values)
+
+    if memory is None:
+        ((total,),) = run(DIRECT_TOTAL)
+        skipped = min(query["offset"], total)
+        after, skip = newest, skipped
+    else:
+        # The same place, reached from the last fence before it.
+        matches = (query["account"], *_filters(CONVERSION_FILTERS, query), *connection.rows(MOMENTS, query)[0])
+        fences = memory.recall(matches, lambda: _fences(run, NTH_CONVERSION, DIRECT_TOTAL, newest, memory.step))
+        total = fences.total
+        skipped = min(query["offset"], total)
+        after, skip = fences.before(skipped, newest)
+
+    conversions = run(DIRECT_PAGE, after, skip=skip) if skipped < total else []
     processed = skipped + len(conversions)
     return Page("direct", conversions, processed, total, 0, total + processed, nothing_matches=total == 0)
 
@@ -107,11 +136,14 @@ WITH stretch AS (
     SELECT id, started_at
     FROM sessions
     WHERE account_id = :account {session_filters}
-      AND (started_at, id) < (:after_started_at, :after_id)
-      AND (started_at, id) >= (:to_started_at, :to_id)
+      AND (started_at, id) < (:after_time, :after_id)
+      AND (started_at, id) >= (:to_time, :to_id)
       AND ended_at >= :start
 )
 """
+
+# Only sessions that convert have conversions: an index finds them alone.
+CONVERTING_STRETCH = STRETCH.replace("ended_at >= :start", "ended_at >= :start AND converts = 1")
 
 SESSION_TOTAL = f"""
 {STRETCH}
@@ -126,49 +158,113 @@ ORDER BY started_at DESC, id DESC
 LIMIT 1 OFFSET :n - 1
 """
 
-# CROSS JOIN keeps SQLite from starting with the conversions.
+# CROSS JOIN keeps SQLite from starting with the conversions, here and below.
 CONVERSIONS_OF_SESSIONS = f"""
-{STRETCH}
+{CONVERTING_STRETCH}
 SELECT {RECORD}
 FROM stretch CROSS JOIN conversions ON conversions.session_id = stretch.id
 WHERE timestamp BETWEEN :start AND :end {{conversion_filters}}
 """
 
-ANY_CONVERSION = f"""
-{STRETCH}
-SELECT EXISTS (
-    SELECT 1
-    FROM stretch CROSS JOIN conversions ON conversions.session_id = stretch.id
-    WHERE timestamp BETWEEN :start AND :end {{conversion_filters}}
-)
+SESSION_OF_NTH_CONVERSION = f"""
+{CONVERTING_STRETCH}
+SELECT stretch.started_at, stretch.id
+FROM stretch CROSS JOIN conversions ON conversions.session_id = stretch.id
+WHERE timestamp BETWEEN :start AND :end {{conversion_filters}}
+ORDER BY stretch.started_at DESC, stretch.id DESC
+LIMIT 1 OFFSET :n - 1
 """
 
 
-def session_page(connection: Connection, query: dict) -> Page:
+def session_page(connection: Connection, query: dict, memory: Memory | None = None) -> Page:
     """The offset counts sessions."""
     newest, oldest = (query["end"] + 1, 0), (query["start"] - DAY, 0)
-    filters = {
-        "session_filters": _and(SESSION_FILTERS, query),
-        "conversion_filters": _and(CONVERSION_FILTERS, query),
-    }
+    filters = {"session_filters": _and(SESSION_FILTERS, query), "conversion_filters": _and(CONVERSION_FILTERS, query)}
 
-    def run(statement: str, after=newest, to=oldest, **values) -> list[tuple]:
-        stretch = {"after_started_at": after[0], "after_id": after[1], "to_started_at": to[0], "to_id": to[1]}
+    def run(statement: str, after: Key = newest, to: Key = oldest, **values) -> list[tuple]:
+        stretch = {"after_time": after[0], "after_id": after[1], "to_time": to[0], "to_id": to[1]}
         return connection.rows(statement.format(**filters), query | stretch | values)
 
-    ((total,),) = run(SESSION_TOTAL)
-    processed = min(query["offset"], total)
-    last = run(NTH_SESSION, n=processed)[0] if processed else newest
+    def nth(n: int, after: Key) -> Key:
+        """The key of the n-th session after a key; of none the key itself."""
+        return run(NTH_SESSION, after, n=n)[0] if n else after
 
-    # "… and continues processing until it collects 50 or more conversion records from each batch or exhausts the session pool."
-    conversions, batches = [], 0
-    while len(conversions) < PAGE_SIZE and processed < total:
-        batch = min(BATCH_SIZE, total - processed)
-        after, last = last, run(NTH_SESSION, after=last, n=batch)[0]
-        conversions += run(CONVERSIONS_OF_SESSIONS, after=after, to=last)
-        processed += batch
-        batches += 1
+    if memory is None:
+        ((total,),) = run(SESSION_TOTAL)
+        skipped = min(query["offset"], total)
+        first = nth(skipped, newest)
 
-    nothing_matches = not conversions and run(ANY_CONVERSION) == [(0,)]
+        # "The API processes sessions in batches of 200 and continues processing until it collects 50 or more conversion records
+        # from each batch or exhausts the session pool."
+        conversions, processed, last = [], skipped, first
+        while len(conversions) < PAGE_SIZE and processed < total:
+            batch = min(BATCH_SIZE, total - processed)
+            after, last = last, nth(batch, last)
+            conversions += run(CONVERSIONS_OF_SESSIONS, after, last)
+            processed += batch
+    else:
+        generation, starts, ends, *moments = connection.rows(
+            MOMENTS_OF_SESSIONS.format(filter=_filters(SESSION_FILTERS, query)[0][0]), query
+        )[0]
+        pool = (query["account"], *_filters(SESSION_FILTERS, query), generation, starts, ends)
+        matches = (*pool, *_filters(CONVERSION_FILTERS, query), *moments)
+        fences = memory.recall(pool, lambda: _fences(run, NTH_SESSION, SESSION_TOTAL, newest, memory.step))
+        total = fences.total
+        skipped = min(query["offset"], total)
+        after, rest = fences.before(skipped, newest)
+        first = nth(rest, after)
+
+        # The same, for the first batch that brings the conversions to 50 is the one that holds the session of the 50th conversion:
+        # its place in the pool, rounded up to a whole batch, is where the page ends; without a 50th, the pool's end is.
+        def find_end() -> int:
+            fiftieth = run(SESSION_OF_NTH_CONVERSION, first, n=PAGE_SIZE)
+            if not fiftieth:
+                return total
+            fence, place = fences.newer_than(fiftieth[0], newest)
+            ((more,),) = run(SESSION_TOTAL, fence, fiftieth[0])
+            batches = -(-(place + more - skipped) // BATCH_SIZE)
+            return min(skipped + batches * BATCH_SIZE, total)
+
+        processed = memory.recall(("end", skipped, matches), find_end)
+        after, rest = fences.before(processed, newest)
+        conversions = run(CONVERSIONS_OF_SESSIONS, first, nth(rest, after)) if skipped < total else []
+
+    # The message of "nothing found" is for filters that match no conversion at all: not on this page, nor before it.
+    nothing_matches = not conversions and (skipped == 0 or not run(SESSION_OF_NTH_CONVERSION, n=1))
     conversions.sort(key=lambda row: (row[2], row[0]), reverse=True)
+    batches = -(-(processed - skipped) // BATCH_SIZE)
     return Page("session", conversions, processed, total, batches, total + processed + len(conversions), nothing_matches)
+
+
+# What is remembered between requests (fences.py): of a generation of the data, and of the moments that occur next to the window's
+# ends. Two windows between the same moments hold the same conversions; the same sessions, if also the same ones begin and end.
+
+MOMENTS = """
+SELECT
+    (SELECT number FROM generation),
+    (SELECT min(timestamp) FROM conversions WHERE account_id = :account AND timestamp >= :start),
+    (SELECT max(timestamp) FROM conversions WHERE account_id = :account AND timestamp <= :end)
+"""
+
+MOMENTS_OF_SESSIONS = """
+SELECT
+    (SELECT number FROM generation),
+    (SELECT max(started_at) FROM sessions WHERE account_id = :account AND {filter} = :{filter} AND started_at <= :end),
+    (SELECT min(ended_at) FROM sessions WHERE account_id = :account AND ended_at >= :start),
+    (SELECT min(timestamp) FROM conversions WHERE account_id = :account AND timestamp >= :start),
+    (SELECT max(timestamp) FROM conversions WHERE account_id = :account AND timestamp <= :end)
+"""
+
+
+def _filters(names: tuple[str, ...], query: dict) -> tuple:
+    return tuple((name, query[name]) for name in names if name in query)
+
+
+def _fences(run, nth: str, count: str, newest: Key, step: int) -> Fences:
+    """Every so-manieth key, and the number of all: one pass over what matches."""
+    fences, last = Fences(step), newest
+    while found := run(nth, last, n=step):
+        (last,) = found
+        fences.add(last)
+    fences.total += run(count, last)[0][0]
+    return fences

@@ -113,7 +113,7 @@ def serving(hub: Hub, *options: str, app: str = "wsgi:app", **settings: str) -> 
     finally:
         server.send_signal(signal.SIGTERM)
         try:
-            assert server.wait(timeout=10) in (0, -signal.SIGTERM)  # that, if it had no time to begin
+            assert server.wait(timeout=30) in (0, -signal.SIGTERM)  # that, if it had no time to begin
         finally:
             server.kill()
             server.wait()

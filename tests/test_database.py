@@ -1,5 +1,6 @@
 """schema.sql: a wrong row is impossible, and every statement of the strategies finds its rows by the index meant for it."""
 
+import re
 import sqlite3
 from itertools import combinations
 
@@ -7,15 +8,16 @@ import pytest
 
 from app import accounts, schemas, strategies
 from app.database import SCHEMA
+from app.fences import Memory
 
 SESSION = """
 INSERT INTO sessions
-VALUES ({id}, {account}, '{name}', {start}, {end}, NULL, NULL, 'x', 'y', '{source}', 'y', NULL, NULL, NULL, 'u')
+VALUES ({id}, {account}, '{name}', {start}, {end}, NULL, NULL, 'x', 'y', '{source}', 'y', NULL, NULL, NULL, 'u', {converts})
 """
 CONVERSION = "INSERT INTO conversions VALUES (NULL, {account}, {session}, {at}, NULL, 'p', NULL, 't', 'i')"
 
 
-def a_session(id=2, account=1, name="other", start=0, end=10, source="x") -> str:
+def a_session(id=2, account=1, name="other", start=0, end=10, source="x", converts=1) -> str:
     return SESSION.format(**locals())
 
 
@@ -30,6 +32,7 @@ def connection():
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("INSERT INTO accounts (domain) VALUES ('one.example'), ('two.example')")
     connection.execute(a_session(id=1, name="first"))
+    connection.execute(a_session(id=9, name="silent", converts=0))
     return connection
 
 
@@ -66,10 +69,13 @@ def test_a_right_row_is_taken(connection, right):
         pytest.param("UPDATE sessions SET utm_source = 'z'", id="a utm_source that does not override"),
         pytest.param("UPDATE sessions SET utm_medium = 'z'", id="a utm_medium that does not override"),
         pytest.param("UPDATE sessions SET started_at = 1", id="a session that moves"),
+        pytest.param("UPDATE sessions SET converts = 0", id="a session that no longer converts"),
+        pytest.param(a_session(converts=2), id="a session that converts more or less"),
         pytest.param(a_conversion(session=2), id="a conversion of no session"),
         pytest.param(a_conversion(account=2), id="a conversion of one account in another's session"),
         pytest.param(a_conversion(at=-1), id="a conversion before its session"),
         pytest.param(a_conversion(at=11), id="a conversion after its session"),
+        pytest.param(a_conversion(session=9), id="a conversion in a session that has none"),
         pytest.param("UPDATE conversions SET timestamp = 11", id="a conversion that moves out of its session"),
     ],
 )
@@ -99,35 +105,48 @@ FILTERS = {
 SOME_FILTERS = [names for many in (0, 1, 2) for names in combinations(FILTERS, many)]
 
 
+@pytest.mark.parametrize("memory", [None, Memory()], ids=["plain", "with memory"])
 @pytest.mark.parametrize("names", SOME_FILTERS, ids=" and ".join)
-def test_every_statement_searches_an_index_that_a_filter_has(bundled, names):
-    plans = list(plans_of(bundled, {name: FILTERS[name] for name in names}))
-    found = {name for name in names if name in strategies.SESSION_FILTERS}
-    table, indexed = ("sessions", found) if found else ("conversions", set(names) or {"timestamp"})
-    assert len(plans) >= (4 if found else 2)
-    for plan in plans:
-        searched = [step for step in plan if step.startswith("SEARCH")]
-        assert searched[0].startswith(f"SEARCH {table} USING")
-        assert any(f"INDEX {table}_by_{name} (account_id=? AND " in searched[0] for name in indexed), plan
-        assert all("INDEX conversions_by_session" in step for step in searched[1:])
-        assert not [step for step in plan if step.startswith("SCAN") and step != "SCAN CONSTANT ROW"]
-        assert not [step for step in plan if "TEMP B-TREE" in step]
+def test_every_statement_searches_the_indexes_meant_for_it(bundled, names, memory):
+    session_filters = [name for name in names if name in strategies.SESSION_FILTERS]
+    if session_filters:
+        indexes = {f"{kind}sessions_by_{name}" for name in session_filters for kind in ("", "converting_")}
+        indexes |= {"sessions_by_end", "conversions_by_session", "conversions_by_timestamp"}
+    else:
+        indexes = {f"conversions_by_{name}" for name in names or ["timestamp"]} | {"conversions_by_timestamp"}
+    plans = list(plans_of(bundled, {name: FILTERS[name] for name in names}, memory))
+    assert len(plans) >= (4 if session_filters else 2)
+    for step in (step for plan in plans for step in plan):
+        if step.startswith("SEARCH"):
+            assert re.search(r"USING (?:COVERING )?INDEX (\w+)", step)[1] in indexes, step
+        else:
+            assert step in ("SCAN generation", "SCAN CONSTANT ROW") or step.startswith("SCALAR SUBQUERY"), step
+
+
+@pytest.mark.parametrize("memory", [None, Memory()], ids=["plain", "with memory"])
+@pytest.mark.parametrize("name", strategies.SESSION_FILTERS)
+def test_conversions_of_a_pool_are_looked_for_in_converting_sessions_alone(bundled, name, memory):
+    looking = [
+        plan for plan in plans_of(bundled, {name: FILTERS[name]}, memory) if any("conversions_by_session" in step for step in plan)
+    ]
+    assert looking
+    assert all(f"COVERING INDEX converting_sessions_by_{name} " in plan[0] for plan in looking)
 
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_count_by_one_filter_reads_the_index_alone(bundled, name):
-    count, *_ = plans_of(bundled, {name: FILTERS[name]})
+    count, *_ = plans_of(bundled, {name: FILTERS[name]}, None)
     assert f"USING COVERING INDEX {'sessions' if name in strategies.SESSION_FILTERS else 'conversions'}_by_{name}" in count[-1]
 
 
-def plans_of(bundled, filters: dict):
+def plans_of(bundled, filters: dict, memory: Memory | None):
     """The query plan of each statement that a request for the second page runs."""
     with bundled.app.extensions["database"].reading() as connection:
         account = accounts.authenticate(connection, "YOUR_API_KEY")
         query = schemas.load_query(filters | {"offset": 1}, bundled.app.extensions["clock"]()) | {"account": account.id}
         statements = []
         connection.set_trace_callback(statements.append)
-        strategies.page(connection, query)
+        strategies.page(connection, query, memory)
         connection.set_trace_callback(None)
         for statement in statements:
             yield [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
