@@ -81,11 +81,13 @@ class Database:
             for statement in tables:
                 connection.execute(statement)
             _check_version(connection)
+            before = connection.total_changes
             yield connection
             for statement in indexes:  # last: to load first and index after takes half the time
                 connection.execute(statement)
-            connection.execute("UPDATE generation SET number = random()")
-            connection.execute("ANALYZE")  # so that of two filters the rarer one is looked up
+            if connection.total_changes > before:
+                connection.execute("UPDATE generation SET number = random()")
+                connection.execute("ANALYZE")  # so that of two filters the rarer one is looked up
             connection.execute("COMMIT")
 
     @contextmanager
