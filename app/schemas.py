@@ -146,7 +146,8 @@ class Strict(Schema):
             advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.fields)}."
             error.messages[name] = [f"Unknown field: {advice}"]
         # In the order in which the request has them, which marshmallow loses.
-        error.messages = {name: error.messages[name] for name in [*data, *self.fields, "_schema"] if name in error.messages}
+        given = data if isinstance(data, dict) else {}
+        error.messages = {name: error.messages[name] for name in [*given, *self.fields, "_schema"] if name in error.messages}
         raise error
 
 
