@@ -38,20 +38,21 @@ def init_app(app: Flask) -> None:
     app.json.ensure_ascii = False
     app.url_map.merge_slashes = False  # it would answer with a redirect, in HTML
     app.register_blueprint(api)
-    app.before_request(answer_preflight)
-    CORS(
-        app,
-        resources=["/api/.*", "/openapi.json"],
-        origins=app.config["ORIGINS"].split(),
-        allow_headers=["Authentication", "Content-Type", "Prefer"],
-        methods=["GET", "POST"],
-        expose_headers=["Preference-Applied", "Retry-After", "Server-Timing"],
-    )
+    if app.config["ORIGINS"]:
+        app.before_request(answer_preflight)
+        CORS(
+            app,
+            resources=["/api/.*", "/openapi.json"],
+            origins=app.config["ORIGINS"].split(),
+            allow_headers=["Authentication", "Content-Type", "Prefer"],
+            methods=["GET", "POST"],
+            expose_headers=["Preference-Applied", "Retry-After", "Server-Timing"],
+        )
 
 
 def answer_preflight():
     """A browser's question whether it may ask, which carries no key; CORS adds what it wants to know."""
-    if current_app.config["ORIGINS"] and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
         return "", HTTPStatus.NO_CONTENT
     return None
 

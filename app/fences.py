@@ -52,18 +52,18 @@ class Memory:
     def __init__(self, room: int = ROOM, step: int = STEP):
         self.step = step
         self._room = room
-        self._found: OrderedDict[tuple, Fences | int] = OrderedDict()
+        self._found: OrderedDict = OrderedDict()
         self._lock = Lock()
 
-    def recall(self, what: tuple, find_out: Callable):
-        """What is remembered of this; if nothing is, what find_out() returns, which is remembered then."""
+    def recall(self, what: tuple, find_out: Callable, keep: Callable = lambda _: True):
+        """What is remembered of this; if nothing is, what find_out() returns, which is remembered if it is to be kept."""
         with self._lock:
             if what in self._found:
                 self._found.move_to_end(what)
                 return self._found[what]
         found = find_out()
         with self._lock:
-            if what not in self._found:
+            if what not in self._found and keep(found):
                 self._found[what] = found
                 self._room -= self._size(found)
             while self._room < 0:

@@ -8,6 +8,7 @@ A query is what schemas.load_query makes of a request's body, with the "account"
 A filter is in it if the request has it. A page takes several statements: ask for it within one transaction, which is one snapshot.
 """
 
+from operator import itemgetter
 from typing import NamedTuple
 
 from app.database import Connection
@@ -166,13 +167,22 @@ FROM stretch CROSS JOIN conversions ON conversions.session_id = stretch.id
 WHERE timestamp BETWEEN :start AND :end {{conversion_filters}}
 """
 
-SESSION_OF_NTH_CONVERSION = f"""
+SESSIONS_OF_NEXT_CONVERSIONS = f"""
 {CONVERTING_STRETCH}
 SELECT stretch.started_at, stretch.id
 FROM stretch CROSS JOIN conversions ON conversions.session_id = stretch.id
 WHERE timestamp BETWEEN :start AND :end {{conversion_filters}}
 ORDER BY stretch.started_at DESC, stretch.id DESC
-LIMIT 1 OFFSET :n - 1
+LIMIT {PAGE_SIZE}
+"""
+
+ANY_CONVERSION = f"""
+{CONVERTING_STRETCH}
+SELECT EXISTS (
+    SELECT 1
+    FROM stretch CROSS JOIN conversions ON conversions.session_id = stretch.id
+    WHERE timestamp BETWEEN :start AND :end {{conversion_filters}}
+)
 """
 
 
@@ -216,21 +226,22 @@ def session_page(connection: Connection, query: dict, memory: Memory | None = No
 
         # The same, for the first batch that brings the conversions to 50 is the one that holds the session of the 50th conversion:
         # its place in the pool, rounded up to a whole batch, is where the page ends; without a 50th, the pool's end is.
-        def find_end() -> int:
-            fiftieth = run(SESSION_OF_NTH_CONVERSION, first, n=PAGE_SIZE)
-            if not fiftieth:
-                return total
-            fence, place = fences.newer_than(fiftieth[0], newest)
-            ((more,),) = run(SESSION_TOTAL, fence, fiftieth[0])
+        def find_end() -> tuple[int, Key | None]:
+            found = run(SESSIONS_OF_NEXT_CONVERSIONS, first)
+            if len(found) < PAGE_SIZE:
+                return total, found[-1] if found else None
+            fence, place = max(fences.newer_than(found[-1], newest), (first, skipped), key=itemgetter(1))
+            ((more,),) = run(SESSION_TOTAL, fence, found[-1])
             batches = -(-(place + more - skipped) // BATCH_SIZE)
-            return min(skipped + batches * BATCH_SIZE, total)
+            end = min(skipped + batches * BATCH_SIZE, total)
+            return end, nth(end - place - more, found[-1])
 
-        processed = memory.recall(("end", skipped, matches), find_end)
-        after, rest = fences.before(processed, newest)
-        conversions = run(CONVERSIONS_OF_SESSIONS, first, nth(rest, after)) if skipped < total else []
+        # Remembered where many sessions lie between.
+        processed, last = memory.recall(("end", skipped, matches), find_end, keep=lambda end: end[0] - skipped > memory.step)
+        conversions = run(CONVERSIONS_OF_SESSIONS, first, last) if last else []
 
     # The message of "nothing found" is for filters that match no conversion at all: not on this page, nor before it.
-    nothing_matches = not conversions and (skipped == 0 or not run(SESSION_OF_NTH_CONVERSION, n=1))
+    nothing_matches = not conversions and (skipped == 0 or run(ANY_CONVERSION) == [(0,)])
     conversions.sort(key=lambda row: (row[2], row[0]), reverse=True)
     batches = -(-(processed - skipped) // BATCH_SIZE)
     return Page("session", conversions, processed, total, batches, total + processed + len(conversions), nothing_matches)
