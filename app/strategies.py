@@ -71,7 +71,6 @@ def _and(filters: tuple[str, ...], query: dict) -> str:
 #
 # "The API queries conversion records directly. In this case, the offset parameter refers to the number of conversion records to
 # skip. Each request will return up to 50 matching conversions."
-
 #
 # A conversion's place in the order has a key (timestamp, id), and what follows a key is found by the index.
 
@@ -176,15 +175,6 @@ ORDER BY stretch.started_at DESC, stretch.id DESC
 LIMIT {PAGE_SIZE}
 """
 
-ANY_CONVERSION = f"""
-{CONVERTING_STRETCH}
-SELECT EXISTS (
-    SELECT 1
-    FROM stretch CROSS JOIN conversions ON conversions.session_id = stretch.id
-    WHERE timestamp BETWEEN :start AND :end {{conversion_filters}}
-)
-"""
-
 
 def session_page(connection: Connection, query: dict, memory: Memory | None = None) -> Page:
     """The offset counts sessions."""
@@ -241,7 +231,7 @@ def session_page(connection: Connection, query: dict, memory: Memory | None = No
         conversions = run(CONVERSIONS_OF_SESSIONS, first, last) if last else []
 
     # The message of "nothing found" is for filters that match no conversion at all: not on this page, nor before it.
-    nothing_matches = not conversions and (skipped == 0 or run(ANY_CONVERSION) == [(0,)])
+    nothing_matches = not conversions and (skipped == 0 or not run(SESSIONS_OF_NEXT_CONVERSIONS))
     conversions.sort(key=lambda row: (row[2], row[0]), reverse=True)
     batches = -(-(processed - skipped) // BATCH_SIZE)
     return Page("session", conversions, processed, total, batches, total + processed + len(conversions), nothing_matches)
