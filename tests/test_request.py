@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.schemas import ConversionsPage, Fault, NothingFound
+from app.schemas import ConversionsPage, FieldFaults, NothingFound
 
 from .conftest import Hub, a_conversion, a_session
 
@@ -33,7 +33,7 @@ def seen(response):
     if response.status_code == 200:
         assert (NothingFound() if "message" in answer else ConversionsPage()).validate(answer) == {}
     else:
-        assert Fault().validate(answer) == {}
+        assert FieldFaults().validate(answer) == {}
         assert answer.keys() <= {"error", "fields"}
         assert re.fullmatch(r".*\w.*\.", answer["error"], re.DOTALL), answer["error"]
         if "fields" in answer:
