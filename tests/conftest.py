@@ -15,6 +15,7 @@ import pytest
 from app import create_app
 
 NOW = "2025-08-15T12:00:00Z"
+REPOSITORY = Path(__file__).parent.parent
 
 
 class Hub:
@@ -93,6 +94,17 @@ def a_conversion(**fields) -> dict:
     } | fields
 
 
+def flask(*arguments: str, **settings: object) -> dict:
+    """What starts a real process: its command line and its environment, without the settings of this one."""
+    return {
+        "args": [sys.executable, "-m", "flask", *arguments],
+        "cwd": REPOSITORY,
+        "env": {name: value for name, value in os.environ.items() if not name.startswith(("CONVERSIONS_", "FLASK_"))}
+        | {f"CONVERSIONS_{name}": str(value) for name, value in settings.items()},
+        "text": True,
+    }
+
+
 @contextmanager
 def serving(hub: Hub, *options: str, app: str = "wsgi:app", **settings: str) -> Iterator[tuple[str, int]]:
     """The address of real worker processes on a hub's database, at its time; they write to server.log beside it."""
@@ -102,7 +114,7 @@ def serving(hub: Hub, *options: str, app: str = "wsgi:app", **settings: str) -> 
         address = listener.getsockname()
         server = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", "--no-control-socket", *options, app],
-            cwd=Path(__file__).parent.parent,
+            cwd=REPOSITORY,
             env=os.environ | {f"CONVERSIONS_{name}": setting for name, setting in settings.items()},
             pass_fds=[listener.fileno()],
             stdout=log,
