@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,3 +132,30 @@ def serving(hub: Hub, *options: str, app: str = "wsgi:app", **settings: str) -> 
         finally:
             server.kill()
             server.wait()
+
+
+@contextmanager
+def listening(hub: Hub, *module: str) -> Iterator[tuple[str, int]]:
+    """The same of another server, which takes a free port and says which."""
+    process = flask(DATABASE=hub.path, NOW=hub.now)
+    process["args"] = [sys.executable, "-m", *module]
+    server = subprocess.Popen(**process, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        port = next(int(said[1]) for line in server.stderr if (said := re.search(r"http://127\.0\.0\.1:(\d+)$", line.strip())))
+        # A full pipe would stop it.
+        reading = threading.Thread(target=deque, args=(server.stderr, 0))
+        reading.start()
+        yield "127.0.0.1", port
+    finally:
+        server.kill()
+        server.wait()
+        reading.join()
+        server.stderr.close()
+
+
+# The servers that the README names, as it starts them.
+SERVERS = {
+    "flask run": lambda hub: listening(hub, "flask", "run", "--port", "0"),
+    "waitress": lambda hub: listening(hub, "waitress", "--listen", "127.0.0.1:0", "wsgi:app"),
+    "gunicorn": lambda hub: serving(hub, "--workers", "4", "--threads", "8"),
+}
