@@ -152,6 +152,15 @@ def tell_what_it_took(response: Response) -> Response:
     return response
 
 
+@api.after_app_request
+def protect(response: Response) -> Response:
+    """Nobody on the way keeps an answer, and no browser takes it for anything but what it is."""
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if response.is_json:
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 # Errors: {"error": "sentence"}, and for a 400 about fields their own sentences too.
 
 
