@@ -21,7 +21,10 @@ CREATE TABLE accounts (
 -- A key opens one account. Only its SHA-256 is kept, so that the file gives no key away.
 CREATE TABLE keys (
     digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
-    account_id INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE
+    account_id INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    -- What tells keys apart in a list: so few first characters that the rest is as hard to guess.
+    prefix TEXT NOT NULL,
+    created_at INTEGER NOT NULL DEFAULT (unixepoch())
 ) STRICT, WITHOUT ROWID;
 
 -- What an account with a limit has used of it in a month, as YYYY-MM.

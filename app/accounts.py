@@ -1,6 +1,7 @@
 """Accounts: whose key a request carries, and how many calls of its month the account has left. Decisions 25, 26."""
 
 import hashlib
+import secrets
 from typing import NamedTuple
 
 from app.database import Connection, Database
@@ -24,8 +25,21 @@ SELECT coalesce((SELECT used FROM usage WHERE account_id = :id AND month = :mont
 """
 
 ADD_KEY = """
-INSERT INTO keys (digest, account_id) VALUES (:digest, :account)
+INSERT INTO keys (digest, account_id, prefix) VALUES (:digest, :account, :prefix)
 """
+
+KEYS = """
+SELECT keys.prefix, date(keys.created_at, 'unixepoch'), accounts.domain
+FROM keys JOIN accounts ON accounts.id = keys.account_id
+ORDER BY accounts.domain, keys.created_at, keys.prefix
+"""
+
+REVOKE_KEY = """
+DELETE FROM keys WHERE digest = :digest OR prefix = :prefix
+"""
+
+
+LONGEST_PREFIX = 6  # characters of a key that a list shows, and of a short key a quarter at most
 
 
 class Account(NamedTuple):
@@ -64,10 +78,24 @@ def digest(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
+def make_key() -> str:
+    return secrets.token_hex(20)
+
+
 def add_key(connection: Connection, account: int, key: str) -> None:
     """Raises ValueError with a sentence where the key opens another account."""
     owner = authenticate(connection, key)
     if owner is None:
-        connection.execute(ADD_KEY, {"digest": digest(key), "account": account})
+        prefix = key[: min(LONGEST_PREFIX, len(key) // 4)]
+        connection.execute(ADD_KEY, {"digest": digest(key), "account": account, "prefix": prefix})
     elif owner.id != account:
         raise ValueError(f"The key {key} already opens the account of {owner.domain}; choose another one.")
+
+
+def revoke_key(connection: Connection, shown: str) -> None:
+    """Forgets the key of that prefix, or the key given whole. Raises ValueError with a sentence where that is none, or several."""
+    revoked = connection.execute(REVOKE_KEY, {"digest": digest(shown), "prefix": shown}).rowcount
+    if revoked == 0:
+        raise ValueError(f"There is no key that is shown as {shown}; see flask keys list.")
+    if revoked > 1:
+        raise ValueError(f"{revoked} keys are shown as {shown}; give the whole key.")

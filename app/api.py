@@ -1,5 +1,6 @@
 """POST /api/v1/conversions: key, limit, body, query, page; every error as JSON. Decisions 2, 4, 5, 13, 26 to 28."""
 
+import re
 import sqlite3
 from calendar import monthrange
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from http import HTTPStatus
 from flask import Blueprint, Flask, Response, current_app, g, request
 from flask_cors import CORS
 from marshmallow import ValidationError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from app import accounts, schemas, strategies, strict_json
 from app.accounts import LimitExceeded
@@ -73,7 +74,7 @@ def conversions():
 
 
 def authenticate(database: Database) -> accounts.Account:
-    key = request.headers.get("Authentication")
+    key = request.headers.get("Authentication", "").strip(" \t")  # not every server in front takes them away
     if not key:
         raise Unauthorized(NO_KEY)
     with database.reading() as connection:
@@ -90,7 +91,15 @@ def body() -> dict:
     has_no_end = request.content_length is None and not request.environ.get("wsgi.input_terminated")
     if has_no_end and "Transfer-Encoding" in request.headers:
         raise BadRequest("The server in front passes no chunked bodies on; send one with its Content-Length.")
-    raw = request.get_data(cache=False)
+    length = request.environ.get("CONTENT_LENGTH") or "0"
+    if not re.fullmatch("[0-9]{1,18}", length):  # Werkzeug would take it for none
+        raise BadRequest("The header Content-Length is not the number of bytes of the body.")
+    try:
+        raw = request.get_data(cache=False)
+    except HTTPException:
+        raise
+    except Exception:  # each server in front has errors of its own for a chunk that is none
+        raise ClientDisconnected from None
     if len(raw) > LARGEST_BODY:
         raise RequestEntityTooLarge
     if request.content_length not in (None, len(raw)):
@@ -141,6 +150,15 @@ def tell_what_it_took(response: Response) -> Response:
         timing += f', strategy;desc="{page.strategy}", batches;desc="{page.batches}", rows;desc="{page.rows_looked_at}"'
     response.headers["Server-Timing"] = timing
     current_app.logger.info("%s %s %s", request.method, response.status_code, timing)
+    return response
+
+
+@api.after_app_request
+def protect(response: Response) -> Response:
+    """Nobody on the way keeps an answer, and no browser takes it for anything but what it is."""
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if response.is_json:
+        response.headers["Cache-Control"] = "no-store"
     return response
 
 

@@ -107,6 +107,41 @@ def import_(file, domain: str, key: str | None, monthly_limit: int | None, repla
         click.echo(f"Its key, which is shown this once: {key_to_tell}")
 
 
+@commands.cli.group("keys")
+def keys():
+    """Make, list and revoke keys."""
+
+
+@keys.command("add")
+@click.option("--domain", required=True, metavar="D", help="The primary domain of an account that is there.")
+def keys_add(domain: str):
+    """Make another key for an account, and show it this once."""
+    key = accounts.make_key()
+    with _clear_errors(), _database().writing() as connection:
+        row = connection.execute(loading.FIND_ACCOUNT, {"domain": domain}).fetchone()
+        if row is None:
+            raise ValueError(f"There is no account of {domain}; flask import makes one.")
+        accounts.add_key(connection, row[0], key)
+    click.echo(f"A key of {domain}, which is shown this once: {key}")
+
+
+@keys.command("list")
+def keys_list():
+    """List the keys, each by its first characters, its day and its account."""
+    with _clear_errors(), _database().reading() as connection:
+        for prefix, day, domain in connection.rows(accounts.KEYS, {}):
+            click.echo(f"{prefix + '…':<{accounts.LONGEST_PREFIX + 1}} {day} {domain}")
+
+
+@keys.command("revoke")
+@click.argument("prefix")
+def keys_revoke(prefix: str):
+    """Revoke the key that the list shows as PREFIX; where several are shown so, give the whole key."""
+    with _clear_errors(), _database().writing() as connection:
+        accounts.revoke_key(connection, prefix)
+    click.echo("The key is revoked; requests that carry it get a 401 from now on.")
+
+
 @contextmanager
 def _progress(file) -> Iterator[Iterator[bytes]]:
     """The file's lines, with a bar on a terminal that shows how much of it has been read; of a pipe, that it is being read."""

@@ -1,9 +1,10 @@
 """The database file: its creation, and transactions on it, for reading (one snapshot) and for writing (whole or not at all)."""
 
+import os
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
@@ -28,6 +29,8 @@ class Connection(sqlite3.Connection):
     """Remembers the statements of its transaction, for those who want to see what a page took."""
 
     ran: list[Statement]
+    file: os.stat_result  # when it was opened
+    is_unlocked: bool  # opened without locks, which SQLite cannot take where this user may not write and nobody else does
 
     def rows(self, sql: str, values: dict) -> list[tuple]:
         started = perf_counter()
@@ -45,6 +48,7 @@ class Database:
     def __init__(self, path: Path):
         self.path = path
         self._idle: dict[str, deque[Connection]] = {"ro": deque(), "rw": deque()}
+        self._opened: tuple[os.stat_result, os.stat_result] | None = None  # last: the file, and its log of writes (-wal)
 
     def is_made(self) -> bool:
         """Whether there is a file with tables in it: a creation that was killed leaves one without."""
@@ -92,28 +96,74 @@ class Database:
 
     @contextmanager
     def _connection(self, mode: str) -> Iterator[Connection]:
-        idle = self._idle[mode]
-        try:
-            connection = idle.pop()
-        except IndexError:
-            connection = _connect(self.path, mode)
-            _check_version(connection)
+        connection = self._take(mode)
         try:
             yield connection
         except BaseException:
             connection.close()
             raise
+        if connection.is_unlocked and not _is_unchanged(connection.file, _look(self.path)):
+            connection.close()
+            raise sqlite3.OperationalError("it was written while it was read without a lock; ask again")
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+        idle = self._idle[mode]
         if len(idle) < IDLE_CONNECTIONS:
             idle.append(connection)
         else:
             connection.close()
 
+    def _take(self, mode: str) -> Connection:
+        """A connection to what is at the path now."""
+        file, idle = _look(self.path), self._idle[mode]
+        while idle:
+            with suppress(IndexError):  # another thread took the last one
+                connection = idle.pop()
+                if connection.is_unlocked:
+                    is_current = _is_unchanged(connection.file, file) and not _log(self.path).st_ino
+                else:
+                    is_current = os.path.samestat(connection.file, file)
+                if is_current:
+                    return connection
+                connection.close()
+        if self._opened:
+            # SQLite would take what an exchanged file left in its log for pages of this one.
+            last, its_log = self._opened
+            log = _log(self.path)
+            if not os.path.samestat(last, file) and log.st_size and os.path.samestat(its_log, log):
+                raise sqlite3.DatabaseError("it took the place of a file in use, whose -wal is still there; delete -wal and -shm")
+        connection = _connect(self.path, mode)
+        _check_version(connection)
+        self._opened = connection.file, _log(self.path)
+        return connection
+
+
+def _look(path: Path) -> os.stat_result:
+    """Raises sqlite3.OperationalError where there is nothing to open."""
+    try:
+        return os.stat(path)
+    except OSError as error:
+        raise sqlite3.OperationalError(error.strerror) from None
+
+
+def _is_unchanged(before: os.stat_result, now: os.stat_result) -> bool:
+    return os.path.samestat(before, now) and (before.st_mtime_ns, before.st_size) == (now.st_mtime_ns, now.st_size)
+
+
+def _log(path: Path) -> os.stat_result:
+    """The log of writes beside the file; all zeros where there is none."""
+    try:
+        return os.stat(f"{os.path.realpath(path)}-wal")
+    except OSError:
+        return os.stat_result([0] * 10)
+
 
 def _connect(path: Path, mode: str) -> Connection:
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    is_unlocked = mode == "ro" and not os.access(Path(os.path.realpath(path)).parent, os.W_OK) and not _log(path).st_ino
+    uri = f"{path.absolute().as_uri()}?mode={mode}{'&immutable=1' if is_unlocked else ''}"
+    file = None if mode == "rwc" else _look(path)
     connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False, factory=Connection)
+    connection.file, connection.is_unlocked = file, is_unlocked
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = NORMAL")  # with WAL, losing power can undo the last commits, not break the file
     return connection
@@ -124,10 +174,13 @@ def _is_empty(connection: Connection) -> bool:
 
 
 def _check_version(connection: Connection) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != SCHEMA_VERSION:
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != SCHEMA_VERSION:
+            raise sqlite3.DatabaseError(f"it has schema version {version}, and this program needs {SCHEMA_VERSION}")
+    except sqlite3.Error:
         connection.close()
-        raise sqlite3.DatabaseError(f"it has schema version {version}, and this program needs {SCHEMA_VERSION}")
+        raise
 
 
 def _schema() -> tuple[list[str], list[str]]:

@@ -1,6 +1,5 @@
 """Sessions into the database: a file that somebody imports, and the bundled data. Decisions 22, 30, 31."""
 
-import secrets
 from collections.abc import Iterable
 from datetime import date
 from uuid import uuid4
@@ -118,7 +117,7 @@ def open_for_import(
     if row is None:
         ((account,),) = connection.execute(ADD_ACCOUNT, NO_LIMIT | {"domain": domain}).fetchall()
         if key is None:
-            key = made_key = secrets.token_urlsafe(24)
+            key = made_key = accounts.make_key()
     else:
         account, seeded_to = row
         if replace:

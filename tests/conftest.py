@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +18,7 @@ import pytest
 from app import create_app
 
 NOW = "2025-08-15T12:00:00Z"
+REPOSITORY = Path(__file__).parent.parent
 
 
 class Hub:
@@ -93,6 +97,17 @@ def a_conversion(**fields) -> dict:
     } | fields
 
 
+def flask(*arguments: str, **settings: object) -> dict:
+    """What starts a real process: its command line and its environment, without the settings of this one."""
+    return {
+        "args": [sys.executable, "-m", "flask", *arguments],
+        "cwd": REPOSITORY,
+        "env": {name: value for name, value in os.environ.items() if not name.startswith(("CONVERSIONS_", "FLASK_"))}
+        | {f"CONVERSIONS_{name}": str(value) for name, value in settings.items()},
+        "text": True,
+    }
+
+
 @contextmanager
 def serving(hub: Hub, *options: str, app: str = "wsgi:app", **settings: str) -> Iterator[tuple[str, int]]:
     """The address of real worker processes on a hub's database, at its time; they write to server.log beside it."""
@@ -102,7 +117,7 @@ def serving(hub: Hub, *options: str, app: str = "wsgi:app", **settings: str) -> 
         address = listener.getsockname()
         server = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", "--no-control-socket", *options, app],
-            cwd=Path(__file__).parent.parent,
+            cwd=REPOSITORY,
             env=os.environ | {f"CONVERSIONS_{name}": setting for name, setting in settings.items()},
             pass_fds=[listener.fileno()],
             stdout=log,
@@ -117,3 +132,30 @@ def serving(hub: Hub, *options: str, app: str = "wsgi:app", **settings: str) -> 
         finally:
             server.kill()
             server.wait()
+
+
+@contextmanager
+def listening(hub: Hub, *module: str) -> Iterator[tuple[str, int]]:
+    """The same of another server, which takes a free port and says which."""
+    process = flask(DATABASE=hub.path, NOW=hub.now)
+    process["args"] = [sys.executable, "-m", *module]
+    server = subprocess.Popen(**process, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        port = next(int(said[1]) for line in server.stderr if (said := re.search(r"http://127\.0\.0\.1:(\d+)$", line.strip())))
+        # A full pipe would stop it.
+        reading = threading.Thread(target=deque, args=(server.stderr, 0))
+        reading.start()
+        yield "127.0.0.1", port
+    finally:
+        server.kill()
+        server.wait()
+        reading.join()
+        server.stderr.close()
+
+
+# The servers that the README names, as it starts them.
+SERVERS = {
+    "flask run": lambda hub: listening(hub, "flask", "run", "--port", "0"),
+    "waitress": lambda hub: listening(hub, "waitress", "--listen", "127.0.0.1:0", "wsgi:app"),
+    "gunicorn": lambda hub: serving(hub, "--workers", "4", "--threads", "8"),
+}

@@ -1,19 +1,16 @@
 """The import format and `flask import` (section 6): what a line may hold, and that a file is taken whole or not at all."""
 
 import json
-import os
 import re
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import NOW, Hub, a_conversion, a_session
+from tests.conftest import NOW, Hub, a_conversion, a_session, flask
 
-REPOSITORY = Path(__file__).parent.parent
 IMPORT = ("import", "-", "--domain", "example.com", "--key", "key")
 
 
@@ -28,17 +25,6 @@ def tables(path: Path) -> list[str]:
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return [statement for statement in connection.iterdump() if statement not in ("BEGIN TRANSACTION;", "COMMIT;")]
-
-
-def flask(*arguments: str, **settings: object) -> dict:
-    """What starts a real process: its command line and its environment, without the settings of this one."""
-    return {
-        "args": [sys.executable, "-m", "flask", *arguments],
-        "cwd": REPOSITORY,
-        "env": {name: value for name, value in os.environ.items() if not name.startswith(("CONVERSIONS_", "FLASK_"))}
-        | {f"CONVERSIONS_{name}": str(value) for name, value in settings.items()},
-        "text": True,
-    }
 
 
 def faults(hub: Hub, file: str | bytes, *options: str) -> list[str]:
