@@ -14,6 +14,7 @@ from collections.abc import Callable
 from threading import Lock
 
 STEP = 1_000
+PATIENCE = 10  # batches that are taken one by one, before the rest of a page is looked for among the sessions that convert
 ROOM = 200_000  # fences of 16 bytes, for all that is remembered
 
 Key = tuple[int, int]
@@ -49,21 +50,21 @@ class Fences:
 class Memory:
     """What was found out, up to so many fences in all; what nobody asked for longest is forgotten first. Safe with threads."""
 
-    def __init__(self, room: int = ROOM, step: int = STEP):
-        self.step = step
+    def __init__(self, room: int = ROOM, step: int = STEP, patience: int = PATIENCE):
+        self.step, self.patience = step, patience
         self._room = room
         self._found: OrderedDict = OrderedDict()
         self._lock = Lock()
 
-    def recall(self, what: tuple, find_out: Callable, keep: Callable = lambda _: True):
-        """What is remembered of this; if nothing is, what find_out() returns, which is remembered if it is to be kept."""
+    def recall(self, what: tuple, find_out: Callable):
+        """What is remembered of this; if nothing is, what find_out() returns, which is remembered then."""
         with self._lock:
             if what in self._found:
                 self._found.move_to_end(what)
                 return self._found[what]
         found = find_out()
         with self._lock:
-            if what not in self._found and keep(found):
+            if what not in self._found:
                 self._found[what] = found
                 self._room -= self._size(found)
             while self._room < 0:

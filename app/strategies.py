@@ -32,6 +32,7 @@ class Page(NamedTuple):
     records_processed: int  # "This value should be used as the offset for the next request."
     total_records: int
     batches: int
+    found: list[int]  # the conversions of each batch, but of those that were passed over together
     rows_looked_at: int
     nothing_matches: bool  # not on this page alone: no conversion at all matches the filters
 
@@ -119,7 +120,7 @@ def direct_page(connection: Connection, query: dict, memory: Memory | None = Non
 
     conversions = run(DIRECT_PAGE, after, skip=skip) if skipped < total else []
     processed = skipped + len(conversions)
-    return Page("direct", conversions, processed, total, 0, total + processed, nothing_matches=total == 0)
+    return Page("direct", conversions, processed, total, 0, [], total + processed, nothing_matches=total == 0)
 
 
 # With session filters
@@ -172,7 +173,7 @@ SELECT stretch.started_at, stretch.id
 FROM stretch CROSS JOIN conversions ON conversions.session_id = stretch.id
 WHERE timestamp BETWEEN :start AND :end {{conversion_filters}}
 ORDER BY stretch.started_at DESC, stretch.id DESC
-LIMIT {PAGE_SIZE}
+LIMIT :n
 """
 
 
@@ -193,48 +194,52 @@ def session_page(connection: Connection, query: dict, memory: Memory | None = No
         ((total,),) = run(SESSION_TOTAL)
         skipped = min(query["offset"], total)
         first = nth(skipped, newest)
-
-        # "The API processes sessions in batches of 200 and continues processing until it collects 50 or more conversion records
-        # from each batch or exhausts the session pool."
-        conversions, processed, last = [], skipped, first
-        while len(conversions) < PAGE_SIZE and processed < total:
-            batch = min(BATCH_SIZE, total - processed)
-            after, last = last, nth(batch, last)
-            conversions += run(CONVERSIONS_OF_SESSIONS, after, last)
-            processed += batch
     else:
+        # The same place, reached from the last fence before it.
         generation, starts, ends, *moments = connection.rows(
             MOMENTS_OF_SESSIONS.format(filter=_filters(SESSION_FILTERS, query)[0][0]), query
         )[0]
         pool = (query["account"], *_filters(SESSION_FILTERS, query), generation, starts, ends)
-        matches = (*pool, *_filters(CONVERSION_FILTERS, query), *moments)
         fences = memory.recall(pool, lambda: _fences(run, NTH_SESSION, SESSION_TOTAL, newest, memory.step))
         total = fences.total
         skipped = min(query["offset"], total)
         after, rest = fences.before(skipped, newest)
         first = nth(rest, after)
 
-        # The same, for the first batch that brings the conversions to 50 is the one that holds the session of the 50th conversion:
-        # its place in the pool, rounded up to a whole batch, is where the page ends; without a 50th, the pool's end is.
+    # "The API processes sessions in batches of 200 and continues processing until it collects 50 or more conversion records from
+    # each batch or exhausts the session pool."
+    conversions, found, processed, last = [], [], skipped, first
+    while len(conversions) < PAGE_SIZE and processed < total and not (memory and len(found) == memory.patience):
+        batch = min(BATCH_SIZE, total - processed)
+        after, last = last, nth(batch, last)
+        of_batch = run(CONVERSIONS_OF_SESSIONS, after, last)
+        conversions += of_batch
+        found.append(len(of_batch))
+        processed += batch
+
+    if len(conversions) < PAGE_SIZE and processed < total:
+        # A pool with hardly any conversions, and the same without its empty batches: the batch that brings the conversions to 50
+        # is the one that holds the session of the 50th, so that session's place, rounded up to a whole batch, is the page's end.
         def find_end() -> tuple[int, Key | None]:
-            found = run(SESSIONS_OF_NEXT_CONVERSIONS, first)
-            if len(found) < PAGE_SIZE:
-                return total, found[-1] if found else None
-            fence, place = max(fences.newer_than(found[-1], newest), (first, skipped), key=itemgetter(1))
-            ((more,),) = run(SESSION_TOTAL, fence, found[-1])
+            missing = PAGE_SIZE - len(conversions)
+            next_sessions = run(SESSIONS_OF_NEXT_CONVERSIONS, last, n=missing)
+            if len(next_sessions) < missing:
+                return total, next_sessions[-1] if next_sessions else None
+            fence, place = max(fences.newer_than(next_sessions[-1], newest), (last, processed), key=itemgetter(1))
+            ((more,),) = run(SESSION_TOTAL, fence, next_sessions[-1])
             batches = -(-(place + more - skipped) // BATCH_SIZE)
             end = min(skipped + batches * BATCH_SIZE, total)
-            return end, nth(end - place - more, found[-1])
+            return end, nth(end - place - more, next_sessions[-1])
 
-        # Remembered where many sessions lie between.
-        processed, last = memory.recall(("end", skipped, matches), find_end, keep=lambda end: end[0] - skipped > memory.step)
-        conversions = run(CONVERSIONS_OF_SESSIONS, first, last) if last else []
+        matches = ("end", skipped, *pool, *_filters(CONVERSION_FILTERS, query), *moments)
+        processed, end = memory.recall(matches, find_end)
+        conversions += run(CONVERSIONS_OF_SESSIONS, last, end) if end else []
 
     # The message of "nothing found" is for filters that match no conversion at all: not on this page, nor before it.
-    nothing_matches = not conversions and (skipped == 0 or not run(SESSIONS_OF_NEXT_CONVERSIONS))
+    nothing_matches = not conversions and (skipped == 0 or not run(SESSIONS_OF_NEXT_CONVERSIONS, n=1))
     conversions.sort(key=lambda row: (row[2], row[0]), reverse=True)
     batches = -(-(processed - skipped) // BATCH_SIZE)
-    return Page("session", conversions, processed, total, batches, total + processed + len(conversions), nothing_matches)
+    return Page("session", conversions, processed, total, batches, found, total + processed + len(conversions), nothing_matches)
 
 
 # What is remembered between requests (fences.py): of a generation of the data, and of the moments that occur next to the window's

@@ -15,18 +15,25 @@ from tests.test_strategies import OFFSET, QUERY, TRAFFIC, examples, served
 
 
 @examples(20)
-@given(TRAFFIC, st.lists(st.tuples(QUERY, OFFSET), min_size=10, max_size=20), st.sampled_from([1, 3, 50, 200, 1000]))
-def test_a_page_with_memory_is_the_page_that_the_plain_statements_define(traffic, queries, step):
-    memory = Memory(step=step)
+@given(
+    TRAFFIC,
+    st.lists(st.tuples(QUERY, OFFSET), min_size=10, max_size=20),
+    st.sampled_from([1, 3, 50, 200, 1000]),
+    st.sampled_from([0, 1, 10]),
+)
+def test_a_page_with_memory_is_the_page_that_the_plain_statements_define(traffic, queries, step, patience):
+    memory = Memory(step=step, patience=patience)
     with served(traffic) as (hub, _), hub.app.extensions["database"].reading() as connection:
         account = accounts.authenticate(connection, "key")
         for body, offset in queries * 2:
             query = schemas.load_query(body | {"offset": offset}, hub.app.extensions["clock"]()) | {"account": account.id}
-            assert strategies.page(connection, query, memory) == strategies.page(connection, query)
+            plain, quick = strategies.page(connection, query), strategies.page(connection, query, memory)
+            assert quick._replace(found=[]) == plain._replace(found=[])
+            assert quick.found == plain.found[: len(quick.found)]
 
 
 def test_what_is_remembered_is_right_while_a_writer_imports(hub):
-    memory, dice = Memory(step=20), Random(1)
+    memory, dice = Memory(step=20, patience=0), Random(1)
     database, clock = hub.app.extensions["database"], hub.app.extensions["clock"]
     queries = [{}, {"meta_id": "form"}, {"source": "(direct)"}, {"campaign": "a"}, {"campaign": "a", "meta_id": "form"}]
 
@@ -46,7 +53,7 @@ def test_what_is_remembered_is_right_while_a_writer_imports(hub):
                 account = accounts.authenticate(connection, "key")
                 query = schemas.load_query(query | {"offset": offset}, clock()) | {"account": account.id}
                 remembered = strategies.page(connection, query, memory)
-                assert remembered == strategies.page(connection, query)
+                assert remembered._replace(found=[]) == strategies.page(connection, query)._replace(found=[])
                 totals.add(remembered.total_records)
         return totals
 
