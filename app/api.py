@@ -4,6 +4,7 @@ import sqlite3
 from calendar import monthrange
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import groupby
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 from flask_cors import CORS
@@ -138,9 +139,18 @@ def tell_what_it_took(response: Response) -> Response:
     timing = f"sql;dur={g.get('seconds_in_sql', 0) * 1000:.2f}"
     if page:
         timing += f', strategy;desc="{page.strategy}", batches;desc="{page.batches}", rows;desc="{page.rows_looked_at}"'
+    if page and page.found:
+        timing += f', found;desc="{in_runs(page.found)}"'
     response.headers["Server-Timing"] = timing
     current_app.logger.info("%s %s %s", request.method, response.status_code, timing)
     return response
+
+
+def in_runs(found: list[int]) -> str:
+    """The conversions of each batch, equal neighbours as one: 0*12,3,47. However many batches a page took, all but the last have
+    fewer than 50 together, so that a header has room for it.
+    """
+    return ",".join(f"{count}*{number}" if (number := len(list(run))) > 1 else f"{count}" for count, run in groupby(found))
 
 
 # Errors: {"error": "sentence"}, and for a 400 about fields their own sentences too.

@@ -5,7 +5,7 @@ from functools import cache
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Blueprint, Flask, redirect
+from flask import Blueprint, Flask
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from app import api, schemas
@@ -47,11 +47,6 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(contract)
     # Its page is app/templates/index.template.html, which takes the place of the one that the package brings.
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json"))
-
-
-@contract.get("/")
-def start():
-    return redirect("/docs/")
 
 
 @contract.get("/openapi.json")

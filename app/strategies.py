@@ -28,9 +28,13 @@ class Page(NamedTuple):
     conversions: list[tuple]  # in the order of RECORD, newest first
     records_processed: int  # "This value should be used as the offset for the next request."
     total_records: int
-    batches: int
+    found: list[int]  # conversions of each batch, in the order in which they were taken
     rows_looked_at: int
     nothing_matches: bool  # not on this page alone: no conversion at all matches the filters
+
+    @property
+    def batches(self) -> int:
+        return len(self.found)
 
     @property
     def has_more(self) -> bool:
@@ -90,7 +94,7 @@ def direct_page(connection: Connection, query: dict) -> Page:
     skipped = min(query["offset"], total)
     conversions = connection.rows(DIRECT_PAGE.format(conversion_filters=filters), query) if skipped < total else []
     processed = skipped + len(conversions)
-    return Page("direct", conversions, processed, total, 0, total + processed, nothing_matches=total == 0)
+    return Page("direct", conversions, processed, total, [], total + processed, nothing_matches=total == 0)
 
 
 # With session filters
@@ -161,14 +165,15 @@ def session_page(connection: Connection, query: dict) -> Page:
     last = run(NTH_SESSION, n=processed)[0] if processed else newest
 
     # "… and continues processing until it collects 50 or more conversion records from each batch or exhausts the session pool."
-    conversions, batches = [], 0
+    conversions, found = [], []
     while len(conversions) < PAGE_SIZE and processed < total:
         batch = min(BATCH_SIZE, total - processed)
         after, last = last, run(NTH_SESSION, after=last, n=batch)[0]
-        conversions += run(CONVERSIONS_OF_SESSIONS, after=after, to=last)
+        found_now = run(CONVERSIONS_OF_SESSIONS, after=after, to=last)
+        conversions += found_now
+        found.append(len(found_now))
         processed += batch
-        batches += 1
 
     nothing_matches = not conversions and run(ANY_CONVERSION) == [(0,)]
     conversions.sort(key=lambda row: (row[2], row[0]), reverse=True)
-    return Page("session", conversions, processed, total, batches, total + processed + len(conversions), nothing_matches)
+    return Page("session", conversions, processed, total, found, total + processed + len(conversions), nothing_matches)
