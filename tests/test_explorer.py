@@ -72,7 +72,7 @@ def page(browser: Browser, url: str):
     context.close()
     assert elsewhere == []
     # Chromium itself notes each answer that is an error, which some tests ask for.
-    assert [complaint for complaint in complaints if "the server responded with a status of" not in complaint] == []
+    assert [complaint for complaint in complaints if "Failed to load resource" not in complaint] == []
 
 
 def view(key: str, query: dict) -> str:
@@ -157,11 +157,15 @@ def test_a_key_of_ones_own_is_sent_and_stays_out_of_the_address(page):
     page.get_by_label("Your key").fill("markup")
     page.get_by_label("source", exact=True).fill("(direct)")
     page.get_by_role("button", name="Send").click()
-    page.wait_for_url("**/#source=%28direct%29")
+    page.wait_for_url("**/#key=&source=%28direct%29")
     expect(page.locator("#why")).to_contain_text("1 conversion was in hand")
     page.reload()
     expect(page.locator("#key-fault")).to_have_text("This view is of a key that is not in its address; enter yours.")
     expect(page.get_by_label("Your key")).to_be_focused()
+    page.keyboard.type("dense")
+    page.get_by_role("button", name="Clear filters").click()
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#why")).to_contain_text("50 taken, 2,950 of 3,000 left")
 
 
 @in_browser
@@ -264,6 +268,19 @@ def test_a_walk_can_be_stopped(page):
 
 
 @in_browser
+def test_a_walk_ends_at_an_error(page):
+    see(page, "YOUR_API_KEY", TWO_WEEKS)
+    asked = []
+    page.route(
+        "**/api/v1/conversions", lambda route: (asked.append(route), route.fulfill(status=503, body='{"error": "Not now."}'))
+    )
+    page.get_by_role("button", name="Walk all").click()
+    expect(page.locator("#why")).to_have_text("Not now.")
+    expect(page.get_by_role("button", name="Walk all")).to_have_attribute("aria-disabled", "true")
+    assert len(asked) == 1
+
+
+@in_browser
 def test_the_batches_of_a_page_are_told_with_what_each_held_and_why_it_ended(page):
     see(page, "sparse", {"source": "google.com", "offset": 1000})
     page.get_by_text("Batch by batch").click()
@@ -322,6 +339,10 @@ def test_a_key_that_is_refused_is_told_at_the_key(page, hub):
 @in_browser
 def test_a_server_that_is_gone_is_told(page):
     see(page, "YOUR_API_KEY", {})
+    page.route("**/api/v1/conversions", lambda route: route.abort())
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#why")).to_contain_text("There is no answer: ")
+    page.unroute("**/api/v1/conversions")
     page.route("**/api/v1/conversions", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#status")).to_contain_text("502 Bad Gateway")

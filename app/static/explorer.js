@@ -28,8 +28,7 @@ const strong = (text) => element("strong", {}, text);
 
 function address(changes = {}) {
   const { key, values } = readForm();
-  const state = new URLSearchParams();
-  if (bundled.includes(key)) state.set("key", key);
+  const state = new URLSearchParams({ key: bundled.includes(key) ? key : "" });
   for (const [name, value] of Object.entries({ ...values, ...changes })) if (value !== "") state.set(name, value);
   return `#${state}`;
 }
@@ -120,37 +119,35 @@ async function copy() {
 
 let walk = { query: null, pages: [] };
 let asking = new AbortController();
-let isWalking = false;
+let walking = null; // what stands for the walk that goes on by itself, if one does
 let isFirst = true;
 
 async function ask() {
   asking.abort();
   const mine = (asking = new AbortController());
   const { key, values } = readForm();
+  const headers = { Authentication: key, "Content-Type": "application/json" };
   desk.setAttribute("aria-busy", "true");
   const started = performance.now();
+  let response = null;
+  let text = "";
   try {
-    const response = await fetch(form.action, {
-      method: "POST",
-      headers: { Authentication: key, "Content-Type": "application/json" },
-      body: bodyOf(values),
-      signal: mine.signal,
-    });
-    const text = await response.text();
-    take({ key, values, response, text, milliseconds: performance.now() - started });
+    response = await fetch(form.action, { method: "POST", headers, body: bodyOf(values), signal: mine.signal });
+    text = await response.text();
   } catch (error) {
     if (mine.signal.aborted) return;
-    stop();
-    take({ key, values, text: "", failure: `No answer: ${error.message}.` });
+    text = JSON.stringify({ error: `There is no answer: ${error.message}.` });
   }
   desk.removeAttribute("aria-busy");
+  take(key, values, response, text, performance.now() - started);
 }
 
-function take({ key, values, response, text, milliseconds, failure }) {
+function take(key, values, response, text, milliseconds) {
   const timing = timingOf(response);
   const answer = parsed(text);
+  if (!answer?.pagination) stop();
   tellFaults(response, answer);
-  tellStatus(response, timing, milliseconds, failure);
+  tellStatus(response, timing, milliseconds);
   tellAnswer(answer, text);
 
   const { offset, ...filters } = values;
@@ -174,7 +171,7 @@ function take({ key, values, response, text, milliseconds, failure }) {
 function reveal() {
   const title = part("pagination-title");
   const { top } = title.getBoundingClientRect();
-  if (!isFirst && !isWalking && (top < 0 || top > innerHeight - 80)) title.scrollIntoView();
+  if (!isFirst && !walking && (top < 0 || top > innerHeight - 80)) title.scrollIntoView();
   isFirst = false;
 }
 
@@ -212,12 +209,12 @@ function remember({ timestamp, conversion_page: page, previous_page: previous, c
 
 // The answer
 
-function tellStatus(response, timing, milliseconds, failure) {
-  const words = failure ? ["not sent, or not answered"] : [`${response.status} ${response.statusText}`.trim()];
+function tellStatus(response, timing, milliseconds) {
+  const words = [response ? `${response.status} ${response.statusText}`.trim() : "no answer"];
   if (timing.strategy) words.push(`${timing.strategy} query${inBatches(timing.found?.length)}`);
   if (timing.rows) words.push(`${count(Number(timing.rows), "row")} looked at`);
   if (timing.sql) words.push(`${timing.sql} ms in SQL`);
-  if (milliseconds) words.push(`${Math.round(milliseconds)} ms in all`);
+  words.push(`${Math.round(milliseconds)} ms in all`);
   part("status").textContent = words.join(" · ");
 }
 
@@ -247,7 +244,7 @@ const breakable = (text) => text.split(/(?<=[^:/][/@])/).flatMap((piece) => [pie
 function tellFaults(response, answer) {
   for (const fault of form.querySelectorAll(".fault")) mark(fault.id.replace("-fault", ""), "");
   if (response?.ok) return;
-  const faults = Object.entries(answer?.fields ?? {}).filter(([name]) => part(name));
+  const faults = Object.entries(answer?.fields ?? {}).filter(([name]) => part(`${name}-fault`));
   for (const [name, sentences] of faults) mark(name, sentences.join(" "));
   if ([401, 429].includes(response?.status)) mark("key", answer?.error ?? "The key is refused.");
   form.querySelector("[aria-invalid]")?.focus();
@@ -265,7 +262,7 @@ function mark(name, sentence) {
 function tellPagination(response, answer, timing) {
   const page = walk.pages.at(-1);
   const hasNext = Boolean(answer?.pagination?.has_more);
-  for (const id of ["next", "all"]) part(id).setAttribute("aria-disabled", String(!hasNext && !(id === "all" && isWalking)));
+  for (const id of ["next", "all"]) part(id).setAttribute("aria-disabled", String(!hasNext && !(id === "all" && walking)));
   part("first").setAttribute("aria-disabled", String(!("offset" in readForm().values)));
   part("drawing").hidden = !answer?.pagination;
   part("why").replaceChildren(...(answer?.pagination ? why(page) : whyNot(response, answer, timing)));
@@ -283,11 +280,11 @@ function tellPagination(response, answer, timing) {
   const changed = walk.pages.some((each) => each.total !== page.total);
   const whole = !page.hasMore && walk.pages[0].from === 0 ? "Walked whole" : "Walked so far";
   part("progress").textContent =
-    walk.pages.length < 2 && !isWalking
+    walk.pages.length < 2 && !walking
       ? ""
       : `${whole}: ${count(walk.pages.length, "page")}, ${figure(page.to)} of ${count(page.total, unit)}, ${count(walk.conversions, "conversion")}.` +
         (changed ? " The total changed on the way: give both dates to hold the window still." : "");
-  part("found-title").textContent = page.isSession ? `Conversions in hand after each batch of ${BATCH_SIZE} sessions; at the dashed line there are ${PAGE_SIZE}, which ends a page` : "";
+  part("in-hand").hidden = !page.isSession;
   drawStrip();
   tellBatches(page);
 }
@@ -431,20 +428,21 @@ function next() {
 }
 
 async function walkAll() {
-  isWalking = true;
+  const mine = (walking = {});
   part("all").textContent = "Stop";
-  while (isWalking && walk.pages.at(-1)?.hasMore) {
+  while (walking === mine && walk.pages.at(-1).hasMore) {
     part("offset").value = walk.pages.at(-1).to;
     history.replaceState(null, "", address());
     tellRequest();
     await ask();
   }
+  if (walking !== mine) return;
   stop();
-  if (walk.pages.length) part("all").setAttribute("aria-disabled", String(!walk.pages.at(-1).hasMore));
+  part("all").setAttribute("aria-disabled", "true");
 }
 
 function stop() {
-  isWalking = false;
+  walking = null;
   part("all").textContent = "Walk all";
 }
 
@@ -562,7 +560,7 @@ part("copy").addEventListener("click", copy);
 const unlessDisabled = (action) => (event) => event.currentTarget.getAttribute("aria-disabled") === "true" || action();
 part("first").addEventListener("click", unlessDisabled(() => go({ offset: "" })));
 part("next").addEventListener("click", unlessDisabled(next));
-part("all").addEventListener("click", unlessDisabled(() => (isWalking ? stop() : walkAll())));
+part("all").addEventListener("click", unlessDisabled(() => (walking ? stop() : walkAll())));
 
 part("days").addEventListener("pointermove", (event) => {
   const place = event.clientX - part("days").getBoundingClientRect().left - picture.left;
