@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from flask import Flask
 
-from app import api, cli, contract, health, instants, mock
+from app import api, cli, contract, explorer, health, instants, mock
 from app.database import Database
 from app.fences import Memory
 
@@ -33,6 +33,7 @@ def create_app(settings: dict | None = None) -> Flask:
 
     api.init_app(app)
     contract.init_app(app)
+    explorer.init_app(app)
     health.init_app(app)
     if is_mock:
         mock.init_app(app)

@@ -5,6 +5,7 @@ import sqlite3
 from calendar import monthrange
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import groupby
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 from flask_cors import CORS
@@ -148,6 +149,8 @@ def tell_what_it_took(response: Response) -> Response:
     timing = f"sql;dur={g.get('seconds_in_sql', 0) * 1000:.2f}"
     if page:
         timing += f', strategy;desc="{page.strategy}", batches;desc="{page.batches}", rows;desc="{page.rows_looked_at}"'
+    if page and page.found:
+        timing += f', found;desc="{in_runs(page.found)}"'
     response.headers["Server-Timing"] = timing
     current_app.logger.info("%s %s %s", request.method, response.status_code, timing)
     return response
@@ -160,6 +163,13 @@ def protect(response: Response) -> Response:
     if response.is_json:
         response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def in_runs(found: list[int]) -> str:
+    """The conversions of each batch, equal neighbours as one: 0*12,3,47. Those that were passed over together, on a page that
+    takes many, are not told one by one.
+    """
+    return ",".join(f"{count}*{number}" if (number := len(list(run))) > 1 else f"{count}" for count, run in groupby(found))
 
 
 # Errors: {"error": "sentence"}, and for a 400 about fields their own sentences too.

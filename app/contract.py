@@ -5,7 +5,7 @@ from functools import cache
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Blueprint, Flask, Response, redirect
+from flask import Blueprint, Flask, Response
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from app import api, schemas
@@ -63,11 +63,6 @@ def from_here_alone(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = DOCS_POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
-
-
-@contract.get("/")
-def start():
-    return redirect("/docs/")
 
 
 @contract.get("/openapi.json")
