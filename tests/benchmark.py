@@ -216,15 +216,15 @@ def measure_wsgi(bench: Bench, path: Path, asker: Asker) -> None:
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__, prog="python -m tests.benchmark")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--sessions", type=int, default=1_000_000)
+    parser.add_argument("--quick", action="store_const", const=50_000, dest="sessions", help="a twentieth")
+    parser.add_argument("--large", action="store_const", const=10_000_000, dest="sessions", help="ten times as many")
     parser.add_argument("--database", type=Path, help="take the data of an earlier run, or leave it for a later one")
     options = parser.parse_args()
-    sessions = 50_000 if options.quick else 10_000_000 if options.large else 1_000_000
     with TemporaryDirectory() as folder:
         path = options.database or Path(folder) / "benchmark.sqlite"
         if not path.exists():
-            make(path, sessions)
+            make(path, options.sessions)
         bench, asker = Bench(), Asker(path)
         measure_wsgi(bench, path, asker)
         measure_strategies(bench, asker)
