@@ -1,6 +1,7 @@
 """Tries by hand what the suite tries a little of, and prints the table of the README: `python -m tests.reliability [SECTION …]`."""
 
 import json
+import logging
 import os
 import sys
 import time
@@ -108,11 +109,9 @@ def flat(folder: Path) -> tuple[str, int, int]:
 
         before, after = ask(1000), ask(REQUESTS)
     print(f"    KiB and open files: {before}, then {after}", file=sys.stderr)
-    return (
-        "requests, and what memory (past 5 %) or open files grow by",
-        REQUESTS,
-        (after[0] > before[0] * 1.05) + (after[1] > before[1]),
-    )
+    # Each of the 8 threads can come to a connection of its own, which is three files.
+    grown = (after[0] > before[0] * 1.05) + (after[1] > before[1] + 24)
+    return "requests to one worker, whose memory and open files must not grow", REQUESTS, grown
 
 
 def resources(hub: Hub) -> tuple[int, int]:
@@ -134,6 +133,7 @@ SECTIONS = {check.__name__: check for check in (hostile, texts, kills, counting,
 
 
 def main() -> None:
+    logging.disable()
     print("| what was tried | how many | went wrong |\n| --- | --- | --- |")
     for name in sys.argv[1:] or SECTIONS:
         with TemporaryDirectory() as folder:
