@@ -75,3 +75,27 @@ def test_waitress_as_the_readme_starts_it_says_nothing_of_itself(hub):
     with SERVERS["waitress"](hub) as address, closing(http.client.HTTPConnection(*address)) as connection:
         connection.request("GET", "/livez")
         assert "Server" not in connection.getresponse().headers
+
+
+@pytest.mark.parametrize("body", ["{}", "{", '{"source": "nobody"}'], ids=["records", "a fault", "nothing found"])
+def test_nobody_on_the_way_keeps_an_answer_or_takes_it_for_anything_else(hub, body):
+    for key in ("key", "unknown"):
+        headers = hub.post(body, key).headers
+        assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+
+
+@pytest.mark.parametrize("path", ["/api/nothing", "/livez", "/readyz", "/openapi.json", PATH])
+def test_no_other_json_is_kept_either(hub, path):
+    headers = hub.client.get(path).headers
+    assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+
+
+@pytest.mark.parametrize("path", ["/docs/", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"])
+def test_the_docs_run_and_ask_what_this_server_sends_alone(hub, path):
+    with hub.client.get(path) as answer:
+        policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+    assert policy.pop("style-src") == "'self' 'unsafe-inline'"
+    assert policy.pop("img-src") == "'self' data:"
+    assert {policy.pop(name) for name in ("script-src", "connect-src")} == {"'self'"}
+    assert set(policy.values()) == {"'none'"}
+    assert "default-src" in policy
