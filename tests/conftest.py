@@ -135,9 +135,9 @@ def serving(hub: Hub, *options: str, app: str = "wsgi:app", **settings: str) -> 
 
 
 @contextmanager
-def listening(hub: Hub, *module: str) -> Iterator[tuple[str, int]]:
+def listening(hub: Hub, *module: str, stop: signal.Signals = signal.SIGKILL, **settings: str) -> Iterator[tuple[str, int]]:
     """The same of another server, which takes a free port and says which."""
-    process = flask(DATABASE=hub.path, NOW=hub.now)
+    process = flask(**{"DATABASE": hub.path, "NOW": hub.now} | settings)
     process["args"] = [sys.executable, "-m", *module]
     server = subprocess.Popen(**process, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
@@ -147,15 +147,17 @@ def listening(hub: Hub, *module: str) -> Iterator[tuple[str, int]]:
         reading.start()
         yield "127.0.0.1", port
     finally:
-        server.kill()
+        server.send_signal(stop)
         server.wait()
         reading.join()
         server.stderr.close()
 
 
+WAITRESS = ("waitress", "--ident=", "--listen", "127.0.0.1:0", "wsgi:app")
+
 # The servers that the README names, as it starts them.
 SERVERS = {
     "flask run": lambda hub: listening(hub, "flask", "run", "--port", "0"),
-    "waitress": lambda hub: listening(hub, "waitress", "--listen", "127.0.0.1:0", "wsgi:app"),
+    "waitress": lambda hub: listening(hub, *WAITRESS),
     "gunicorn": lambda hub: serving(hub, "--workers", "4", "--threads", "8"),
 }

@@ -18,7 +18,7 @@ import pytest
 
 from app.api import PATH
 
-from .conftest import NOW, Hub, a_conversion, a_session, flask, listening, serving
+from .conftest import NOW, WAITRESS, Hub, a_conversion, a_session, flask, listening, serving
 
 KILLS = 10
 NEXT_DAY = "2025-08-16"
@@ -116,9 +116,9 @@ def test_what_is_killed_leaves_the_old_state_or_the_new_one(tmp_path, name):
     assert outcomes_of_kills(tmp_path, name, KILLS)["neither"] == 0
 
 
-def post(address: tuple[str, int], body: str = "{}", key: str = "key") -> tuple[int, dict]:
+def post(address: tuple[str, int], body: str = "{}", key: str = "key", **headers: str) -> tuple[int, dict]:
     with closing(http.client.HTTPConnection(*address, timeout=30)) as connection:
-        connection.request("POST", PATH, body, {"Authentication": key, "Content-Type": "application/json"})
+        connection.request("POST", PATH, body, {"Authentication": key, "Content-Type": "application/json"} | headers)
         answer = connection.getresponse()
         return answer.status, json.load(answer)
 
@@ -140,7 +140,7 @@ def miscounts(folder: Path, kills: int) -> int:
                 pass
 
         # What takes its own port is killed when it is left.
-        with listening(hub, "waitress", "--listen", "127.0.0.1:0", "wsgi:app") as address:
+        with listening(hub, *WAITRESS) as address:
             clients = [threading.Thread(target=ask, args=(address,)) for _ in range(4)]
             for client in clients:
                 client.start()

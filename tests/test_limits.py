@@ -57,6 +57,47 @@ def test_an_account_sees_its_own_data_and_nothing_else(hub, filters):
     assert hub.ask(filters, "key-of-none.example") == {"message": "No conversions matched the given filters."}
 
 
+# Everything of two accounts is alike but what their records say: each way to ask finds one's own alone.
+ALIKE = {
+    "landing_page": "https://shared.example/",
+    "utm_source": "shared.example",
+    "utm_medium": "cpc",
+    "utm_campaign": "c",
+    "utm_content": "t",
+    "utm_term": "w",
+}
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"offset": 0},
+        {"start_date": "2025-08-01"},
+        {"end_date": "2025-08-01"},
+        {"conversion_page": "https://example.com/thankyou"},
+        {"meta_type": "html_form"},
+        {"meta_id": "form"},
+        {"source": "shared.example"},
+        {"medium": "cpc"},
+        {"campaign": "c"},
+        {"content": "t"},
+        {"term": "w"},
+        {"landing_page": "https://shared.example/"},
+    ],
+    ids=lambda filters: next(iter(filters)),
+)
+def test_accounts_that_are_alike_in_every_field_are_apart(hub, filters):
+    for domain, times in [("one.example", 2), ("two.example", 3)]:
+        sessions = [
+            a_session(session_id=f"s-{n}", conversions=[a_conversion(email=f"{n}@{domain}")], **ALIKE) for n in range(times)
+        ]
+        hub.load(sessions, domain, f"key-of-{domain}")
+    for domain, times in [("one.example", 2), ("two.example", 3)]:
+        answer = hub.ask(filters, f"key-of-{domain}")
+        assert sorted(record["email"] for record in answer["records"]) == [f"{n}@{domain}" for n in range(times)]
+        assert answer["pagination"] == {"records_processed": times, "total_records": times, "has_more": False}
+
+
 def test_an_account_may_have_several_keys(hub):
     hub.load([a_session(conversions=[a_conversion()])], "example.com", "first")
     hub.load([], "example.com", "second")
