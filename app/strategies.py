@@ -21,7 +21,7 @@ PAGE_SIZE = 50
 # "The API processes sessions in batches of 200 …"
 BATCH_SIZE = 200
 
-# "Its meaning depends on whether session-level filters … are applied." Each name is the request's and the column's.
+# "Session-level filters (such as source, medium, or landing_page)". Each name is the request's and the column's.
 SESSION_FILTERS = ("source", "medium", "campaign", "content", "term", "landing_page")
 CONVERSION_FILTERS = ("conversion_page", "meta_type", "meta_id")
 
@@ -193,7 +193,7 @@ def session_page(connection: Connection, query: dict, memory: Memory | None = No
     if memory is None:
         ((total,),) = run(SESSION_TOTAL)
         skipped = min(query["offset"], total)
-        first = nth(skipped, newest)
+        last = nth(skipped, newest)
     else:
         # The same place, reached from the last fence before it.
         generation, starts, ends, *moments = connection.rows(
@@ -204,11 +204,11 @@ def session_page(connection: Connection, query: dict, memory: Memory | None = No
         total = fences.total
         skipped = min(query["offset"], total)
         after, rest = fences.before(skipped, newest)
-        first = nth(rest, after)
+        last = nth(rest, after)
 
     # "The API processes sessions in batches of 200 and continues processing until it collects 50 or more conversion records from
     # each batch or exhausts the session pool."
-    conversions, found, processed, last = [], [], skipped, first
+    conversions, found, processed = [], [], skipped
     while len(conversions) < PAGE_SIZE and processed < total and not (memory and len(found) == memory.patience):
         batch = min(BATCH_SIZE, total - processed)
         after, last = last, nth(batch, last)
