@@ -267,6 +267,16 @@ def test_a_reader_without_write_access_sees_what_another_user_writes_at_once(the
             assert len(reader.emails()) == times
 
 
+def test_a_reader_without_write_access_who_follows_a_link_sees_what_is_in_the_log_of_writes(theirs):
+    link = theirs.path.with_name("link.sqlite")
+    link.symlink_to(theirs.path)
+    assert len(emails(theirs)) == 1  # which keeps it open, so that what is written now stays in the log
+    theirs.load([a_session(conversions=[a_conversion()])])
+    assert beside(theirs, "-wal").stat().st_size > 0
+    with Reader(Hub(link)) as reader:
+        assert len(reader.emails()) == 2
+
+
 def test_a_reader_without_write_access_reads_beside_a_writer(theirs):
     with Reader(theirs) as reader, theirs.app.extensions["database"].writing() as connection:
         connection.execute("DELETE FROM conversions")
