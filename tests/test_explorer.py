@@ -364,6 +364,8 @@ def test_what_one_sees_is_in_the_address_and_going_back_shows_what_was_there(pag
     page.go_back()
     expect(page.locator("#why")).to_contain_text("200 skipped.")
     assert page.url == shown
+    page.go_back()
+    expect(page.locator("#why")).to_contain_text("200 taken in one batch, 227 of 427 left.")
     other = page.context.new_page()
     other.goto(shown)
     expect(other.locator("#why")).to_contain_text("200 skipped. 200 taken")

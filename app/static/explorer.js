@@ -79,7 +79,7 @@ const LANGUAGES = {
   curl: (url, key, body) => `curl ${quotedForShell(url)} \\
   -H ${quotedForShell(`Authentication: ${key}`)} \\
   -H 'Content-Type: application/json' \\
-  -d ${quotedForShell(body)}`,
+  -d ${quotedForShell(body.replaceAll("\n", "\n  "))}`,
   fetch: (url, key, body) => `const response = await fetch(${JSON.stringify(url)}, {
   method: "POST",
   headers: {"Authentication": ${JSON.stringify(key)}, "Content-Type": "application/json"},
