@@ -1,6 +1,7 @@
 """The page at /, where one asks the endpoint and sees what offset counts, and the README's decisions as a page.
 
 What the first shows comes from the endpoint, asked by the browser as by any client; what it suggests, from seed/explorer.json.
+Decision 37.
 """
 
 import json

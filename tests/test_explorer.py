@@ -151,6 +151,7 @@ def test_the_values_worth_trying_are_suggested_for_the_key(page):
 
 
 @in_browser
+@pytest.mark.decision(37)
 def test_a_key_of_ones_own_is_sent_and_stays_out_of_the_address(page):
     see(page, "YOUR_API_KEY", {})
     page.get_by_label("key", exact=True).select_option("")
