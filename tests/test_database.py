@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from contextlib import closing
 from itertools import combinations
 
 import pytest
@@ -27,13 +28,13 @@ def a_conversion(account=1, session=1, at=5) -> str:
 
 @pytest.fixture
 def connection():
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(SCHEMA.read_text())
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("INSERT INTO accounts (domain) VALUES ('one.example'), ('two.example')")
-    connection.execute(a_session(id=1, name="first"))
-    connection.execute(a_session(id=9, name="silent", converts=0))
-    return connection
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.executescript(SCHEMA.read_text())
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("INSERT INTO accounts (domain) VALUES ('one.example'), ('two.example')")
+        connection.execute(a_session(id=1, name="first"))
+        connection.execute(a_session(id=9, name="silent", converts=0))
+        yield connection
 
 
 @pytest.mark.parametrize(
