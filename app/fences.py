@@ -14,7 +14,7 @@ from collections.abc import Callable
 from threading import Lock
 
 STEP = 1_000
-PATIENCE = 10  # batches that are taken one by one, before the rest of a page is looked for among the sessions that convert
+PATIENCE = 7  # batches that are taken one by one, before the rest of a page is looked for among the sessions that convert
 ROOM = 200_000  # fences of 16 bytes, for all that is remembered
 
 Key = tuple[int, int]
