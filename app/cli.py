@@ -149,7 +149,7 @@ def _progress(file) -> Iterator[Iterator[bytes]]:
         size = os.fstat(file.fileno()).st_size
     except OSError:
         size = 0
-    with click.progressbar(file, length=size or None, label="Importing", file=sys.stderr) as bar:
+    with click.progressbar(file, length=size or None, update_min_steps=2**16, label="Importing", file=sys.stderr) as bar:
 
         def lines():
             for line in file:

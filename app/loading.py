@@ -1,5 +1,6 @@
 """Sessions into the database: a file that somebody imports, and the bundled data. Decisions 22, 30, 31."""
 
+import sqlite3
 from collections.abc import Iterable
 from datetime import date
 from uuid import uuid4
@@ -21,8 +22,6 @@ INSERT INTO sessions (
     coalesce(nullif(:utm_source, ''), :derived_source), coalesce(nullif(:utm_medium, ''), :derived_medium),
     :utm_campaign, :utm_content, :utm_term, :landing_page, :converts
 )
-ON CONFLICT (account_id, session_id) DO NOTHING
-RETURNING id
 """
 
 ADD_CONVERSION = """
@@ -94,11 +93,14 @@ def add_session(connection: Connection, account: int, domain: str, session: dict
         "landing_page": landing.page,
         "converts": bool(session["conversions"]),
     }
-    added = connection.execute(ADD_SESSION, row | utm).fetchall()
-    if not added:
-        raise SessionExists
+    try:
+        added = connection.execute(ADD_SESSION, row | utm).lastrowid
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE":
+            raise SessionExists from None
+        raise
     if session["conversions"]:
-        ids = {"account": account, "session": added[0][0]}
+        ids = {"account": account, "session": added}
         connection.executemany(
             ADD_CONVERSION, [ids | conversion | conversion["conversion_meta"] for conversion in session["conversions"]]
         )

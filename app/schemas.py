@@ -55,6 +55,10 @@ class Exact(fields.Field):
     def make_error(self, key, **values):
         return super().make_error(key, wanted=self.wanted, **values)
 
+    def _validate(self, value) -> None:
+        if self.validators:  # without any, marshmallow would still make an empty list of them at every call
+            super()._validate(value)
+
     def refuse(self, value):
         raise self.make_error("type", kind=kind(value))
 

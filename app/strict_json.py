@@ -17,6 +17,8 @@ _LAST_COMMA = rf"([{_BLANK}]*+),(?=[{_BLANK}]*+[}}\]])"
 _MEMBER_END = re.compile(rf"{_STRING}(?:{_LAST_COMMA})?|[^{_BLANK},:\[{{]{_LAST_COMMA}", re.DOTALL)
 _CONSTANT = re.compile(rf"{_STRING}|(NaN|-?Infinity)", re.DOTALL)
 _NESTING = re.compile(rf"{_STRING}|[\[{{}}\]]", re.DOTALL)
+# An escape: of two surrogates that make a character, of a surrogate alone (what this finds), or any other.
+_ESCAPE = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]|\\u([dD][89a-fA-F])|\\.", re.DOTALL)
 
 
 def parse(raw: bytes):
@@ -30,6 +32,14 @@ def parse(raw: bytes):
         raise ValueError(f"is not UTF-8 at byte {fault.start + 1}") from None
     if _depth(text) > DEEPEST:
         raise ValueError(f"is nested more than {DEEPEST} deep")
+    value = _decode(text)
+    for escape in _ESCAPE.finditer(text):
+        if escape[1]:
+            raise ValueError(f"has a lone surrogate, which is no character, {_place(text, escape.start())}")
+    return value
+
+
+def _decode(text: str):
     try:
         return _decoder.decode(text)
     except (json.JSONDecodeError, _Constant):
@@ -37,11 +47,16 @@ def parse(raw: bytes):
     try:
         return _decoder.decode(_without_last_commas(text))
     except json.JSONDecodeError as fault:
-        place = fault
+        position = fault.pos
     except _Constant:
-        place = json.JSONDecodeError("", text, next(found.start(1) for found in _CONSTANT.finditer(text) if found[1]))
-    stands = repr(text[place.pos]) if place.pos < len(text) else "its end"
-    raise ValueError(f"is not valid JSON at line {place.lineno}, column {place.colno}, where {stands} stands")
+        position = next(found.start(1) for found in _CONSTANT.finditer(text) if found[1])
+    stands = repr(text[position]) if position < len(text) else "its end"
+    raise ValueError(f"is not valid JSON {_place(text, position)}, where {stands} stands")
+
+
+def _place(text: str, position: int) -> str:
+    line_start = text.rfind("\n", 0, position) + 1
+    return f"at line {text.count(chr(10), 0, position) + 1}, column {position - line_start + 1}"
 
 
 def _without_last_commas(text: str) -> str:
@@ -63,24 +78,12 @@ def _depth(text: str) -> int:
 
 
 def _object(members: list[tuple]) -> dict:
-    for name, value in members:
-        for string in (name, value):
-            if isinstance(string, str) and not _is_unicode(string):
-                raise ValueError(f"has a lone surrogate, which is no character, at the key {name!a}")
     found = dict(members)
     if len(found) < len(members):
         names = [name for name, _ in members]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"has the key {twice!r} twice in one object")
+        raise ValueError(f"has the key {twice!a} twice in one object")
     return found
-
-
-def _is_unicode(string: str) -> bool:
-    try:
-        string.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _integer(digits: str) -> int:

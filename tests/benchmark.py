@@ -65,7 +65,7 @@ def make(path: Path, sessions: int) -> None:
                     "landing_page": value("https://0.example/landing"),
                     "converts": converts,
                 }
-                session = connection.execute(loading.ADD_SESSION, row).fetchall()[0][0]
+                session = connection.execute(loading.ADD_SESSION, row).lastrowid
                 if converts:
                     rows = [
                         {
