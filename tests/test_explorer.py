@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -34,7 +35,7 @@ in_browser = pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason=
 def hub(bundled, tmp_path_factory) -> Hub:
     """The bundled data, and an account whose conversions are full of markup."""
     hub = Hub(tmp_path_factory.mktemp("explorer") / "conversions.sqlite")
-    with sqlite3.connect(bundled.path) as source, sqlite3.connect(hub.path) as copy:
+    with closing(sqlite3.connect(bundled.path)) as source, closing(sqlite3.connect(hub.path)) as copy:
         source.backup(copy)
     page = f"https://markup.example/{MARKUP}"
     meta = {"type": MARKUP, "id": MARKUP}
