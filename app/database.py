@@ -15,7 +15,7 @@ SCHEMA = SHIPPED / "schema.sql"
 SCHEMA_VERSION = 1  # schema.sql's user_version
 
 PATIENCE = 5  # seconds to wait for another program that writes
-IDLE_CONNECTIONS = 8  # of each kind; a new connection costs as much as a page
+IDLE_CONNECTIONS = 8  # that read; a new connection costs as much as a page
 
 
 class Statement(NamedTuple):
@@ -47,7 +47,7 @@ class Database:
 
     def __init__(self, path: Path):
         self.path = path
-        self._idle: dict[str, deque[Connection]] = {"ro": deque(), "rw": deque()}
+        self._idle: deque[Connection] = deque()
         self._opened: tuple[os.stat_result, os.stat_result] | None = None  # last: the file, and its log of writes (-wal)
 
     def is_made(self) -> bool:
@@ -60,15 +60,26 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of the data, whatever is written meanwhile, and cannot write."""
-        with self._connection("ro") as connection:
+        connection = self._take()
+        try:
             connection.ran = []
             connection.execute("BEGIN")
             yield connection
+            connection.execute("ROLLBACK")
+            if connection.is_unlocked and not _is_unchanged(connection.file, _look(self.path)):
+                raise sqlite3.OperationalError("it was written while it was read without a lock; ask again")
+        except BaseException:
+            connection.close()
+            raise
+        if len(self._idle) < IDLE_CONNECTIONS:
+            self._idle.append(connection)
+        else:
+            connection.close()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that is committed at the end, or, if an exception leaves it, was never there."""
-        with self._connection("rw") as connection:
+        with closing(self._open("rw")) as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
@@ -94,31 +105,12 @@ class Database:
                 connection.execute("ANALYZE")  # so that of two filters the rarer one is looked up
             connection.execute("COMMIT")
 
-    @contextmanager
-    def _connection(self, mode: str) -> Iterator[Connection]:
-        connection = self._take(mode)
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        if connection.is_unlocked and not _is_unchanged(connection.file, _look(self.path)):
-            connection.close()
-            raise sqlite3.OperationalError("it was written while it was read without a lock; ask again")
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        idle = self._idle[mode]
-        if len(idle) < IDLE_CONNECTIONS:
-            idle.append(connection)
-        else:
-            connection.close()
-
-    def _take(self, mode: str) -> Connection:
-        """A connection to what is at the path now."""
-        file, idle = _look(self.path), self._idle[mode]
-        while idle:
+    def _take(self) -> Connection:
+        """A connection to what is at the path now, which reads."""
+        file = _look(self.path)
+        while self._idle:
             with suppress(IndexError):  # another thread took the last one
-                connection = idle.pop()
+                connection = self._idle.pop()
                 if connection.is_unlocked:
                     is_current = _is_unchanged(connection.file, file) and not _log(self.path).st_ino
                 else:
@@ -126,10 +118,13 @@ class Database:
                 if is_current:
                     return connection
                 connection.close()
+        return self._open("ro")
+
+    def _open(self, mode: str) -> Connection:
+        file, log = _look(self.path), _log(self.path)
         if self._opened:
             # SQLite would take what an exchanged file left in its log for pages of this one.
             last, its_log = self._opened
-            log = _log(self.path)
             if not os.path.samestat(last, file) and log.st_size and os.path.samestat(its_log, log):
                 raise sqlite3.DatabaseError("it took the place of a file in use, whose -wal is still there; delete -wal and -shm")
         connection = _connect(self.path, mode)

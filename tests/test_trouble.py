@@ -38,9 +38,9 @@ def files(folder: Path) -> list[Path]:
 
 def close(hub: Hub) -> None:
     """As if the hub's process had ended: SQLite then deletes -wal and -shm."""
-    for idle in hub.app.extensions["database"]._idle.values():
-        while idle:
-            idle.pop().close()
+    idle = hub.app.extensions["database"]._idle
+    while idle:
+        idle.pop().close()
     assert not beside(hub, "-wal").exists()
 
 
