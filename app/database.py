@@ -92,7 +92,7 @@ class Database:
             connection.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
             connection.execute("PRAGMA cache_size = -65536")  # KiB: to fill a dozen indexes is to write all over the file
             connection.execute("BEGIN IMMEDIATE")
-            tables, indexes = _schema() if _is_empty(connection) else ([], [])
+            tables, indexes = statements() if _is_empty(connection) else ([], [])
             for statement in tables:
                 connection.execute(statement)
             _check_version(connection)
@@ -178,7 +178,7 @@ def _check_version(connection: Connection) -> None:
         raise
 
 
-def _schema() -> tuple[list[str], list[str]]:
+def statements() -> tuple[list[str], list[str]]:
     """The statements of schema.sql: those that make tables and triggers, and those that make indexes."""
     statements = [""]
     for line in SCHEMA.read_text(encoding="utf-8").splitlines(keepends=True):

@@ -1,28 +1,41 @@
-"""How fast the server is, as ratios against a floor taken in the same run: python -m tests.benchmark [--quick] [--large]
+"""How fast the server is, as ratios of two figures of the same run: python -m tests.benchmark [--quick | --large] [--draw FILE]
 
 Makes a database of a million sessions and 250,000 conversions, of five accounts in 400 days (--quick: a twentieth of that, --large:
-ten times), measures, and prints each figure beside its goal.
+ten times), measures, and prints each figure beside its goal. Other servers on the same data are measured beside ours, in an
+environment of their own; what cannot be installed is skipped by name.
 """
 
 import json
+import os
+import shutil
+import socket
 import statistics
+import subprocess
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from threading import Thread
 from time import perf_counter
+from typing import NamedTuple
 
 import click
 from werkzeug.test import EnvironBuilder
 
-from app import accounts, api, create_app, loading, schemas, strategies
+from app import accounts, api, contract, create_app, database, loading, schemas, strategies
 from app.database import Database
 from app.fences import Memory
+from tests.picture import Growth, Row, draw
 
+ROOT = Path(__file__).parent.parent
 KEY = {"Authentication": "key-0"}
-NOW = 1_760_000_000  # 2025-10-09 08:53:20
+NOW, MOMENT = 1_760_000_000, "2025-10-09T08:53:20Z"
 DAYS = 400
 EVERYTHING = {"start_date": "2020-01-01", "end_date": "2030-01-01"}
 
@@ -89,14 +102,15 @@ def make(path: Path, sessions: int) -> None:
 class Bench:
     """The table, filled row by row."""
 
-    def __init__(self):
-        self.rows: list[tuple[str, str, float, bool]] = []
+    def __init__(self, is_quick: bool):
+        self.rows: list[Row] = []
+        self.rounds = 1 if is_quick else 5  # of what starts servers, or keeps them busy for a while
+        self.seconds = 0.3 if is_quick else 2  # for which it keeps them busy
 
     def row(self, what: str, figure: float, most: float | None = None, least: float | None = None, unit: str = "") -> None:
-        met = figure <= most if most is not None else figure >= least
-        goal = f"≤ {most:g}{unit}" if most is not None else f"≥ {least:g}{unit}"
-        self.rows.append((what, goal, figure, met))
-        click.echo(f"{'✓' if met else '✗'} {what:<92} {goal:>9} {figure:>9.2f}{unit}")
+        row = Row(what, figure, most, least, unit)
+        self.rows.append(row)
+        click.echo(f"{'✓' if row.is_met else '✗'} {what:<92} {row.goal:>9} {figure:>9.2f}{unit}")
 
 
 def median_of(times: int, run) -> float:
@@ -189,47 +203,399 @@ def measure_strategies(bench: Bench, asker: Asker) -> None:
 
 
 def measure_wsgi(bench: Bench, path: Path, asker: Asker) -> None:
-    app = create_app({"DATABASE": path, "NOW": "2025-10-09T08:53:20Z"})
+    app = create_app({"DATABASE": path, "NOW": MOMENT})
     app.logger.setLevel("WARNING")
-    memory = Memory()
     for name, filters in {"direct": {"meta_type": "type-common"}, "session": {"source": "source-common"}}.items():
         body = json.dumps(EVERYTHING | filters).encode()
         asked = EnvironBuilder(path=api.PATH, method="POST", data=body, content_type="application/json", headers=KEY)
         environ = asked.get_environ()
+        memory = Memory()
 
         def ask(environ=environ, body=body) -> bytes:
             return b"".join(app(environ | {"wsgi.input": BytesIO(body)}, lambda *_: None))
 
         asker.page(EVERYTHING | filters, memory)
         page = asker.page(EVERYTHING | filters, memory)
-        statements = list(asker.connection.ran)
+        key = database.Statement(accounts.ACCOUNT_OF_KEY, {"digest": accounts.digest("key-0")}, [], 0)
+        statements = [key, *asker.connection.ran]
 
-        def bare(statements=statements, page=page) -> str:
+        def bare(body=body, statements=statements, page=page) -> str:
+            json.loads(body)
             for statement in statements:
                 asker.connection.execute(statement.sql, statement.values).fetchall()
             return json.dumps(api.answer(page))
 
         ask()
-        as_wsgi, in_a_loop = medians_of(300, ask, bare)
+        as_wsgi, in_a_loop = medians_of(500, ask, bare)
         bench.row(f"page 1 as WSGI ÷ a bare loop with the same SQL and json, {name}", as_wsgi / in_a_loop, most=1.8)
+
+
+# Over HTTP: real servers, each in a process of its own
+
+
+class Client:
+    """Asks over one connection that it keeps, and does little else: what is measured is the server."""
+
+    def __init__(self, port: int):
+        self.port = port
+        self.connection: socket.socket | None = None
+
+    def ask(self, request: bytes) -> bytes:
+        """The answer's body. Raises OSError where there is none, and ValueError where it is not a 200."""
+        if self.connection is None:
+            self.connection = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+            self.answers = self.connection.makefile("rb")
+        self.connection.sendall(request)
+        status = self.answers.readline()
+        headers = {}
+        while (line := self.answers.readline()) not in (b"\r\n", b""):
+            name, _, value = line.partition(b":")
+            headers[name.lower()] = value.strip().lower()
+        if headers.get(b"transfer-encoding") == b"chunked":
+            body = b""
+            while size := int(self.answers.readline(), 16):
+                body += self.answers.read(size)
+                self.answers.readline()
+            self.answers.readline()
+        else:
+            body = self.answers.read(int(headers.get(b"content-length", -1)))
+        if headers.get(b"connection") == b"close":
+            self.close()
+        if b" 200 " not in status:
+            raise ValueError(f"{status.decode()} {body[:200].decode()}")
+        return body
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.answers.close()
+            self.connection.close()
+            self.connection = None
+
+
+def posted(body: dict) -> bytes:
+    sent = json.dumps(body)
+    return (
+        f"POST {api.PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthentication: key-0\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(sent)}\r\n\r\n{sent}"
+    ).encode()
+
+
+class Served(NamedTuple):
+    port: int
+    seconds: float  # from the start to the first answer
+    process: subprocess.Popen
+
+    def memory(self) -> float:
+        """In MB, as Linux counts it."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+    def rate(self, request: bytes, seconds: float, clients: int = 1) -> float:
+        """Requests a second, of so many clients that each ask as fast as they are answered."""
+        asked = [0] * clients
+        until = perf_counter() + seconds
+
+        def go_on(number: int) -> None:
+            with closing(Client(self.port)) as client:
+                while perf_counter() < until:
+                    client.ask(request)
+                    asked[number] += 1
+
+        threads = [Thread(target=go_on, args=[number]) for number in range(clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return sum(asked) / seconds
+
+
+@contextmanager
+def serving(command: list[str], path: Path, first: bytes) -> Iterator[Served]:
+    """A server that is started, on a free port in the place of "{port}", and has answered a first request."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = os.environ | {"CONVERSIONS_DATABASE": str(path), "CONVERSIONS_NOW": MOMENT}
+    started = perf_counter()
+    process = subprocess.Popen(
+        [part.format(port=port) for part in command],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with closing(Client(port)) as client:
+            while True:
+                try:
+                    client.ask(first)
+                    break
+                except ConnectionError:
+                    client.close()
+                    if process.poll() is not None or perf_counter() > started + 60:
+                        raise
+        yield Served(port, perf_counter() - started, process)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def waitress(python: str = sys.executable, app: str = "wsgi:app") -> list[str]:
+    return [python, "-m", "waitress", "--ident=", "--listen", "127.0.0.1:{port}", app]
+
+
+def flask_run(app: str = "wsgi:app") -> list[str]:
+    return [sys.executable, "-m", "flask", "--app", app, "run", "--port", "{port}"]
+
+
+def measure_http(bench: Bench, path: Path, asker: Asker) -> None:
+    dice = Random(3)
+    with serving(waitress(), path, posted({})) as served, closing(Client(served.port)) as client:
+        for name, filters in {"direct": {"meta_type": "type-common"}, "session": {"source": "source-common"}}.items():
+            body = EVERYTHING | filters
+            total = asker.page(body).total_records
+            client.ask(posted(body))
+            first, deep = medians_of(
+                300,
+                lambda body=body: client.ask(posted(body)),
+                lambda body=body, total=total: client.ask(posted(body | {"offset": dice.randrange(total)})),
+            )
+            bench.row(f"a random deep page ÷ page 1, over HTTP, {name}", deep / first, most=1.3)
+
+    with serving(flask_run(), path, posted({})) as served:
+        alone, together = [], []
+        for _ in range(bench.rounds):
+            alone.append(served.rate(posted({}), bench.seconds))
+            together.append(served.rate(posted({}), bench.seconds, clients=16))
+        ratio = statistics.median(together) / statistics.median(alone)
+        bench.row("requests a second of 16 clients ÷ of one, under flask run", ratio, least=0.8)
+        bench.row("   memory then", served.memory(), most=50, unit=" MB")
+
+
+MINIMAL = """
+from flask import Flask
+
+app = Flask(__name__)
+
+@app.post("/api/v1/conversions")
+def conversions():
+    return {}
+"""
+
+
+def measure_start(bench: Bench, path: Path, folder: Path) -> None:
+    minimal = folder / "minimal.py"
+    minimal.write_text(MINIMAL, encoding="utf-8")
+    times, memory = {"ours": [], "minimal": []}, 0.0
+    for _ in range(bench.rounds):
+        with serving(flask_run(f"{minimal}:app"), path, posted({})) as served:
+            times["minimal"].append(served.seconds)
+        with serving(flask_run(), path, posted({})) as served:
+            times["ours"].append(served.seconds)
+            memory = max(memory, served.memory())
+    ratio = statistics.median(times["ours"]) / statistics.median(times["minimal"])
+    bench.row("start to first answer ÷ that of a minimal Flask app", ratio, most=1.6)
+    bench.row("   memory then", memory, most=40, unit=" MB")
+
+
+def measure_import(bench: Bench, folder: Path, sessions: int) -> None:
+    """A file with a conversion a session, against sqlite3's own .import of the rows that come of it, and the indexes after that."""
+    sqlite3 = shutil.which("sqlite3")
+    if not sqlite3:
+        click.echo("- import ÷ .import and the indexes: skipped, there is no sqlite3 to run")
+        return
+    file, path, floor = folder / "sessions.jsonl", folder / "imported.sqlite", folder / "floor.sqlite"
+    dice = Random(4)
+
+    def moment(second: int) -> str:
+        return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    with file.open("w", encoding="utf-8") as lines:
+        for number in range(sessions):
+            start = NOW - number * 170
+            conversion = {
+                "email": f"visitor-{number}@mail.example",
+                "timestamp": moment(start + 300),
+                "conversion_page": f"https://shop.example/thank-you/{dice.randrange(20)}",
+                "previous_page": f"https://shop.example/item/{dice.randrange(500)}",
+                "conversion_meta": {"type": "html_form", "id": f"form-{dice.randrange(10)}"},
+            }
+            session = {
+                "session_id": f"s-{number}",
+                "started_at": moment(start),
+                "ended_at": moment(start + 1200),
+                "landing_page": f"https://shop.example/item/{dice.randrange(500)}?utm_source=news&utm_medium=email",
+                "referrer": "https://www.google.com/",
+                "utm_campaign": f"campaign-{dice.randrange(30)}",
+                "conversions": [conversion],
+            }
+            lines.write(f"{json.dumps(session)}\n")
+
+    started = perf_counter()
+    command = [sys.executable, "-m", "flask", "import", str(file), "--domain", "shop.example"]
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"CONVERSIONS_DATABASE": str(path)}, check=True, capture_output=True)
+    ours = perf_counter() - started
+
+    for table in ("sessions", "conversions"):
+        with (folder / f"{table}.csv").open("wb") as rows:
+            subprocess.run([sqlite3, "-csv", path, f"SELECT * FROM {table}"], stdout=rows, check=True)
+    tables, indexes = database.statements()
+    account = "INSERT INTO accounts (domain) VALUES ('shop.example');"
+    subprocess.run([sqlite3, floor], input=f"{''.join(tables)}{account}", text=True, check=True)
+    imports = "".join(f".import {folder / table}.csv {table}\n" for table in ("sessions", "conversions"))
+    started = perf_counter()
+    subprocess.run([sqlite3, "-csv", floor], input=f"{imports}{''.join(indexes)}", text=True, check=True)
+    what = f"import of {sessions:,} sessions with a conversion each ÷ sqlite3 .import and the index build"
+    bench.row(what, ours / (perf_counter() - started), most=6)
+
+
+# Others, on the same data and the same machine
+
+DATASETTE = {
+    "direct": """
+        SELECT id, email, datetime(timestamp, 'unixepoch') AS timestamp, conversion_page, previous_page, meta_type, meta_id, (
+            SELECT count(*) FROM conversions
+            WHERE account_id = 1 AND meta_type = :value AND timestamp BETWEEN unixepoch(:start) AND unixepoch(:end) + 86399
+        ) AS total
+        FROM conversions
+        WHERE account_id = 1 AND meta_type = :value AND timestamp BETWEEN unixepoch(:start) AND unixepoch(:end) + 86399
+        ORDER BY timestamp DESC, id DESC LIMIT 50 OFFSET :offset
+    """,
+    "session": """
+        WITH pool AS (
+            SELECT id, started_at FROM sessions
+            WHERE account_id = 1 AND source = :value
+              AND started_at BETWEEN unixepoch(:start) - 86400 AND unixepoch(:end) + 86399 AND ended_at >= unixepoch(:start)
+        ), batch AS (
+            SELECT * FROM pool ORDER BY started_at DESC, id DESC LIMIT 200 OFFSET :offset
+        )
+        SELECT
+            conversions.id, email, datetime(timestamp, 'unixepoch') AS timestamp,
+            conversion_page, previous_page, meta_type, meta_id,
+            (SELECT count(*) FROM pool) AS total
+        FROM batch CROSS JOIN conversions ON conversions.session_id = batch.id
+        WHERE timestamp BETWEEN unixepoch(:start) AND unixepoch(:end) + 86399
+        ORDER BY timestamp DESC, conversions.id DESC
+    """,
+}
+
+
+def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
+    window = {"start_date": "2025-09-09", "end_date": "2025-10-09"}
+    asked = {"direct": {"meta_type": "type-common"}, "session": {"source": "source-common"}}
+    goals = {
+        "flask-smorest with SQLAlchemy": {"direct": 7, "session": 11},
+        "datasette with a canned query and count": {"direct": 4, "session": 3},
+        "Prism, which answers a static example": {"direct": 0.8},
+    }
+
+    def got(name: str) -> bytes:
+        (value,) = asked[name].values()
+        at = f"/{path.stem}/{name}.json?_shape=array&value={value}&start=2025-09-09&end=2025-10-09&offset=0"
+        return f"GET {at} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+
+    python, prism = folder / "environment" / "bin" / "python", folder / "node_modules" / ".bin" / "prism"
+    with create_app({"DATABASE": path, "NOW": MOMENT}).test_client() as client:
+        a_page = client.post(api.PATH, json=window | asked["direct"], headers=KEY).json
+    document = json.loads(json.dumps(contract.document()))
+    examples = document["paths"][api.PATH]["post"]["responses"]["200"]["content"]["application/json"]["examples"]
+    examples["page"]["value"] = a_page
+    (folder / "openapi.json").write_text(json.dumps(document), encoding="utf-8")
+    (folder / "datasette.json").write_text(
+        json.dumps({"databases": {path.stem: {"queries": {name: {"sql": sql} for name, sql in DATASETTE.items()}}}}),
+        encoding="utf-8",
+    )
+    peers = {
+        "flask-smorest with SQLAlchemy": (waitress(str(python), "tests.peers:app"), lambda name: posted(window | asked[name])),
+        "datasette with a canned query and count": (
+            [str(python), "-m", "datasette", str(path), "--port", "{port}", "--metadata", str(folder / "datasette.json")],
+            got,
+        ),
+        "Prism, which answers a static example": (
+            [str(prism), "mock", "--port", "{port}", str(folder / "openapi.json")],
+            lambda name: posted(window | asked[name]),
+        ),
+    }
+    for command in (
+        [sys.executable, "-m", "venv", str(folder / "environment")],
+        [str(python), "-m", "pip", "install", "--quiet", "flask-smorest", "SQLAlchemy", "waitress", "datasette<1"],
+        ["npm", "install", "--silent", "--prefix", str(folder), "@stoplight/prism-cli"],
+    ):
+        if not (prism if command[0] == "npm" else python.with_name("datasette")).exists() and shutil.which(command[0]):
+            subprocess.run(command, check=False, capture_output=True)
+
+    with serving(waitress(), path, posted({})) as ours:
+        for peer, (command, request) in peers.items():
+            if not Path(command[0]).exists():
+                click.echo(f"- {peer}: skipped, it cannot be installed here")
+                continue
+            with serving(command, path, request("direct")) as theirs:
+                for name, least in goals[peer].items():
+                    rates = [
+                        (ours.rate(posted(window | asked[name]), bench.seconds), theirs.rate(request(name), bench.seconds))
+                        for _ in range(bench.rounds)
+                    ]
+                    ratio = statistics.median(our / their for our, their in rates)
+                    bench.row(f"requests a second ÷ {peer}, {name}", ratio, least=least)
+
+
+# How the cost grows
+
+
+def measure_growth(path: Path, sessions: int) -> list[Growth]:
+    """What a page costs at this size: page 1, any page, and any page by the plain statements."""
+    asker, memory, dice, found = Asker(path), Memory(), Random(5), []
+    for strategy, filters in {"direct": {}, "session": {"medium": "everywhere"}}.items():
+        body = EVERYTHING | filters
+        total = asker.page(body, memory).total_records
+
+        def anywhere(memory: Memory | None, body=body, total=total) -> strategies.Page:
+            return asker.page(body | {"offset": dice.randrange(total)}, memory)
+
+        first = partial(asker.page, body, memory)
+        times = medians_of(25, first, partial(anywhere, memory), partial(anywhere, None))
+        found.append(Growth(strategy, sessions, *(seconds * 1000 for seconds in times)))
+        click.echo(f"{sessions:>10,} sessions, {strategy:<8}" + "".join(f"{figure:>10.3f}" for figure in found[-1][2:]))
+    return found
 
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__, prog="python -m tests.benchmark")
     parser.add_argument("--sessions", type=int, default=1_000_000)
-    parser.add_argument("--quick", action="store_const", const=50_000, dest="sessions", help="a twentieth")
+    parser.add_argument("--quick", action="store_const", const=50_000, dest="sessions", help="a twentieth, without the peers")
     parser.add_argument("--large", action="store_const", const=10_000_000, dest="sessions", help="ten times as many")
     parser.add_argument("--database", type=Path, help="take the data of an earlier run, or leave it for a later one")
+    parser.add_argument("--peers", type=Path, help="a folder for what the peers need; left out: one that is deleted")
+    parser.add_argument("--draw", type=Path, metavar="FILE", help="draw the figures, as SVG")
     options = parser.parse_args()
-    with TemporaryDirectory() as folder:
-        path = options.database or Path(folder) / "benchmark.sqlite"
+    is_quick = options.sessions < 1_000_000
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        path = options.database or folder / "benchmark.sqlite"
         if not path.exists():
             make(path, options.sessions)
-        bench, asker = Bench(), Asker(path)
+        bench, asker = Bench(is_quick), Asker(path)
         measure_wsgi(bench, path, asker)
         measure_strategies(bench, asker)
-    missed = [what for what, _, _, met in bench.rows if not met]
-    click.echo(f"\n{len(bench.rows) - len(missed)} of {len(bench.rows)} goals met.")
+        measure_http(bench, path, asker)
+        measure_start(bench, path, folder)
+        measure_import(bench, folder, options.sessions // 5 if is_quick else 200_000)
+        if is_quick:
+            click.echo("- the peers: skipped, for it takes long to install them")
+        else:
+            peers = options.peers or folder / "peers"
+            peers.mkdir(exist_ok=True)
+            measure_peers(bench, path, peers)
+        click.echo(f"\n{sum(row.is_met for row in bench.rows)} of {len(bench.rows)} goals met.\n")
+
+        click.echo(f"{'A page, in ms':<30}    page 1  any page   plainly")
+        growth = []
+        for sessions in [*(10**power for power in range(3, 7) if 10**power < options.sessions), options.sessions]:
+            of_size = path if sessions == options.sessions else folder / f"{sessions}.sqlite"
+            if not of_size.exists():
+                make(of_size, sessions)
+            growth += measure_growth(of_size, sessions)
+        if options.draw:
+            options.draw.write_text(draw(bench.rows, growth), encoding="utf-8")
 
 
 if __name__ == "__main__":

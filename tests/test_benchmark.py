@@ -3,13 +3,21 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
+from xml.etree import ElementTree
+
+from tests.benchmark import ROOT
 
 
-def test_the_benchmark_measures_each_row_beside_its_goal():
-    command = [sys.executable, "-m", "tests.benchmark", "--sessions", "3000"]
-    done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False)
+def test_the_benchmark_measures_each_row_beside_its_goal_and_draws_it(tmp_path):
+    picture = tmp_path / "figures.svg"
+    command = [sys.executable, "-m", "tests.benchmark", "--sessions", "3000", "--draw", str(picture)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    rows = re.findall(r"^[✓✗] +(.+?) +[≤≥] [0-9.]+(?: ms)? +[0-9.]+(?: ms)?$", done.stdout, re.MULTILINE)
-    assert len(rows) >= 14
+    rows = re.findall(r"^[✓✗] +(.+?) +[≤≥] [0-9.]+(?: ms| MB)? +[0-9.]+(?: ms| MB)?$", done.stdout, re.MULTILINE)
+    assert len(rows) >= 20
     assert f"of {len(rows)} goals met." in done.stdout
+    assert re.findall("^ +([0-9,]+) sessions, (direct|session)", done.stdout, re.MULTILINE) == [
+        (size, strategy) for size in ("1,000", "3,000") for strategy in ("direct", "session")
+    ]
+    said = {text.text for text in ElementTree.parse(picture).iter("{http://www.w3.org/2000/svg}text")}
+    assert {*rows, "any page"} <= said
