@@ -67,6 +67,12 @@ def test_of_keys_that_are_shown_alike_none_is_revoked_until_one_is_given_whole(h
     assert [hub.post("{}", key).status_code for key in ("a-key-of-ones-own", "a-key-of-another")] == [200, 401]
 
 
+def test_a_key_that_is_given_whole_is_revoked_whatever_is_shown_like_it(hub):
+    hub.load([], "example.com", "a-ke")
+    assert hub.run("keys", "revoke", "a-ke").exit_code == 0
+    assert [hub.post("{}", key).status_code for key in ("a-key-of-ones-own", "a-ke")] == [200, 401]
+
+
 def test_what_is_no_key_cannot_be_revoked(hub):
     outcome = hub.run("keys", "revoke", "nobody")
     assert outcome.exit_code == 1
