@@ -1,4 +1,4 @@
-"""Accounts: whose key a request carries, and how many calls of its month the account has left. Decisions 25, 26."""
+"""Accounts: whose key a request carries, and how many calls of its month the account has left. Decisions 25, 26, 41."""
 
 import hashlib
 import secrets
@@ -94,7 +94,7 @@ def add_key(connection: Connection, account: int, key: str) -> None:
 
 
 def revoke_key(connection: Connection, shown: str) -> None:
-    """Forgets the key given whole, or else the one of that prefix. Raises ValueError with a sentence where that is none, or several."""
+    """Forgets the key given whole, or else of that prefix. Raises ValueError with a sentence where that is none, or several."""
     revoked = connection.execute(REVOKE_KEY, {"digest": digest(shown), "prefix": shown}).rowcount
     if revoked == 0:
         raise ValueError(f"There is no key that is shown as {shown}; see flask keys list.")

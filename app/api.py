@@ -1,4 +1,4 @@
-"""POST /api/v1/conversions: key, limit, body, query, page; every error as JSON. Decisions 2, 4, 5, 13, 26 to 28."""
+"""POST /api/v1/conversions: key, limit, body, query, page; every error as JSON. Decisions 2, 4, 5, 13, 26 to 28, 38, 39."""
 
 import re
 import sqlite3

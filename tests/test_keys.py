@@ -38,6 +38,7 @@ def test_a_key_is_made_for_an_account_that_is_there_alone(hub):
     assert len(listed(hub)) == 1
 
 
+@pytest.mark.decision(41)
 def test_keys_are_listed_by_prefix_day_and_account_and_not_given_away(hub):
     key = made(hub)
     rows = listed(hub)

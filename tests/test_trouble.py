@@ -196,6 +196,7 @@ class LongBody(BytesIO):
         return super().readinto(buffer)
 
 
+@pytest.mark.decision(39)
 def test_a_request_that_began_before_an_exchange_gets_nothing_of_the_account_that_took_the_place_of_its_own(tmp_path):
     hub = made(tmp_path / "old")
     another = Hub(tmp_path / "conversions.sqlite")
@@ -272,6 +273,7 @@ def theirs() -> Iterator[Hub]:
         yield made(Path(folder))
 
 
+@pytest.mark.decision(40)
 def test_reading_needs_no_write_access_and_a_limit_does(theirs):
     before = sorted(theirs.path.parent.iterdir())
     with Reader(theirs) as reader:
