@@ -1,4 +1,4 @@
-"""Accounts: whose key a request carries, and how many calls of its month the account has left. Decisions 25, 26."""
+"""Accounts: whose key a request carries, and how many calls of its month the account has left. Decisions 25, 26, 41."""
 
 import hashlib
 import secrets
@@ -35,7 +35,8 @@ ORDER BY accounts.domain, keys.created_at, keys.prefix
 """
 
 REVOKE_KEY = """
-DELETE FROM keys WHERE digest = :digest OR prefix = :prefix
+DELETE FROM keys
+WHERE digest = :digest OR prefix = :prefix AND NOT EXISTS (SELECT 1 FROM keys WHERE digest = :digest)
 """
 
 
@@ -93,7 +94,7 @@ def add_key(connection: Connection, account: int, key: str) -> None:
 
 
 def revoke_key(connection: Connection, shown: str) -> None:
-    """Forgets the key of that prefix, or the key given whole. Raises ValueError with a sentence where that is none, or several."""
+    """Forgets the key given whole, or else of that prefix. Raises ValueError with a sentence where that is none, or several."""
     revoked = connection.execute(REVOKE_KEY, {"digest": digest(shown), "prefix": shown}).rowcount
     if revoked == 0:
         raise ValueError(f"There is no key that is shown as {shown}; see flask keys list.")

@@ -1,4 +1,4 @@
-"""POST /api/v1/conversions: key, limit, body, query, page; every error as JSON. Decisions 2, 4, 5, 13, 26 to 28."""
+"""POST /api/v1/conversions: key, limit, body, query, page; every error as JSON. Decisions 2, 4, 5, 13, 26 to 28, 38, 39."""
 
 import re
 import sqlite3
@@ -14,7 +14,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 
 from app import accounts, schemas, strategies, strict_json
 from app.accounts import LimitExceeded
-from app.database import Database
+from app.database import Connection, Database
 
 PATH = "/api/v1/conversions"
 LARGEST_BODY = 64 * 1024  # bytes
@@ -64,22 +64,23 @@ def conversions():
     database: Database = current_app.extensions["database"]
     now = current_app.extensions["clock"]()
 
-    account = authenticate(database)
+    with database.reading() as connection:
+        account = authenticate(connection)
     accounts.count_call(database, account, datetime.fromtimestamp(now, UTC).strftime("%Y-%m"))
 
-    query = schemas.load_query(body(), now) | {"account": account.id}
+    query = schemas.load_query(body(), now)
     with database.reading() as connection:
-        page = g.page = strategies.page(connection, query, current_app.extensions["memory"])
+        account = authenticate(connection)  # again: a body can take long, and the key be revoked or the file exchanged meanwhile
+        page = g.page = strategies.page(connection, query | {"account": account.id}, current_app.extensions["memory"])
         g.seconds_in_sql = sum(statement.seconds for statement in connection.ran)
     return {"message": schemas.NOTHING_FOUND} if page.nothing_matches else answer(page)
 
 
-def authenticate(database: Database) -> accounts.Account:
+def authenticate(connection: Connection) -> accounts.Account:
     key = request.headers.get("Authentication", "").strip(" \t")  # not every server in front takes them away
     if not key:
         raise Unauthorized(NO_KEY)
-    with database.reading() as connection:
-        account = accounts.authenticate(connection, key)
+    account = accounts.authenticate(connection, key)
     if account is None:
         raise Unauthorized("The key in the header Authentication is unknown; send the key alone, without a word before it.")
     return account

@@ -1,4 +1,6 @@
-"""The database file: its creation, and transactions on it, for reading (one snapshot) and for writing (whole or not at all)."""
+"""The database file: its creation, and transactions on it, for reading (one snapshot) and for writing (whole or not at all).
+Decisions 28, 39, 40.
+"""
 
 import os
 import sqlite3

@@ -38,6 +38,7 @@ def test_a_key_is_made_for_an_account_that_is_there_alone(hub):
     assert len(listed(hub)) == 1
 
 
+@pytest.mark.decision(41)
 def test_keys_are_listed_by_prefix_day_and_account_and_not_given_away(hub):
     key = made(hub)
     rows = listed(hub)
@@ -65,6 +66,12 @@ def test_of_keys_that_are_shown_alike_none_is_revoked_until_one_is_given_whole(h
     assert [hub.post("{}", key).status_code for key in ("a-key-of-ones-own", "a-key-of-another")] == [200, 200]
     assert hub.run("keys", "revoke", "a-key-of-another").exit_code == 0
     assert [hub.post("{}", key).status_code for key in ("a-key-of-ones-own", "a-key-of-another")] == [200, 401]
+
+
+def test_a_key_that_is_given_whole_is_revoked_whatever_is_shown_like_it(hub):
+    hub.load([], "example.com", "a-ke")
+    assert hub.run("keys", "revoke", "a-ke").exit_code == 0
+    assert [hub.post("{}", key).status_code for key in ("a-key-of-ones-own", "a-ke")] == [200, 401]
 
 
 def test_what_is_no_key_cannot_be_revoked(hub):

@@ -1,12 +1,11 @@
 """Accounts, their keys and their monthly limits (specification, section 4), also with several processes that count at once."""
 
 import hashlib
-import http.client
 import json
 import sqlite3
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from app.schemas import LimitExceeded
 
 from .conftest import NOW, Hub, a_conversion, a_session, serving
+from .test_kill import post
 
 
 def stored(hub: Hub) -> bytes:
@@ -263,15 +263,31 @@ def test_the_bundled_key_over_limit_is_over_its_limit_in_any_month(bundled, now)
         assert exceeded(hub.post(body, "over-limit")) == expected
 
 
+# Preloaded, the workers start at the same moment: otherwise the first one has answered all before the last one is up.
+WORKERS = ("--workers", "4", "--threads", "8", "--preload")
+
+
 def test_every_post_is_counted_once_whatever_the_number_of_workers(hub):
     hub.load([a_session(conversions=[a_conversion()])], "example.com", "key", "--monthly-limit", "150")
-
-    def ask(_) -> int:
-        with closing(http.client.HTTPConnection(*address, timeout=60)) as connection:
-            connection.request("POST", "/api/v1/conversions", "{}", {"Authentication": "key", "Content-Type": "application/json"})
-            return connection.getresponse().status
-
-    # Preloaded, the workers start at the same moment: otherwise the first one has answered all before the last one is up.
-    with serving(hub, "--workers", "4", "--threads", "4", "--preload") as address, ThreadPoolExecutor(60) as clients:
-        assert Counter(clients.map(ask, range(200))) == {200: 150, 429: 50}
+    with serving(hub, *WORKERS) as address, ThreadPoolExecutor(60) as clients:
+        assert Counter(status for status, _ in clients.map(lambda _: post(address), range(200))) == {200: 150, 429: 50}
     assert exceeded(hub.post("{}"))["used"] == 150
+
+
+def answered_at_the_turn_of_a_month(hub: Hub, times: int) -> Counter:
+    """How often each month answered with which status, of so many requests to either, 32 at a time: two servers on one database,
+    in the last second of a month and in the first of the next.
+    """
+    months = ["2025-08-31T23:59:59Z", "2025-09-01T00:00:00Z"]
+    with ExitStack() as stack:
+        addresses = {now: stack.enter_context(serving(Hub(hub.path, now), *WORKERS)) for now in months}
+        clients = stack.enter_context(ThreadPoolExecutor(32))
+        return Counter(clients.map(lambda now: (now[:7], post(addresses[now])[0]), months * times))
+
+
+def test_each_month_is_counted_for_itself_while_one_passes_into_the_next(hub):
+    hub.load([a_session(conversions=[a_conversion()])], "example.com", "key", "--monthly-limit", "75")
+    expected = {(month, status): times for month in ("2025-08", "2025-09") for status, times in ((200, 75), (429, 25))}
+    assert answered_at_the_turn_of_a_month(hub, 100) == expected
+    with closing(sqlite3.connect(hub.path)) as database:
+        assert database.execute("SELECT month, used FROM usage").fetchall() == [("2025-08", 75), ("2025-09", 75)]

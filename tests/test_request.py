@@ -153,6 +153,18 @@ def test_the_name_of_the_header_is_not_case_sensitive(hub):
     assert post(hub, "{}", key=None, headers={"authentication": "key"}).status_code == 200
 
 
+@pytest.mark.parametrize("blanks", [" {}", "{} ", "\t {} \t"])
+def test_blanks_around_a_key_do_not_belong_to_it(hub, blanks):
+    assert post(hub, "{}", key=blanks.format("key")).status_code == 200
+
+
+@pytest.mark.decision(38)
+@pytest.mark.parametrize("joined", ["key,key", "key, key"])
+def test_two_keys_are_none(hub, joined):
+    """A header that comes twice arrives as one, joined in one of these ways: test_hostile.py sends it twice."""
+    assert refused(hub, "{}", 401, key=joined) == refused(hub, "{}", 401, key="unknown")
+
+
 @pytest.mark.decision(2)
 @pytest.mark.parametrize("key", [None, "unknown"])
 @pytest.mark.parametrize(
@@ -927,6 +939,11 @@ def test_a_chunked_body_that_the_server_in_front_cannot_read_is_not_taken_for_no
 @pytest.mark.parametrize("body", ["", "{}", '{"offset": 59}'])
 def test_a_body_cut_short_is_not_taken_for_a_whole_one(hub, body, environment):
     assert post(hub, body, environ_overrides={"CONTENT_LENGTH": "100"} | environment).status_code == 400
+
+
+@pytest.mark.parametrize("length", ["x", "-2", "+2", "0x2", "2, 2", "2 2", "²", "9" * 5000])
+def test_a_length_that_is_no_number_is_400(hub, length):
+    assert "Content-Length" in refused(hub, "{}", environ_overrides={"CONTENT_LENGTH": length})
 
 
 # The published examples, letter for letter

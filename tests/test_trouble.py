@@ -7,8 +7,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -44,8 +45,8 @@ def close(hub: Hub) -> None:
     assert not beside(hub, "-wal").exists()
 
 
-def emails(hub: Hub) -> list[str]:
-    return [record["email"] for record in hub.ask({})["records"]]
+def emails(hub: Hub, key: str = "key") -> list[str]:
+    return [record["email"] for record in hub.ask({}, key)["records"]]
 
 
 def beside(hub: Hub, end: str) -> Path:
@@ -183,6 +184,35 @@ def test_a_database_that_was_deleted_and_made_anew_is_answered_from(tmp_path):
     assert emails(hub) == ["new@example.org"]
 
 
+class LongBody(BytesIO):
+    """An empty query that takes its time: something happens before it has come in."""
+
+    def __init__(self, happens: Callable):
+        super().__init__(b"{}")
+        self.happens = happens
+
+    def readinto(self, buffer) -> int:
+        self.happens()
+        return super().readinto(buffer)
+
+
+@pytest.mark.decision(39)
+def test_a_request_that_began_before_an_exchange_gets_nothing_of_the_account_that_took_the_place_of_its_own(tmp_path):
+    hub = made(tmp_path / "old")
+    another = Hub(tmp_path / "conversions.sqlite")
+    another.load([a_session(conversions=[a_conversion(email="b@example.org")])], "another.example", "another")
+    close(another)
+    body = LongBody(lambda: another.path.exists() and os.replace(another.path, hub.path))
+    assert hub.post("{}", environ_overrides={"wsgi.input": body}).status_code == 401
+    assert emails(hub, "another") == ["b@example.org"]
+
+
+def test_a_key_that_is_revoked_before_the_body_has_come_in_opens_nothing(tmp_path):
+    hub = made(tmp_path / "hub")
+    body = LongBody(lambda: hub.run("keys", "revoke", "key"))
+    assert hub.post("{}", environ_overrides={"wsgi.input": body}).status_code == 401
+
+
 # Who may not write
 
 
@@ -243,6 +273,7 @@ def theirs() -> Iterator[Hub]:
         yield made(Path(folder))
 
 
+@pytest.mark.decision(40)
 def test_reading_needs_no_write_access_and_a_limit_does(theirs):
     before = sorted(theirs.path.parent.iterdir())
     with Reader(theirs) as reader:
