@@ -64,22 +64,27 @@ def conversions():
     database: Database = current_app.extensions["database"]
     now = current_app.extensions["clock"]()
 
+    key = sent_key()
     with database.reading() as connection:
-        account = authenticate(connection)
+        account = authenticate(connection, key)
     accounts.count_call(database, account, datetime.fromtimestamp(now, UTC).strftime("%Y-%m"))
 
     query = schemas.load_query(body(), now)
     with database.reading() as connection:
-        account = authenticate(connection)  # again: a body can take long, and the key be revoked or the file exchanged meanwhile
+        account = authenticate(connection, key)  # again: while the body came, the key may have been revoked or the file exchanged
         page = g.page = strategies.page(connection, query | {"account": account.id}, current_app.extensions["memory"])
         g.seconds_in_sql = sum(statement.seconds for statement in connection.ran)
     return {"message": schemas.NOTHING_FOUND} if page.nothing_matches else answer(page)
 
 
-def authenticate(connection: Connection) -> accounts.Account:
+def sent_key() -> str:
     key = request.headers.get("Authentication", "").strip(" \t")  # not every server in front takes them away
     if not key:
         raise Unauthorized(NO_KEY)
+    return key
+
+
+def authenticate(connection: Connection, key: str) -> accounts.Account:
     account = accounts.authenticate(connection, key)
     if account is None:
         raise Unauthorized("The key in the header Authentication is unknown; send the key alone, without a word before it.")
@@ -90,12 +95,13 @@ def body() -> dict:
     """The request's body; none and a blank one are {}."""
     if request.query_string:
         raise BadRequest("Send filters in the JSON body, not in the URL.")
-    has_no_end = request.content_length is None and not request.environ.get("wsgi.input_terminated")
-    if has_no_end and "Transfer-Encoding" in request.headers:
-        raise BadRequest("The server in front passes no chunked bodies on; send one with its Content-Length.")
-    length = request.environ.get("CONTENT_LENGTH") or "0"
-    if not re.fullmatch("[0-9]{1,18}", length):  # Werkzeug would take it for none
+    length = request.environ.get("CONTENT_LENGTH")
+    if length and not re.fullmatch("[0-9]{1,18}", length):  # Werkzeug would take it for none
         raise BadRequest("The header Content-Length is not the number of bytes of the body.")
+    if "HTTP_TRANSFER_ENCODING" in request.environ:
+        length = None
+        if not request.environ.get("wsgi.input_terminated"):
+            raise BadRequest("The server in front passes no chunked bodies on; send one with its Content-Length.")
     try:
         raw = request.get_data(cache=False)
     except HTTPException:
@@ -104,8 +110,8 @@ def body() -> dict:
         raise ClientDisconnected from None
     if len(raw) > LARGEST_BODY:
         raise RequestEntityTooLarge
-    if request.content_length not in (None, len(raw)):
-        raise BadRequest(f"The body has {len(raw)} of the {request.content_length} bytes that Content-Length announces.")
+    if length and int(length) != len(raw):
+        raise BadRequest(f"The body has {len(raw)} of the {length} bytes that Content-Length announces.")
     if not raw.strip(b" \t\r\n"):
         return {}
     if request.mimetype != "application/json":

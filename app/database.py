@@ -67,16 +67,15 @@ class Database:
             connection.ran = []
             connection.execute("BEGIN")
             yield connection
-            connection.execute("ROLLBACK")
             if connection.is_unlocked and not _is_unchanged(connection.file, _look(self.path)):
                 raise sqlite3.OperationalError("it was written while it was read without a lock; ask again")
-        except BaseException:
+        except sqlite3.Error:
             connection.close()
             raise
-        if len(self._idle) < IDLE_CONNECTIONS:
-            self._idle.append(connection)
-        else:
-            connection.close()
+        except BaseException:
+            self._give_back(connection)
+            raise
+        self._give_back(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -121,6 +120,13 @@ class Database:
                     return connection
                 connection.close()
         return self._open("ro")
+
+    def _give_back(self, connection: Connection) -> None:
+        connection.rollback()
+        if len(self._idle) < IDLE_CONNECTIONS:
+            self._idle.append(connection)
+        else:
+            connection.close()
 
     def _open(self, mode: str) -> Connection:
         file, log = _look(self.path), _log(self.path)
