@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable
+from sys import getsizeof
 from threading import Lock
 
 STEP = 1_000
@@ -66,12 +67,13 @@ class Memory:
         with self._lock:
             if what not in self._found:
                 self._found[what] = found
-                self._room -= self._size(found)
+                self._room -= self._size(what, found)
             while self._room < 0:
-                _, forgotten = self._found.popitem(last=False)
-                self._room += self._size(forgotten)
+                self._room += self._size(*self._found.popitem(last=False))
         return found
 
     @staticmethod
-    def _size(found) -> int:
-        return 50 + (len(found) if isinstance(found, Fences) else 0)  # a key and its tuple weigh some 50 fences
+    def _size(what: tuple, found) -> int:
+        """In fences. A name and what is found weigh some 50 of them, but for the texts of filters, which can be long."""
+        texts = sum(getsizeof(text) for part in what if isinstance(part, tuple) for text in part)
+        return 50 + texts // 16 + (len(found) if isinstance(found, Fences) else 0)

@@ -51,6 +51,10 @@ UPDATE accounts SET seeded_to = :day WHERE id = :account
 """
 
 
+# Of a day that bundled data is brought to: made up to the year 9999, it would fill the disk.
+YEARS = range(2000, 2100)
+OTHER_YEARS = "Bundled data can be brought to a day of the years 2000 to 2099."
+
 NO_LIMIT = {"monthly_limit": None, "used_elsewhere": 0}
 
 
@@ -167,8 +171,10 @@ def load_lines(connection: Connection, account: int, domain: str, lines: Iterabl
 def seed(connection: Connection, as_of: date) -> list[str]:
     """Brings the bundled accounts to that day; returns the domains whose account holds somebody's own data, which is left alone.
 
-    Raises ValueError where a bundled key opens another account.
+    Raises ValueError with a sentence where a bundled key opens another account, or for a day of other years.
     """
+    if as_of.year not in YEARS:
+        raise ValueError(OTHER_YEARS)
     return [account["domain"] for account in traffic.accounts() if not bring_to(connection, account, as_of)]
 
 

@@ -6,6 +6,8 @@ On under flask run, elsewhere with CONVERSIONS_MOCK=1; a clock that a state sets
 import re
 import sqlite3
 import time
+from datetime import UTC, datetime
+from http import HTTPStatus
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 from marshmallow import ValidationError, fields, validate
@@ -86,6 +88,12 @@ def tell_applied_preferences(response: Response) -> Response:
 # Reset
 
 
+@mock.errorhandler(ValueError)
+def cannot_seed(error: ValueError):
+    """Somebody's own account is in the way."""
+    return {"error": str(error)}, HTTPStatus.CONFLICT
+
+
 @mock.post("/reset")
 def reset():
     """Bundled data and counts as on the first start; what somebody imported stays."""
@@ -103,12 +111,18 @@ def reset():
 STATE = {"key": "state", "domain": "state.example"}
 BUNDLED = {f"the key {account['key']}": account for account in traffic.accounts()}
 
+
+def in_seeded_years(now: int) -> None:
+    if datetime.fromtimestamp(now, UTC).year not in loading.YEARS:
+        raise ValidationError(loading.OTHER_YEARS)
+
+
 COUNT = schemas.Count(required=True, validate=validate.Range(max=MOST_SESSIONS, error=f"Must be at most {MOST_SESSIONS}."))
 STATES = {
     "a number of conversions": {"count": COUNT},
     "a number of sessions": {"count": COUNT},
     "an exhausted limit": {"limit": schemas.Count(load_default=5000)},
-    "the clock at an instant": {"now": schemas.Moment(required=True)},
+    "the clock at an instant": {"now": schemas.Moment(required=True, validate=in_seeded_years)},
     **{name: {} for name in BUNDLED},
 }
 

@@ -153,7 +153,7 @@ def listening(hub: Hub, *module: str, stop: signal.Signals = signal.SIGKILL, **s
         server.stderr.close()
 
 
-WAITRESS = ("waitress", "--ident=", "--listen", "127.0.0.1:0", "wsgi:app")
+WAITRESS = ("waitress", "--ident=", "--connection-limit=500", "--listen", "127.0.0.1:0", "wsgi:app")
 
 # The servers that the README names, as it starts them.
 SERVERS = {

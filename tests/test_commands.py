@@ -60,6 +60,13 @@ def test_seed_refuses_what_is_no_day_and_makes_nothing(hub, day):
     assert not hub.path.exists()
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "2100-01-01", "9999-12-31"])
+def test_seed_refuses_a_day_of_other_years(hub, day):
+    outcome = hub.run("seed", "--as-of", day)
+    assert outcome.exit_code == 1
+    assert outcome.stderr == "Error: Bundled data can be brought to a day of the years 2000 to 2099.\n"
+
+
 # flask import
 
 

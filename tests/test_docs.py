@@ -9,6 +9,8 @@ from flask import Flask
 
 from app import api, cli, create_app, mock, traffic
 
+from .conftest import WAITRESS
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CODE = {file: file.read_text(encoding="utf-8") for file in [*(ROOT / "app").rglob("*.py"), ROOT / "schema.sql"]}
@@ -56,6 +58,11 @@ def test_the_readme_names_every_file_of_the_app():
 def test_the_readme_names_every_state_with_its_params():
     documented = {row[0].strip("`"): names(row[1]) for row in table("Under your contract tools")}
     assert documented == {state: set(params) for state, params in mock.STATES.items()}
+
+
+def test_the_tests_start_waitress_as_the_readme_does():
+    module, *options = WAITRESS
+    assert f"{module}-serve {' '.join(options)}".replace("127.0.0.1:0", "127.0.0.1:8080") in README
 
 
 def test_the_readmes_request_gets_the_readmes_answer(bundled):

@@ -95,6 +95,17 @@ def test_memory_forgets_what_nobody_asked_for_longest_and_never_outgrows_its_roo
     assert found_out == [*range(10), 10, 1]  # room for ten; 1 had been forgotten, 0 had just been asked for
 
 
+def test_the_long_text_of_a_filter_takes_room_as_long_as_it_is_remembered():
+    memory, found_out = Memory(room=1_000), []
+
+    def ask(number: int):
+        return memory.recall((1, ("meta_id", f"{number}" + "a" * 9_000)), lambda: found_out.append(number) or number)
+
+    for number in [0, 0, 1, 1, 0]:
+        assert ask(number) == number
+    assert found_out == [0, 1, 0]  # room for one
+
+
 def test_a_default_window_is_found_again_though_it_ends_later(hub):
     memory = Memory()
     hub.load([a_session(conversions=[a_conversion()])])

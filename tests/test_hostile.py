@@ -167,6 +167,8 @@ THE_FRONTS = {
     "a chunk of a negative size": post(KEY, JSON, CHUNKED, body=chunks(b"{}", end=b"-5\r\n{}\r\n0\r\n\r\n")),
     "a chunk of a size past all measure": post(KEY, JSON, CHUNKED, body=chunks(b"{}", end=b"f" * 500 + b"\r\n")),
     "a chunk longer than its size": post(KEY, JSON, CHUNKED, body=b'2\r\n{}"more"\r\n0\r\n\r\n'),
+    "chunks in HTTP/1.0": post(KEY, JSON, CHUNKED, body=chunks(b"{}"), start=f"POST {PATH} HTTP/1.0"),
+    "chunks in a version to come": post(KEY, JSON, CHUNKED, body=chunks(b"{}"), start=f"POST {PATH} HTTP/2.0"),
     "an encoding that nobody knows": post(KEY, JSON, "Transfer-Encoding: gzip", body=b"{}"),
     "chunked twice": post(KEY, JSON, "Transfer-Encoding: chunked, chunked", body=chunks(b"{}", end=b"")),
     "chunked and not": post(KEY, JSON, "Transfer-Encoding: chunked, identity", body=chunks(b"{}", end=b"")),

@@ -167,6 +167,16 @@ def seeded(folder) -> Hub:
     return hub
 
 
+@pytest.mark.parametrize("path", ["/_mock/reset", "/_mock/states"])
+def test_where_an_imported_account_has_a_bundled_key_a_reset_is_409_and_changes_nothing(tmp_path, path):
+    hub = Hub(tmp_path / "conversions.sqlite", MOCK="1")
+    hub.load([a_session(conversions=[a_conversion()])], "shop.example", "dense")
+    response = hub.client.post(path, json={"state": "an exhausted limit"})
+    assert (response.status_code, "dense" in response.json["error"]) == (409, True)
+    assert hub.ask({}, "dense")["pagination"]["total_records"] == 1
+    assert hub.post("{}", "YOUR_API_KEY").status_code == 401
+
+
 # Provider states
 
 
@@ -203,6 +213,14 @@ def test_a_state_can_be_the_clock_at_an_instant_with_the_data_of_that_day(mockin
     assert newest.startswith("2025-07-19")
     mocking.client.post("/_mock/reset")
     assert mocking.ask({}, "YOUR_API_KEY")["records"][0]["timestamp"].startswith(NOW[:10])
+
+
+@pytest.mark.parametrize("now", ["0001-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "2100-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_the_clock_cannot_be_at_an_instant_for_which_there_is_no_data(mocking, now):
+    response = mocking.client.post("/_mock/states", json={"state": "the clock at an instant", "params": {"now": now}})
+    assert response.status_code == 400
+    assert response.json["fields"] == {"params.now": ["Bundled data can be brought to a day of the years 2000 to 2099."]}
+    assert mocking.ask({}, "YOUR_API_KEY")["records"]
 
 
 @pytest.mark.parametrize("account", traffic.accounts(), ids=lambda account: account["key"])

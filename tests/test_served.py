@@ -31,11 +31,11 @@ def hub(hub) -> Hub:
     return hub
 
 
-def slowest_beside_stalled(hub: Hub, server: str, sent: bytes, times: int = 3) -> float:
-    """The seconds that the slowest honest request takes beside 80 clients that have sent that much and no more."""
+def slowest_beside_stalled(hub: Hub, server: str, sent: bytes, times: int = 3, clients: int = CLIENTS) -> float:
+    """The seconds that the slowest honest request takes beside clients that have sent that much and no more."""
     with SERVERS[server](hub) as address, ExitStack() as stack:
         assert post(address)[0] == 200
-        for _ in range(CLIENTS):
+        for _ in range(clients):
             stack.enter_context(socket.create_connection(address)).sendall(sent)
         took = []
         for _ in range(times):
@@ -50,6 +50,10 @@ def slowest_beside_stalled(hub: Hub, server: str, sent: bytes, times: int = 3) -
 @pytest.mark.parametrize("sent", STALLED.values(), ids=STALLED)
 def test_an_honest_request_is_answered_beside_80_stalled_clients(hub, server, sent):
     assert slowest_beside_stalled(hub, server, sent) < 1
+
+
+def test_waitress_as_the_readme_starts_it_has_room_for_more_of_them(hub):
+    assert slowest_beside_stalled(hub, "waitress", HEAD, clients=400) < 1
 
 
 @pytest.mark.parametrize(
