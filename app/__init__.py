@@ -17,7 +17,7 @@ def create_app(settings: dict | None = None) -> Flask:
     Raises click.ClickException with a sentence where a setting is wrong.
     """
     app = Flask(__name__)
-    app.config.from_mapping(DATABASE=Path(app.instance_path) / "conversions.sqlite", NOW="", MOCK="", ORIGINS=None, DELAY="0")
+    app.config.from_mapping(DATABASE=Path(app.instance_path) / "conversions.sqlite", NOW="", ORIGINS=None, DELAY="0")
     app.config["MOCK"] = "1" if cli.is_flask_run() else "0"
     app.config.from_prefixed_env("CONVERSIONS", loads=str)
     app.config.update(settings or {})

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from datetime import date
 from typing import NamedTuple
 
 from app.database import Connection, Database
@@ -20,13 +21,9 @@ ON CONFLICT DO UPDATE SET used = used + 1 WHERE used < :monthly_limit
 RETURNING used
 """
 
-USED = """
-SELECT coalesce((SELECT used FROM usage WHERE account_id = :id AND month = :month), :used_elsewhere)
-"""
+USED = "SELECT coalesce((SELECT used FROM usage WHERE account_id = :id AND month = :month), :used_elsewhere)"
 
-ADD_KEY = """
-INSERT INTO keys (digest, account_id, prefix) VALUES (:digest, :account, :prefix)
-"""
+ADD_KEY = "INSERT INTO keys (digest, account_id, prefix) VALUES (:digest, :account, :prefix)"
 
 KEYS = """
 SELECT keys.prefix, date(keys.created_at, 'unixepoch'), accounts.domain
@@ -62,14 +59,14 @@ def authenticate(connection: Connection, key: str) -> Account | None:
     return Account(*row) if row else None
 
 
-def count_call(database: Database, account: Account, month: str) -> None:
-    """Counts one call of the account in the month (YYYY-MM, UTC); an account without a limit writes nothing.
+def count_call(database: Database, account: Account, today: date) -> None:
+    """Counts one call of the account in the day's month; an account without a limit writes nothing.
 
     Raises LimitExceeded, and counts nothing, where the month's limit is used up.
     """
     if account.monthly_limit is None:
         return
-    of_month = account._asdict() | {"month": month}
+    of_month = account._asdict() | {"month": today.isoformat()[:7]}
     with database.writing() as connection:
         if not connection.execute(COUNT_CALL, of_month).fetchall():
             raise LimitExceeded(account, *connection.execute(USED, of_month).fetchone())

@@ -10,9 +10,9 @@ from itertools import groupby
 from flask import Blueprint, Flask, Response, current_app, g, request
 from flask_cors import CORS
 from marshmallow import ValidationError
-from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, Unauthorized, UnsupportedMediaType
 
-from app import accounts, schemas, strategies, strict_json
+from app import accounts, instants, schemas, strategies, strict_json
 from app.accounts import LimitExceeded
 from app.database import Connection, Database
 
@@ -21,16 +21,13 @@ LARGEST_BODY = 64 * 1024  # bytes
 
 NO_KEY = "The request carries no key; send it in the header Authentication (not Authorization)."
 
+# A page runs and asks nothing but what this server sends.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
 api = Blueprint("api", __name__)
-
-
-class BadRequest(Exception):
-    def __init__(self, sentence: str, **more):
-        self.answer = {"error": sentence, **more}
-
-
-class Unauthorized(Exception):
-    pass
 
 
 def init_app(app: Flask) -> None:
@@ -62,12 +59,12 @@ def answer_preflight():
 @api.route(PATH, methods=["POST"], provide_automatic_options=False)
 def conversions():
     database: Database = current_app.extensions["database"]
-    now = current_app.extensions["clock"]()
+    now = g.now = current_app.extensions["clock"]()
 
     key = sent_key()
     with database.reading() as connection:
         account = authenticate(connection, key)
-    accounts.count_call(database, account, datetime.fromtimestamp(now, UTC).strftime("%Y-%m"))
+    accounts.count_call(database, account, datetime.fromtimestamp(now, UTC).date())
 
     query = schemas.load_query(body(), now)
     with database.reading() as connection:
@@ -105,10 +102,10 @@ def body() -> dict:
             raise BadRequest("The server in front passes no chunked bodies on; send one with its Content-Length.")
     try:
         raw = request.get_data(cache=False)
-    except HTTPException:
+    except RequestEntityTooLarge:
         raise
     except Exception:  # each server in front has errors of its own for a chunk that is none
-        raise ClientDisconnected from None
+        raise BadRequest("The request broke off, or is not valid HTTP.") from None
     if len(raw) > LARGEST_BODY:
         raise RequestEntityTooLarge
     if length and int(length) != len(raw):
@@ -170,6 +167,8 @@ def protect(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     if response.is_json:
         response.headers["Cache-Control"] = "no-store"
+    elif response.mimetype == "text/html":
+        response.headers.setdefault("Content-Security-Policy", POLICY)
     return response
 
 
@@ -183,11 +182,6 @@ def in_runs(found: list[int]) -> str:
 # Errors: {"error": "sentence"}, and for a 400 about fields their own sentences too.
 
 
-@api.app_errorhandler(BadRequest)
-def bad_request(error: BadRequest):
-    return error.answer, HTTPStatus.BAD_REQUEST
-
-
 @api.app_errorhandler(ValidationError)
 def wrong_fields(error: ValidationError):
     faults = list(schemas.flat(error.messages).items())
@@ -196,30 +190,24 @@ def wrong_fields(error: ValidationError):
     return {"error": f"The body has faults in: {', '.join(told)}{more}.", "fields": told}, HTTPStatus.BAD_REQUEST
 
 
-@api.app_errorhandler(Unauthorized)
-def unauthorized(error: Unauthorized):
-    return {"error": str(error)}, HTTPStatus.UNAUTHORIZED
-
-
 @api.app_errorhandler(LimitExceeded)
 def limit_exceeded(error: LimitExceeded):
     account = error.account
-    answer = {"error": schemas.LIMIT_EXCEEDED, "limit": account.monthly_limit, "used": error.used, "domain": account.domain}
-    return answer, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(seconds_left_in_month(current_app.extensions["clock"]()))}
+    figures = {"error": schemas.LIMIT_EXCEEDED, "limit": account.monthly_limit, "used": error.used, "domain": account.domain}
+    now = g.get("now") or current_app.extensions["clock"]()  # that of the month that was counted; a mock has none
+    return figures, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(seconds_left_in_month(now))}
 
 
 def seconds_left_in_month(now: int) -> int:
-    moment = datetime.fromtimestamp(now, UTC)
-    _, days = monthrange(moment.year, moment.month)
-    end = datetime(moment.year, moment.month, days, 23, 59, 59, tzinfo=UTC)
-    return int(end.timestamp()) + 1 - now
+    today = datetime.fromtimestamp(now, UTC)
+    _, days = monthrange(today.year, today.month)
+    return (days - today.day + 1) * instants.DAY - now % instants.DAY
 
 
 @api.app_errorhandler(HTTPException)
 def http_error(error: HTTPException):
     """What Flask refuses by itself, in JSON instead of HTML; its headers, such as Allow, stay."""
     sentences = {
-        400: "The request broke off, or is not valid HTTP.",
         404: f"There is nothing at {request.path}; conversions are at POST {PATH}.",
         405: f"{request.path} takes {' or '.join(getattr(error, 'valid_methods', None) or [])} alone.",
         413: f"The body is larger than {LARGEST_BODY} bytes, the most that is taken.",

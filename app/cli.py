@@ -43,25 +43,23 @@ def prepare_to_run(host: str, port: int, **_) -> None:
     """Makes the database where there is none, brings bundled data up to today, and says how to ask."""
     database = _database()
     with _clear_errors():
-        if not database.is_made() or _has_bundled_data(database):
+        if not database.is_made() or any(_accounts(database).values()):
             with database.creating() as connection:
                 loading.seed(connection, _clock().today())
-        with database.reading() as connection:
-            bundled = connection.rows("SELECT domain FROM accounts WHERE seeded_to IS NOT NULL", {})
-            imported = connection.rows("SELECT domain FROM accounts WHERE seeded_to IS NULL", {})
+        is_bundled = _accounts(database)
     if is_running_from_reloader():
         return
-    key_to_try = "<your key>"
+    key_to_try = None
     click.echo(f" * Database: {database.path}")
     for account in traffic.accounts():
-        if (account["domain"],) in bundled:
+        if is_bundled.get(account["domain"]):
             click.echo(f"     {account['key']:<17}{account['shows']}")
-            key_to_try = "YOUR_API_KEY"
-    for (domain,) in imported:
+            key_to_try = key_to_try or account["key"]
+    for domain in [domain for domain in is_bundled if not is_bundled[domain]]:
         click.echo(f"     (your key)       {domain}, imported")
     click.echo(f" * Documentation: http://{host}:{port}/docs/")
     click.echo(f""" * Try: curl http://{host}:{port}{api.PATH} \\
-       -H 'Authentication: {key_to_try}' -H 'Content-Type: application/json' -d '{{"source": "google.com"}}'""")
+       -H 'Authentication: {key_to_try or "<your key>"}' -H 'Content-Type: application/json' -d '{{"source": "google.com"}}'""")
 
 
 @commands.cli.command("seed")
@@ -159,13 +157,9 @@ def _progress(file) -> Iterator[Iterator[bytes]]:
         yield lines()
 
 
-def _takes_query(command):
-    command = click.option("--key", required=True, metavar="K", help="The account's key.")(command)
-    return click.argument("query")(command)
-
-
 @commands.cli.command("walk")
-@_takes_query
+@click.argument("query")
+@click.option("--key", required=True, metavar="K", help="The account's key.")
 def walk(query: str, key: str):
     """Walk all pages of QUERY, a request's body in JSON.
 
@@ -175,7 +169,6 @@ def walk(query: str, key: str):
     with _clear_errors():
         # Loaded once, so that a default window does not move on with the clock between two pages.
         loaded = _load_query(query, key)
-        unit = "sessions" if strategies.has_session_filter(loaded) else "conversions"
         seen, records, pages, has_more = set(), 0, 0, True
         while has_more:
             with _database().reading() as connection:
@@ -186,6 +179,7 @@ def walk(query: str, key: str):
             pages += 1
             records += len(page.conversions)
             seen.update(row[0] for row in page.conversions)
+            unit = "sessions" if page.strategy == "session" else "conversions"
             place = f"{page.records_processed} of {page.total_records} {unit} processed"
             click.echo(f"page {pages}: offset {loaded['offset']}, {len(page.conversions)} records, {place}")
             loaded["offset"], has_more = page.records_processed, page.has_more
@@ -196,7 +190,8 @@ def walk(query: str, key: str):
 
 
 @commands.cli.command("explain")
-@_takes_query
+@click.argument("query")
+@click.option("--key", required=True, metavar="K", help="The account's key.")
 def explain(query: str, key: str):
     """Show how QUERY, a request's body in JSON, is answered.
 
@@ -278,9 +273,10 @@ def _clock() -> instants.Clock:
     return current_app.extensions["clock"]
 
 
-def _has_bundled_data(database: Database) -> bool:
+def _accounts(database: Database) -> dict[str, bool]:
+    """The accounts' domains, and whether each holds bundled data."""
     with database.reading() as connection:
-        return connection.rows("SELECT count(*) FROM accounts WHERE seeded_to IS NOT NULL", {}) != [(0,)]
+        return dict(connection.rows("SELECT domain, seeded_to IS NOT NULL FROM accounts", {}))
 
 
 @contextmanager

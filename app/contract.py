@@ -1,6 +1,5 @@
 """The contract: the OpenAPI document, made from the schemas that do the work, and Swagger UI to try it."""
 
-import json
 from functools import cache
 
 from apispec import APISpec
@@ -8,10 +7,12 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Flask, Response
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from app import api, schemas
-from app.database import SHIPPED
+from app import api, schemas, traffic
 
 contract = Blueprint("contract", __name__)
+
+# Named requests, each of which returns records from the bundled data of the key YOUR_API_KEY.
+EXAMPLES = traffic.read("examples.json")
 
 A_PAGE = {
     "records": [
@@ -43,13 +44,6 @@ ERRORS = {
 }
 
 
-# Swagger UI sets styles inline; its scripts are files.
-DOCS_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-
-
 def init_app(app: Flask) -> None:
     app.register_blueprint(contract)
     # Its page is app/templates/index.template.html, which takes the place of the one that the package brings.
@@ -59,23 +53,13 @@ def init_app(app: Flask) -> None:
 
 
 def from_here_alone(response: Response) -> Response:
-    """The page runs and asks nothing but what this server sends."""
-    response.headers["Content-Security-Policy"] = DOCS_POLICY
+    """Swagger UI sets styles inline; its scripts are files."""
+    response.headers["Content-Security-Policy"] = api.POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 
-@contract.get("/openapi.json")
-def openapi():
-    return document()
-
-
-@cache
-def examples() -> dict[str, dict]:
-    """Named requests, each of which returns records from the bundled data of the key YOUR_API_KEY."""
-    return json.loads((SHIPPED / "seed" / "examples.json").read_text(encoding="utf-8"))
-
-
+@contract.get("/openapi.json", endpoint="openapi")
 @cache
 def document() -> dict:
     """The OpenAPI document."""
@@ -104,7 +88,7 @@ def _operation() -> dict:
             "offset counts sessions. Either way, the next offset is this page's records_processed."
         ),
         "security": [{"key": []}],
-        "requestBody": {"required": False, "content": {"application/json": {"schema": "Query", "examples": examples()}}},
+        "requestBody": {"required": False, "content": {"application/json": {"schema": "Query", "examples": EXAMPLES}}},
         "responses": {
             "200": {
                 "description": "A page, or the message that nothing matches.",

@@ -1,6 +1,4 @@
-"""The database file: its creation, and transactions on it, for reading (one snapshot) and for writing (whole or not at all).
-Decisions 28, 39, 40.
-"""
+"""The database file: its creation, and transactions that read (one snapshot) or write (all or nothing). Decisions 28, 39, 40."""
 
 import os
 import sqlite3

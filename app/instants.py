@@ -45,7 +45,8 @@ def parse(text: str, edge: Literal["start", "end"]) -> int:
     if not minute:
         return midnight if edge == "start" else midnight + DAY - 1
 
-    seconds = midnight + _seconds(minute) - (int(f"{zone[0]}1") * _seconds(zone[1:]) if len(zone) > 1 else 0)
+    ahead = _seconds(zone[1:]) if len(zone) > 1 else 0
+    seconds = midnight + _seconds(minute) + (ahead if zone.startswith("-") else -ahead)
     if second == "60":
         # A leap second ends a UTC day, and has no number of its own among the seconds since 1970.
         if seconds % DAY != DAY - 60:

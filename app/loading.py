@@ -29,26 +29,18 @@ INSERT INTO conversions (account_id, session_id, timestamp, email, conversion_pa
 VALUES (:account, :session, :timestamp, :email, :conversion_page, :previous_page, :type, :id)
 """
 
-FORGET_SESSIONS = """
-DELETE FROM sessions WHERE account_id = :account
-"""
+FORGET_SESSIONS = "DELETE FROM sessions WHERE account_id = :account"
 
-FIND_ACCOUNT = """
-SELECT id, seeded_to FROM accounts WHERE domain = :domain
-"""
+FIND_ACCOUNT = "SELECT id, seeded_to FROM accounts WHERE domain = :domain"
 
 ADD_ACCOUNT = """
 INSERT INTO accounts (domain, monthly_limit, used_elsewhere) VALUES (:domain, :monthly_limit, :used_elsewhere)
 RETURNING id
 """
 
-SET_LIMIT = """
-UPDATE accounts SET monthly_limit = :monthly_limit, used_elsewhere = 0 WHERE id = :account
-"""
+SET_LIMIT = "UPDATE accounts SET monthly_limit = :monthly_limit, used_elsewhere = 0 WHERE id = :account"
 
-SET_SEEDED_TO = """
-UPDATE accounts SET seeded_to = :day WHERE id = :account
-"""
+SET_SEEDED_TO = "UPDATE accounts SET seeded_to = :day WHERE id = :account"
 
 
 # Of a day that bundled data is brought to: made up to the year 9999, it would fill the disk.
@@ -71,17 +63,13 @@ class Faults(Exception):
             self.told.append((line, field, sentence))
 
 
-class SessionExists(Exception):
-    pass
-
-
 _imported_session = schemas.ImportedSession()
 
 
 def add_session(connection: Connection, account: int, domain: str, session: dict) -> None:
     """Adds a session, as schemas.ImportedSession loads it, and its conversions.
 
-    Raises SessionExists where the account has a session of that session_id.
+    Raises sqlite3.IntegrityError where the account has a session of that session_id.
     """
     landing = attribution.landing(session["landing_page"])
     # "A utm_* given as a field wins over the one in the landing page's query."
@@ -97,12 +85,7 @@ def add_session(connection: Connection, account: int, domain: str, session: dict
         "landing_page": landing.page,
         "converts": bool(session["conversions"]),
     }
-    try:
-        added = connection.execute(ADD_SESSION, row | utm).lastrowid
-    except sqlite3.IntegrityError as error:
-        if error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE":
-            raise SessionExists from None
-        raise
+    added = connection.execute(ADD_SESSION, row | utm).lastrowid
     if session["conversions"]:
         ids = {"account": account, "session": added}
         connection.executemany(
@@ -159,7 +142,9 @@ def load_lines(connection: Connection, account: int, domain: str, lines: Iterabl
             for field, sentences in schemas.flat(error.messages).items():
                 for sentence in sentences:
                     faults.add(number, field, sentence)
-        except SessionExists:
+        except sqlite3.IntegrityError as error:
+            if error.sqlite_errorname != "SQLITE_CONSTRAINT_UNIQUE":
+                raise
             faults.add(number, "session_id", "There is a session of this session_id already, in the account or on a line above.")
         except ValueError as fault:
             faults.add(number, "", f"The line {fault}.")

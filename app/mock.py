@@ -11,10 +11,9 @@ from http import HTTPStatus
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 from marshmallow import ValidationError, fields, validate
-from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, MethodNotAllowed, RequestEntityTooLarge, Unauthorized, UnsupportedMediaType
 
 from app import accounts, api, contract, instants, loading, schemas, traffic
-from app.api import BadRequest
 
 LONGEST_DELAY = 10_000  # milliseconds
 MOST_SESSIONS = 10_000
@@ -44,10 +43,9 @@ def carry_out_preferences() -> None:
         except ValueError as fault:
             raise BadRequest(f"The preference delay={preferred['delay']} is wrong. {fault}") from None
         g.applied.append(f"delay={delay}")
-    code = preferred.get("code")
-    if code is not None and code not in {"200", *map(str, contract.ERRORS)}:
-        documented = ", ".join(["200", *map(str, contract.ERRORS)])
-        raise BadRequest(f"The preference code={code} is not documented for this endpoint; there are {documented}.")
+    code, documented = preferred.get("code"), ["200", *map(str, contract.ERRORS)]
+    if code is not None and code not in documented:
+        raise BadRequest(f"The preference code={code} is not documented for this endpoint; there are {', '.join(documented)}.")
     time.sleep(delay / 1000)
     if code is not None:
         g.applied.append(f"code={code}")
@@ -66,7 +64,7 @@ def fail_with(code: int) -> None:
         case 400:
             schemas.load_query({"offset": -1}, now=0)
         case 401:
-            raise api.Unauthorized(api.NO_KEY)
+            raise Unauthorized(api.NO_KEY)
         case 405:
             raise MethodNotAllowed(["POST"])
         case 413:

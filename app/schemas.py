@@ -4,7 +4,6 @@ Answers are not dumped by their schemas, which would cost twice all the rest: th
 with them. Where marshmallow is lenient (true or "50" as an integer), the fields here are not.
 """
 
-from datetime import timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 
@@ -16,7 +15,7 @@ MOST_FAULTS = 20  # that one answer or one import tells in full
 LARGEST_COUNT = 2**63 - 1
 NOTHING_FOUND = "No conversions matched the given filters."
 LIMIT_EXCEEDED = "API monthly limit exceeded."
-DEFAULT_WINDOW = int(timedelta(days=30).total_seconds())
+DEFAULT_WINDOW = 30 * instants.DAY
 LONGEST_SESSION = instants.DAY
 
 
@@ -55,10 +54,6 @@ class Exact(fields.Field):
     def make_error(self, key, **values):
         return super().make_error(key, wanted=self.wanted, **values)
 
-    def _validate(self, value) -> None:
-        if self.validators:  # without any, marshmallow would still make an empty list of them at every call
-            super()._validate(value)
-
     def refuse(self, value):
         raise self.make_error("type", kind=kind(value))
 
@@ -93,7 +88,7 @@ class Date(Text):
 
     json_schema = {"type": "string", "pattern": instants.PUBLISHED_PATTERN}
 
-    def __init__(self, edge: str, about: str = "", **kwargs):
+    def __init__(self, edge: str = "end", about: str = "", **kwargs):
         super().__init__(about, **kwargs)
         self.edge = edge
 
@@ -107,9 +102,6 @@ class Date(Text):
 
 class Moment(Date):
     """A moment of an imported session, as an instant; fractions of its second are dropped."""
-
-    def __init__(self, **kwargs):
-        super().__init__("end", **kwargs)
 
     def _deserialize(self, value, attr, data, **kwargs) -> int:
         moment = super()._deserialize(value, attr, data, **kwargs)

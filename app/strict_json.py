@@ -5,7 +5,9 @@ The published examples carry such a comma. What Python's own reader would let th
 
 import json
 import re
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
+from itertools import accumulate
 
 DEEPEST = 32  # nested objects and arrays
 LONGEST_NUMBER = 100  # characters
@@ -13,9 +15,8 @@ LONGEST_NUMBER = 100  # characters
 _BLANK = " \t\n\r"
 # A string is taken whole, even one that nobody closed, so that what stands in it is never looked at, nor twice.
 _STRING = r'"(?:[^"\\]|\\.)*+"?'
-_LAST_COMMA = rf"([{_BLANK}]*+),(?=[{_BLANK}]*+[}}\]])"
-_MEMBER_END = re.compile(rf"{_STRING}(?:{_LAST_COMMA})?|[^{_BLANK},:\[{{]{_LAST_COMMA}", re.DOTALL)
-_CONSTANT = re.compile(rf"{_STRING}|(NaN|-?Infinity)", re.DOTALL)
+_LAST_COMMA = rf"[{_BLANK}]*+,(?=[{_BLANK}]*+[}}\]])"
+_MENDABLE = re.compile(rf"{_STRING}(?:{_LAST_COMMA})?|[^{_BLANK},:\[{{]{_LAST_COMMA}|NaN|-?Infinity", re.DOTALL)
 _NESTING = re.compile(rf"{_STRING}|[\[{{}}\]]", re.DOTALL)
 # An escape: of two surrogates that make a character, of a surrogate alone (what this finds), or any other.
 _ESCAPE = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]|\\u([dD][89a-fA-F])|\\.", re.DOTALL)
@@ -30,7 +31,7 @@ def parse(raw: bytes):
         text = raw.decode()
     except UnicodeDecodeError as fault:
         raise ValueError(f"is not UTF-8 at byte {fault.start + 1}") from None
-    if _depth(text) > DEEPEST:
+    if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
         raise ValueError(f"is nested more than {DEEPEST} deep")
     value = _decode(text)
     for escape in _ESCAPE.finditer(text):
@@ -40,18 +41,13 @@ def parse(raw: bytes):
 
 
 def _decode(text: str):
-    try:
+    with suppress(json.JSONDecodeError):
         return _decoder.decode(text)
-    except (json.JSONDecodeError, _Constant):
-        pass
     try:
-        return _decoder.decode(_without_last_commas(text))
+        return _decoder.decode(_MENDABLE.sub(_mended, text))
     except json.JSONDecodeError as fault:
-        position = fault.pos
-    except _Constant:
-        position = next(found.start(1) for found in _CONSTANT.finditer(text) if found[1])
-    stands = repr(text[position]) if position < len(text) else "its end"
-    raise ValueError(f"is not valid JSON {_place(text, position)}, where {stands} stands")
+        stands = repr(text[fault.pos]) if fault.pos < len(text) else "its end"
+        raise ValueError(f"is not valid JSON {_place(text, fault.pos)}, where {stands} stands") from None
 
 
 def _place(text: str, position: int) -> str:
@@ -59,22 +55,16 @@ def _place(text: str, position: int) -> str:
     return f"at line {text.count(chr(10), 0, position) + 1}, column {position - line_start + 1}"
 
 
-def _without_last_commas(text: str) -> str:
-    # A space takes the comma's place: a fault elsewhere keeps its line and column.
-    return _MEMBER_END.sub(lambda end: end[0] if end.lastindex is None else end[0][:-1] + " ", text)
+def _mended(token: re.Match) -> str:
+    """A last comma becomes a space, and what JSON has no constant for cannot be read: a fault keeps its line and column."""
+    if token[0].endswith(","):
+        return token[0][:-1] + " "
+    return token[0] if token[0].startswith('"') else "?" + token[0][1:]
 
 
 def _depth(text: str) -> int:
-    if text.count("[") + text.count("{") <= DEEPEST:
-        return 0
-    depth = deepest = 0
-    for token in _NESTING.findall(text):
-        if token in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif token in "}]":
-            depth -= 1
-    return deepest
+    steps = {"[": 1, "{": 1, "]": -1, "}": -1}
+    return max(accumulate(steps.get(token, 0) for token in _NESTING.findall(text)))
 
 
 def _object(members: list[tuple]) -> dict:
@@ -103,12 +93,8 @@ def _sane(digits: str) -> str:
     return digits
 
 
-class _Constant(Exception):
-    """NaN, Infinity or -Infinity, which Python's reader takes for numbers."""
-
-
 def _refuse_constant(name: str):
-    raise _Constant
+    raise json.JSONDecodeError("is no JSON", name, 0)  # without its place, which is found when the mended text is read
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_refuse_constant)

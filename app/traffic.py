@@ -1,10 +1,6 @@
-"""The traffic of the bundled accounts, made up: the days of example.com, and evenly spaced series of sessions.
-Decisions 29, 31.
+"""The made-up traffic of the bundled accounts, as sessions that schemas.ImportedSession has loaded. Decisions 29, 31.
 
-Sessions come in the form in which schemas.ImportedSession loads them.
-
-The same day is the same on every machine for ever: of Python's random numbers only random() is taken, the one whose sequence Python
-promises to keep.
+A day is the same on every machine for ever: it is drawn with random() alone, whose sequence Python promises to keep.
 """
 
 import json
@@ -24,13 +20,13 @@ NOON, HALF_AN_HOUR = 43_200, 1_800
 
 def accounts() -> list[dict]:
     """The bundled accounts, as seed/accounts.json describes them; "series" and "daily" say what their traffic is like."""
-    return _read("accounts.json")
+    return read("accounts.json")
 
 
 def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:
     """The sessions of a bundled account: of its daily traffic, the days after the one given, up to and including the as-of day."""
     if "daily" in account:
-        kind = _read(account["daily"])
+        kind = read(account["daily"])
         day = after + timedelta(days=1) if after else date.fromisoformat(kind["first_day"])
         while day <= as_of:
             yield from _day(kind, account["domain"], day)
@@ -42,7 +38,8 @@ def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:
             yield schemas.ImportedSession().loads(line)
 
 
-def _read(name: str):
+def read(name: str):
+    """A JSON file of the folder seed/."""
     return json.loads((SEED / name).read_text(encoding="utf-8"))
 
 

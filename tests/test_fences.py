@@ -21,8 +21,8 @@ from tests.test_strategies import OFFSET, QUERY, TRAFFIC, examples, served
     st.sampled_from([1, 3, 50, 200, 1000]),
     st.sampled_from([0, 1, 10]),
 )
-def test_a_page_with_memory_is_the_page_that_the_plain_statements_define(traffic, queries, step, patience):
-    memory = Memory(step=step, patience=patience)
+def test_a_page_with_memory_is_the_page_that_the_plain_statements_define(traffic, queries, step, in_turn):
+    memory = Memory(step=step, batches_in_turn=in_turn)
     with served(traffic) as (hub, _), hub.app.extensions["database"].reading() as connection:
         account = accounts.authenticate(connection, "key")
         for body, offset in queries * 2:
@@ -33,7 +33,7 @@ def test_a_page_with_memory_is_the_page_that_the_plain_statements_define(traffic
 
 
 def test_what_is_remembered_is_right_while_a_writer_imports(hub):
-    memory, dice = Memory(step=20, patience=0), Random(1)
+    memory, dice = Memory(step=20, batches_in_turn=0), Random(1)
     database, clock = hub.app.extensions["database"], hub.app.extensions["clock"]
     queries = [{}, {"meta_id": "form"}, {"source": "(direct)"}, {"campaign": "a"}, {"campaign": "a", "meta_id": "form"}]
 
@@ -69,23 +69,23 @@ def test_what_is_remembered_is_right_while_a_writer_imports(hub):
 
 @pytest.mark.parametrize("count", [0, 1, 6, 7, 8, 100])
 def test_any_place_is_reached_from_a_fence_less_than_a_step_before_it(count):
-    newest, keys = (1_000, 0), [(1_000 - n // 3, 1_000 - n) for n in range(count)]
-    fences = Fences(step=7)
-    for key in keys[6::7]:
-        fences.add(key)
-    assert fences.total == len(fences) * 7
-    for place in range(count + 1):
-        key, rest = fences.before(place, newest)
+    newest, places = (1_001, 0), [(1_000 - n // 3, 1_000 - n) for n in range(count)]
+    fences = Fences(newest, step=7)
+    for place in places[6::7]:
+        fences.add(place)
+    assert fences.total == count // 7 * 7
+    for n in range(count + 1):
+        fence, rest = fences.before(n)
         assert 0 <= rest < 7
-        assert key == (keys[place - rest - 1] if place > rest else newest)
-    for place, key in enumerate(keys, start=1):
-        fence, before = fences.newer_than(key, newest)
-        assert 0 < place - before <= 7
-        assert fence == (keys[before - 1] if before else newest)
+        assert fence == (places[n - rest - 1] if n > rest else newest)
+    for n, place in enumerate(places, start=1):
+        fence, before = fences.newer_than(place)
+        assert 0 < n - before <= 7
+        assert fence == (places[before - 1] if before else newest)
 
 
 def test_memory_forgets_what_nobody_asked_for_longest_and_never_outgrows_its_room():
-    memory, found_out = Memory(room=500), []
+    memory, found_out = Memory(room=8_000), []
 
     def ask(number: int):
         return memory.recall(("query", number), lambda: found_out.append(number) or number)
@@ -96,7 +96,7 @@ def test_memory_forgets_what_nobody_asked_for_longest_and_never_outgrows_its_roo
 
 
 def test_the_long_text_of_a_filter_takes_room_as_long_as_it_is_remembered():
-    memory, found_out = Memory(room=1_000), []
+    memory, found_out = Memory(room=15_000), []
 
     def ask(number: int):
         return memory.recall((1, ("meta_id", f"{number}" + "a" * 9_000)), lambda: found_out.append(number) or number)

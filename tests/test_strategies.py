@@ -372,7 +372,8 @@ def served(traffic: Traffic) -> Iterator[tuple[Hub, list[dict]]]:
     """A hub with this traffic, and the traffic; a second account has a part of the same."""
     with TemporaryDirectory() as folder:
         hub, sessions = Hub(Path(folder) / "conversions.sqlite"), traffic.of("example.com")
-        hub.app.extensions["memory"] = Memory(step=[1, 7, 199, 1000][traffic.seed % 4], patience=[0, 1, 10][traffic.seed % 3])
+        step, in_turn = [1, 7, 199, 1000][traffic.seed % 4], [0, 1, 10][traffic.seed % 3]
+        hub.app.extensions["memory"] = Memory(step=step, batches_in_turn=in_turn)
         hub.load(sessions)
         hub.load(traffic.of("example.org")[:50], "example.org", "another-key")
         yield hub, sessions
