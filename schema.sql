@@ -22,7 +22,7 @@ CREATE TABLE accounts (
 CREATE TABLE keys (
     digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
     account_id INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
-    -- What tells keys apart in a list: so few first characters that the rest is as hard to guess.
+    -- What tells keys apart in a list: their first characters, too few to help anyone guess the rest.
     prefix TEXT NOT NULL,
     created_at INTEGER NOT NULL DEFAULT (unixepoch())
 ) STRICT, WITHOUT ROWID;
@@ -37,7 +37,8 @@ CREATE TABLE usage (
 
 
 -- Which state of the data this is: another number after every import and seeding, drawn at random, so that no two states of any
--- two files have the same. What is remembered between requests is remembered of a generation (fences.py).
+-- two files have the same. What is remembered between requests is remembered of a generation (fences.py): whoever writes sessions or
+-- conversions by other means than the commands has to change it too.
 CREATE TABLE generation (number INTEGER NOT NULL) STRICT;
 INSERT INTO generation VALUES (random());
 
@@ -65,7 +66,7 @@ CREATE TABLE sessions (
     term TEXT,
     landing_page TEXT NOT NULL CHECK (landing_page <> ''),
 
-    -- Whether it has conversions; what says that it has none gets none (see the trigger).
+    -- Whether it has conversions; one that does not gets none (see the trigger).
     converts INTEGER NOT NULL CHECK (converts IN (0, 1)),
 
     -- At most 24 hours: what bounds the search for sessions that overlap a window (strategies.py).

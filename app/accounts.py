@@ -13,7 +13,8 @@ FROM keys JOIN accounts ON accounts.id = keys.account_id
 WHERE keys.digest = :digest
 """
 
-# One statement, so that no two requests can count the same call, in whatever thread, process or program.
+# One statement, so that no two requests can count the same call, in whatever thread, process or program. A month's first call
+# starts from used_elsewhere; past the limit no row is returned.
 COUNT_CALL = """
 INSERT INTO usage (account_id, month, used)
 SELECT :id, :month, :used_elsewhere + 1 WHERE :used_elsewhere < :monthly_limit
@@ -91,7 +92,7 @@ def add_key(connection: Connection, account: int, key: str) -> None:
 
 
 def revoke_key(connection: Connection, shown: str) -> None:
-    """Forgets the key given whole, or else of that prefix. Raises ValueError with a sentence where that is none, or several."""
+    """Deletes the key given whole, else the one of that prefix. Raises ValueError with a sentence if there is none, or several."""
     revoked = connection.execute(REVOKE_KEY, {"digest": digest(shown), "prefix": shown}).rowcount
     if revoked == 0:
         raise ValueError(f"There is no key that is shown as {shown}; see flask keys list.")

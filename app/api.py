@@ -31,7 +31,7 @@ api = Blueprint("api", __name__)
 
 
 def init_app(app: Flask) -> None:
-    # One byte more than is taken: of a chunked body Werkzeug gives as much as this, and does not say whether that was all.
+    # One byte more than is taken: Werkzeug cuts a chunked body here without a word, and the extra byte shows that it was longer.
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY + 1
     app.json.sort_keys = False
     app.json.ensure_ascii = False
@@ -209,7 +209,7 @@ def http_error(error: HTTPException):
     """What Flask refuses by itself, in JSON instead of HTML; its headers, such as Allow, stay."""
     sentences = {
         404: f"There is nothing at {request.path}; conversions are at POST {PATH}.",
-        405: f"{request.path} takes {' or '.join(getattr(error, 'valid_methods', None) or [])} alone.",
+        405: f"{request.path} takes {' or '.join(sorted(getattr(error, 'valid_methods', None) or []))} alone.",
         413: f"The body is larger than {LARGEST_BODY} bytes, the most that is taken.",
         500: "The server failed; its log says why.",
     }

@@ -67,7 +67,7 @@ class Landing(NamedTuple):
 @lru_cache(10_000)
 def landing(url: str) -> Landing:
     """What a landing page's URL says: the page without its utm_* and click-id parameters and without its fragment, the rest to the
-    letter; its utm parameters, of one that comes twice the first; and whether it carries a paid click id.
+    letter; its utm parameters, the first where one is given twice; and whether it carries a paid click id.
     """
     url = url.partition("#")[0]
     page, _, query = url.partition("?")

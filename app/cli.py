@@ -172,7 +172,7 @@ def walk(query: str, key: str):
         seen, records, pages, has_more = set(), 0, 0, True
         while has_more:
             with _database().reading() as connection:
-                page = strategies.page(connection, loaded)
+                page = strategies.page(connection, loaded, current_app.extensions["memory"])
             if page.nothing_matches:
                 click.echo(schemas.NOTHING_FOUND)
                 return
@@ -195,7 +195,8 @@ def walk(query: str, key: str):
 def explain(query: str, key: str):
     """Show how QUERY, a request's body in JSON, is answered.
 
-    Prints the strategy, and of each statement the SQL with its values, the query plan, the rows it found and the time it took.
+    Prints the strategy, and of each of the plain statements the SQL with its values, the query plan, the rows it found and the time
+    it took. What a server remembers between requests is left out.
     """
     with _clear_errors():
         loaded = _load_query(query, key)

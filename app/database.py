@@ -62,7 +62,6 @@ class Database:
         """A transaction that sees one state of the data, whatever is written meanwhile, and cannot write."""
         connection = self._take()
         try:
-            connection.ran = []
             connection.execute("BEGIN")
             yield connection
             if connection.is_unlocked and not _is_unchanged(connection.file, _look(self.path)):
@@ -97,7 +96,7 @@ class Database:
             _check_version(connection)
             before = connection.total_changes
             yield connection
-            for statement in indexes:  # last: to load first and index after takes half the time
+            for statement in indexes:  # last: to index loaded rows takes half the time
                 connection.execute(statement)
             if connection.total_changes > before:
                 connection.execute("UPDATE generation SET number = random()")
@@ -121,6 +120,7 @@ class Database:
 
     def _give_back(self, connection: Connection) -> None:
         connection.rollback()
+        connection.ran.clear()
         if len(self._idle) < IDLE_CONNECTIONS:
             self._idle.append(connection)
         else:
@@ -164,7 +164,7 @@ def _connect(path: Path, mode: str) -> Connection:
     uri = f"{path.absolute().as_uri()}?mode={mode}{'&immutable=1' if is_unlocked else ''}"
     file = None if mode == "rwc" else _look(path)
     connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False, factory=Connection)
-    connection.file, connection.is_unlocked = file, is_unlocked
+    connection.ran, connection.file, connection.is_unlocked = [], file, is_unlocked
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = NORMAL")  # with WAL, losing power can undo the last commits, not break the file
     return connection

@@ -1,6 +1,6 @@
 """Instants: whole seconds since 1970-01-01 00:00:00 UTC, read from the two forms that a date may have. Decisions 9, 10.
 
-The range of years is 1 to 9999. No datetime object reads them: what is accepted must not depend on the version of Python.
+The range of years is 1 to 9999. The pattern alone decides what is accepted, so that it is the same on every version of Python.
 """
 
 import re

@@ -1,7 +1,7 @@
 """What comes in and goes out, as marshmallow schemas: a request, an answer, an imported session. Decisions 6 to 8, 11, 20, 21, 30.
 
-Answers are not dumped by their schemas, which would cost twice all the rest: they describe them, and the tests load every answer
-with them. Where marshmallow is lenient (true or "50" as an integer), the fields here are not.
+Answers are not dumped by their schemas, which would take longer than all the rest: they describe them, and the tests load every
+answer with them. Where marshmallow is lenient (true or "50" as an integer), the fields here are not.
 """
 
 from decimal import Decimal
@@ -81,6 +81,16 @@ class Count(Exact):
         if not 0 <= value <= LARGEST_COUNT or value != int(value):
             raise ValidationError(f"{self.wanted}, not {value}.")
         return int(value)
+
+
+class Flag(Exact):
+    """true or false."""
+
+    wanted = "Must be true or false"
+    json_schema = {"type": "boolean"}
+
+    def _deserialize(self, value, attr, data, **kwargs) -> bool:
+        return value if isinstance(value, bool) else self.refuse(value)
 
 
 class Date(Text):
@@ -202,9 +212,7 @@ class Conversion(Strict):
 class Pagination(Strict):
     records_processed = Count("The offset of the next request.", required=True)
     total_records = Count("How many conversions match, or with a session filter how many sessions.", required=True)
-    has_more = fields.Boolean(
-        required=True, truthy={True}, falsy={False}, metadata={"description": "Whether another page follows."}
-    )
+    has_more = Flag("Whether another page follows.", required=True)
 
 
 class ConversionsPage(Strict):

@@ -84,7 +84,7 @@ def _number(digits: str) -> Decimal:
     try:
         return Decimal(_sane(digits))
     except InvalidOperation:
-        raise ValueError(f"has the number {digits}, which is beyond all measure") from None
+        raise ValueError(f"has the number {digits}, which is too large to represent") from None
 
 
 def _sane(digits: str) -> str:

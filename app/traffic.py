@@ -26,10 +26,10 @@ def accounts() -> list[dict]:
 def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:
     """The sessions of a bundled account: of its daily traffic, the days after the one given, up to and including the as-of day."""
     if "daily" in account:
-        kind = read(account["daily"])
-        day = after + timedelta(days=1) if after else date.fromisoformat(kind["first_day"])
+        habits = read(account["daily"])
+        day = after + timedelta(days=1) if after else date.fromisoformat(habits["first_day"])
         while day <= as_of:
-            yield from _day(kind, account["domain"], day)
+            yield from _day(habits, account["domain"], day)
             day += timedelta(days=1)
     for series in reversed(account.get("series", [])):
         yield from _series(series, account["domain"], as_of)
@@ -44,7 +44,10 @@ def read(name: str):
 
 
 def _series(series: dict, domain: str, as_of: date) -> Iterator[dict]:
-    """A series of sessions, oldest first: of the newest ones (all, or "of_newest") every so-manieth converts."""
+    """Sessions, oldest first, "spacing" seconds apart, back from "newest_at", or from the as-of day's midnight less "before_midnight".
+
+    Of the newest "of_newest" each "every"-th has "conversions", which are "apart" seconds apart.
+    """
     name = series["campaign"]
     if "newest_at" in series:
         newest = instants.parse(series["newest_at"], "start")
@@ -76,7 +79,7 @@ def _series(series: dict, domain: str, as_of: date) -> Iterator[dict]:
         }
 
 
-def _day(kind: dict, domain: str, day: date) -> Iterator[dict]:
+def _day(habits: dict, domain: str, day: date) -> Iterator[dict]:
     random = Random(f"{domain} {day}").random
 
     def pick(choices: list):
@@ -87,19 +90,19 @@ def _day(kind: dict, domain: str, day: date) -> Iterator[dict]:
         return choices[bisect(sums, random() * sums[-1])]
 
     midnight = instants.parse(day.isoformat(), "start")
-    hour_sums = list(accumulate(kind["hours"]))
-    fewest, most = kind["sessions"]["weekday" if day.weekday() < 5 else "weekend"]
+    hour_sums = list(accumulate(habits["hours"]))
+    fewest, most = habits["sessions"]["weekday" if day.weekday() < 5 else "weekend"]
     starts = sorted(
         midnight + bisect(hour_sums, random() * hour_sums[-1]) * 3600 + int(random() * 3600)
         for _ in range(fewest + int(random() * (most - fewest + 1)))
     )
     for number, start in enumerate(starts):
-        channel, landing = pick_weighted(kind["channels"]), pick_weighted(kind["landing_pages"])["url"]
+        channel, landing = pick_weighted(habits["channels"]), pick_weighted(habits["landing_pages"])["url"]
         at, conversions = start, []
-        while random() < (kind["converts_again"] if conversions else kind["converts"]):
+        while random() < (habits["converts_again"] if conversions else habits["converts"]):
             at += 30 + int(random() * 900)
-            point = pick_weighted(kind["conversions"])
-            email = f"{pick(kind['first_names'])}.{pick(kind['last_names'])}@{pick(kind['email_domains'])}"
+            point = pick_weighted(habits["conversions"])
+            email = f"{pick(habits['first_names'])}.{pick(habits['last_names'])}@{pick(habits['email_domains'])}"
             conversions.append(
                 {
                     "email": None if point.get("without_email") else email,
