@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
@@ -33,7 +34,7 @@ in_browser = pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason=
 
 @pytest.fixture(scope="module")
 def hub(bundled, tmp_path_factory) -> Hub:
-    """The bundled data, and an account whose conversions are full of markup."""
+    """The bundled data, an account whose conversions are full of markup, and one that hardly converts."""
     hub = Hub(tmp_path_factory.mktemp("explorer") / "conversions.sqlite")
     with closing(sqlite3.connect(bundled.path)) as source, closing(sqlite3.connect(hub.path)) as copy:
         source.backup(copy)
@@ -41,6 +42,11 @@ def hub(bundled, tmp_path_factory) -> Hub:
     meta = {"type": MARKUP, "id": MARKUP}
     conversion = a_conversion(email=MARKUP, conversion_page=page, previous_page=page, conversion_meta=meta)
     hub.load([a_session(conversions=[conversion])], "markup.example", "markup")
+    # One second a session, newest first: the conversions are in the 1st and in the 12th batch of 200.
+    rare = [a_session(started_at=f"2025-08-01T09:{minute:02}:{second:02}Z") for minute in range(45) for second in range(60)]
+    for place in (5, 2300):
+        rare[-place]["conversions"] = [a_conversion(timestamp=rare[-place]["started_at"])]
+    hub.load(rare, "rare.example", "rare")
     return hub
 
 
@@ -132,6 +138,24 @@ def test_a_filter_that_is_filled_in_is_sent(page, hub):
         f"custom {len(hub.everything(TWO_WEEKS | {'meta_type': 'custom'}, 'YOUR_API_KEY'))}"
     )
     assert rows(page) == expected(hub.ask(TWO_WEEKS | {"meta_type": "custom"}, "YOUR_API_KEY")["records"])
+
+
+@in_browser
+def test_two_quotes_send_the_empty_string_which_makes_a_session_query(page):
+    see(page, "YOUR_API_KEY", {})
+    page.get_by_label("term", exact=True).focus()
+    page.keyboard.type('""')
+    expect(page.locator("#counts")).to_have_text("offset counts sessions")
+    expect(page.locator("#request")).to_contain_text('{"term": ""}')
+    with page.expect_request("**/api/v1/conversions") as asked:
+        page.keyboard.press("Enter")
+    assert asked.value.post_data == '{"term": ""}'
+    page.wait_for_url("**/#key=YOUR_API_KEY&term=")
+    expect(page.locator("#status")).to_contain_text("session query")
+    page.reload()
+    expect(page.get_by_label("term", exact=True)).to_have_value('""')
+    expect(page.get_by_label("content", exact=True)).to_have_value("")
+    expect(page.locator("#request")).to_contain_text('{"term": ""}')
 
 
 @in_browser
@@ -230,11 +254,10 @@ def test_next_page_sends_records_processed_back(page, hub, key, query, told):
 @pytest.mark.parametrize(
     ("key", "query"),
     [
-        ("published-sample", SAMPLE),
+        ("YOUR_API_KEY", {"start_date": "2025-07-01", "source": "google.com"}),
         ("YOUR_API_KEY", TWO_WEEKS),
-        ("dense", {"source": "google.com"}),
     ],
-    ids=["session", "direct", "dense"],
+    ids=["session", "direct"],
 )
 def test_walk_all_goes_on_to_the_end_and_the_strip_fills(page, hub, key, query):
     see(page, key, query)
@@ -245,14 +268,19 @@ def test_walk_all_goes_on_to_the_end_and_the_strip_fills(page, hub, key, query):
     unit = "sessions" if "source" in query else "conversions"
     told = f"Walked whole: {len(pages)} pages, {total:,} of {total:,} {unit}, {records:,} conversions."
     expect(page.locator("#progress")).to_have_text(told)
-    assert page.locator("#strip rect.left, #strip rect.skipped").count() == 0
-    assert page.locator("#strip rect.walked, #strip rect.taken").count() == len(pages)
+    assert page.locator("#cells .left, #cells .skipped").count() == 0
+    assert page.locator("#cells .walked, #cells .taken").count() == len(pages)
     expect(page.get_by_role("button", name="Walk all")).to_have_attribute("aria-disabled", "true")
-    by_type = page.locator("#types strong").all_inner_texts()
-    assert sum(int(number.replace(",", "")) for number in by_type) == records
-    days = page.locator("#numbers tbody td:nth-child(2)").all_text_contents()
-    assert sum(int(number.replace(",", "")) for number in days) == records
-    assert len(days) == len({record["timestamp"][:10] for each in pages for record in each["records"]})
+    days = Counter(record["timestamp"][:10] for each in pages for record in each["records"])
+    assert [(day, int(number)) for day, number, _ in cells(page, "#numbers")] == sorted(days.items())
+    types = Counter(record["conversion_meta"]["type"] for each in pages for record in each["records"])
+    assert dict(text.split() for text in page.locator("#types li").all_inner_texts()) == {
+        type: str(number) for type, number in types.items()
+    }
+    columns = page.locator("#days g").evaluate_all(
+        "days => days.map(day => [...day.querySelectorAll('[class^=type]')].reduce((sum, part) => sum + part.getBBox().height, 0))"
+    )
+    assert [column / columns[0] for column in columns] == pytest.approx([days[day] / days[min(days)] for day in sorted(days)])
 
 
 @in_browser
@@ -282,19 +310,65 @@ def test_a_walk_ends_at_an_error(page):
     assert len(asked) == 1
 
 
+def cells(page: Page, table: str) -> list[list[str]]:
+    return page.locator(f"{table} tbody tr").evaluate_all("rows => rows.map(row => [...row.cells].map(cell => cell.textContent))")
+
+
 @in_browser
 def test_the_batches_of_a_page_are_told_with_what_each_held_and_why_it_ended(page):
     see(page, "sparse", {"source": "google.com", "offset": 1000})
-    page.get_by_text("Batch by batch").click()
-    told = page.locator("#batches tbody tr").evaluate_all("rows => rows.map(row => [...row.cells].map(cell => cell.innerText))")
-    assert told == [
+    assert cells(page, "#batches") == [
         ["1", "1,001–1,200", "8", "8", "go on"],
         ["2", "1,201–1,400", "8", "16", "go on"],
         ["3", "1,401–1,600", "4", "20", "go on"],
         ["4", "1,601–1,800", "0", "20", "go on"],
         ["5", "1,801–2,000", "0", "20", "stop: end of the pool"],
     ]
-    assert page.locator("#strip rect.own").count() == 5
+    assert page.locator(".bar span").all_inner_texts() == ["+8", "+8", "+4", "+0", "+0"]
+    expect(page.locator("#together")).to_be_hidden()
+
+
+@in_browser
+def test_batches_that_the_server_passed_over_together_are_drawn_and_told_as_one(page):
+    see(page, "rare", {"source": "(direct)", "start_date": "2025-08-01"})
+    expect(page.locator("#why")).to_contain_text("2,700 taken in 14 batches, 0 of 2,700 left. It stopped because the pool was at")
+    told = cells(page, "#batches")
+    assert told[0] == ["1", "1–200", "1", "1", "go on"]
+    assert told[6:] == [
+        ["7", "1,201–1,400", "0", "1", "go on"],
+        ["8–14", "1,401–2,700", "1", "2", "stop: end of the pool"],
+    ]
+    expect(page.locator("#together")).to_be_visible()
+    together, strip = page.locator(".bar:has(.together)").bounding_box(), page.locator("#cells").bounding_box()
+    assert together["x"] - strip["x"] == pytest.approx(strip["width"] * 1400 / 2700, abs=1)
+    assert together["x"] + together["width"] == pytest.approx(strip["x"] + strip["width"], abs=1)
+
+
+@in_browser
+@pytest.mark.parametrize(
+    ("key", "query", "offsets"),
+    [
+        ("sparse", {"source": "google.com"}, [0, 100, 600, 601, 1800, 1999, 2000]),
+        ("YOUR_API_KEY", TWO_WEEKS, [0, 1, 30, 80, 109, 110, 111, 159]),
+    ],
+    ids=["session", "direct"],
+)
+def test_wherever_a_page_is_on_the_strip_its_labels_are_whole_and_apart(page, key, query, offsets):
+    for offset in offsets:
+        see(page, key, query | {"offset": offset})
+        expect(page.locator("#begins")).to_have_text(f"offset {offset:,}")
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            drawing, *labels = page.locator("#drawing, #drawing .flag span, #drawing .bar span, #drawing li").evaluate_all(
+                "labels => labels.filter(label => label.checkVisibility({visibilityProperty: true}))"
+                ".map(label => [label.textContent, label.getBoundingClientRect()])"
+            )
+            for number, (text, box) in enumerate(labels):
+                where = (text, offset, width)
+                assert drawing[1]["left"] - 0.5 <= box["left"] < box["right"] <= drawing[1]["right"] + 0.5, where
+                for other, another in labels[:number]:
+                    is_beside = box["left"] >= another["right"] or another["left"] >= box["right"]
+                    assert is_beside or box["top"] >= another["bottom"] or another["top"] >= box["bottom"], (other, where)
 
 
 @in_browser
@@ -307,7 +381,7 @@ def test_an_offset_past_the_end_is_told_for_what_it_is(page):
 def test_nothing_found_is_told_in_the_servers_words(page):
     see(page, "boundaries", {"campaign": "0-conversions"})
     expect(page.locator("#why")).to_have_text(
-        "No conversions matched the given filters. The whole pool was taken, in one batch, and held none."
+        "No conversions matched the given filters. The pool was taken in one batch, and held none."
     )
     expect(page.locator("#drawing")).to_be_hidden()
     expect(page.locator("#picture")).to_be_hidden()
@@ -389,7 +463,7 @@ def test_data_is_shown_as_text_and_never_as_markup(page):
     ]
     expect(page.locator("#types")).to_contain_text(MARKUP)
     expect(page.locator("#pages")).to_contain_text(MARKUP)
-    page.locator("#days").hover()
+    page.locator("#days g").hover()
     expect(page.locator("#tip")).to_contain_text(MARKUP)
     assert page.evaluate("window.broken") is None
     assert page.locator("main img, main script").count() == 0
