@@ -8,17 +8,13 @@ import json
 from functools import cache
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, Response, render_template
+from flask import Blueprint, Flask, render_template
 
-from app import api, schemas, strategies, traffic
+from app import contract, schemas, strategies, traffic
 from app.database import SHIPPED
 
-SOURCES = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-
 explorer = Blueprint("explorer", __name__)
+explorer.after_request(contract.from_here_alone)
 
 
 def init_app(app: Flask) -> None:
@@ -33,16 +29,19 @@ def address(view: dict) -> str:
 
 @explorer.get("/")
 def start():
-    tour = json.loads((SHIPPED / "seed" / "explorer.json").read_text(encoding="utf-8"))
-    return render_template(
-        "explorer.html", api=api, strategies=strategies, fields=schemas.Query().fields, accounts=traffic.accounts(), **tour
-    )
+    known = {"strategies": strategies, "fields": schemas.Query().fields, "accounts": traffic.accounts()}
+    return render_template("explorer.html", **known, **tour())
 
 
 @explorer.get("/decisions")
 def decisions():
-    tour = json.loads((SHIPPED / "seed" / "explorer.json").read_text(encoding="utf-8"))
-    return render_template("explorer.html", decisions=decided(), examples=tour["examples"])
+    return render_template("explorer.html", decisions=decided(), **tour())
+
+
+@cache
+def tour() -> dict:
+    """What the pages offer to look at: the views that one begins with, an example for a decision, values worth trying for a key."""
+    return json.loads((SHIPPED / "seed" / "explorer.json").read_text(encoding="utf-8"))
 
 
 @cache
@@ -51,9 +50,3 @@ def decided() -> list[list[str]]:
     section = (SHIPPED / "README.md").read_text(encoding="utf-8").split("\n## Decisions\n")[1].split("\n## ")[0]
     rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
     return rows[2:]
-
-
-@explorer.after_request
-def allow_nothing_from_elsewhere(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = SOURCES
-    return response
