@@ -6,8 +6,9 @@ const part = (id) => document.getElementById(id);
 const desk = part("desk");
 const BATCH_SIZE = Number(desk.dataset.batch);
 const PAGE_SIZE = Number(desk.dataset.page);
-const MOST_CELLS = 70; // of more, a phone has no room to draw each
 const SESSION_FILTERS = desk.dataset.sessionFilters.split(" ");
+const MOST_CELLS = 70; // a phone has no room to draw more of them apart
+const EMPTY = '""'; // is typed to send the empty string: a field that is left empty is not sent
 
 const form = part("query");
 const fields = [...form.querySelectorAll("input[name]")];
@@ -64,8 +65,6 @@ function show() {
 }
 
 // The request
-
-const EMPTY = '""'; // is typed to send the empty string: a field that is left empty is not sent
 
 function readForm() {
   const filled = fields.filter((field) => field.value !== "");
@@ -144,40 +143,34 @@ async function ask() {
     const response = await fetch(form.action, { method: "POST", headers, body: bodyOf(request.query), signal });
     const text = await response.text();
     const timing = timingOf(response.headers.get("Server-Timing") ?? "");
-    reply = { status: response.status, words: `${response.status} ${response.statusText}`, timing, text, answer: parsed(text) };
+    const { status, statusText } = response;
+    reply = { status, words: `${status} ${statusText}`, timing, text, answer: parsed(text) };
   } catch (error) {
     if (signal.aborted) return;
-    reply = { status: 0, words: "no answer", timing: {}, text: "", answer: { error: `There is no answer: ${error.message}.` } };
+    reply = { words: "no answer", timing: {}, text: "", answer: { error: `There is no answer: ${error.message}.` } };
   }
   desk.ariaBusy = null;
-  tellStatus(reply, performance.now() - started);
   take(request, reply);
-}
-
-function take({ key, query }, reply) {
-  const { offset = 0, ...filters } = query;
-  const of = JSON.stringify([key, filters]);
-  const last = walk.pages.at(-1);
-  if (walk.of !== of || !last?.hasMore || last.to !== Number(offset)) {
-    walk = { of, pages: [], days: new Map(), types: new Map(), tops: new Map(), paths: new Map() };
-  }
-  const { answer, timing } = reply;
-  if (answer?.pagination) {
-    const { records_processed: to, total_records: total, has_more: hasMore } = answer.pagination;
-    const from = Math.min(Number(offset), total);
-    const batches = Number(timing.batches);
-    const unit = countsSessions(query) ? "session" : "conversion";
-    walk.pages.push({ from, to, total, hasMore, unit, records: answer.records.length, batches, found: timing.found });
-    answer.records.forEach(remember);
-  } else {
-    stop();
-  }
+  tellStatus(reply, performance.now() - started);
   tellAnswer(reply);
   tellPagination(reply);
   drawPicture();
-  const { fields: faults, error } = answer ?? {};
-  tellFaults([401, 429].includes(reply.status) ? { key: error } : faults ?? {});
+  tellFaults([401, 429].includes(reply.status) ? { key: reply.answer?.error } : (reply.answer?.fields ?? {}));
   if (reply.status === 200 && !walking) part("pagination-title").scrollIntoView({ block: "nearest" });
+}
+
+function take({ key, query }, { answer, timing }) {
+  const { offset = 0, ...filters } = query;
+  const of = JSON.stringify([key, filters]);
+  const last = walk.pages.at(-1);
+  const goesOn = walk.of === of && last?.hasMore && last.to === Number(offset);
+  if (!goesOn) walk = { of, pages: [], days: new Map(), types: new Map(), tops: new Map(), paths: new Map() };
+  if (!answer?.pagination) return stop();
+  const { records_processed: to, total_records: total, has_more: hasMore } = answer.pagination;
+  const unit = countsSessions(query) ? "session" : "conversion";
+  const counts = { records: answer.records.length, batches: Number(timing.batches), found: timing.found };
+  walk.pages.push({ offset, from: Math.min(Number(offset), total), to, total, hasMore, unit, ...counts });
+  return answer.records.forEach(remember);
 }
 
 function parsed(text) {
@@ -190,14 +183,10 @@ function parsed(text) {
 
 // sql;dur=0.4, strategy;desc="session", batches;desc="3", rows;desc="650", found;desc="0*2,51"
 function timingOf(header) {
-  const entries = [...header.matchAll(/(\w+);\w+=(?:"([^"]*)"|([\d.]+))/g)].map(([, name, text, number]) => [name, text ?? number]);
-  const timing = Object.fromEntries(entries);
-  const runs = timing.found?.split(",") ?? [];
-  timing.found = runs.flatMap((run) => {
-    const [found, number = 1] = run.split("*").map(Number);
-    return Array(number).fill(found);
-  });
-  return timing;
+  const entries = header.matchAll(/(\w+);\w+=("[^"]*"|[\d.]+)/g);
+  const timing = Object.fromEntries([...entries].map(([, name, value]) => [name, value.replaceAll('"', "")]));
+  const runs = timing.found?.split(",").map((run) => run.split("*").map(Number)) ?? [];
+  return { ...timing, found: runs.flatMap(([found, times = 1]) => Array(times).fill(found)) };
 }
 
 function remember({ timestamp, conversion_page: page, previous_page: previous, conversion_meta: { type } }) {
@@ -213,10 +202,10 @@ function remember({ timestamp, conversion_page: page, previous_page: previous, c
 // The answer
 
 function tellStatus({ words, timing }, milliseconds) {
-  const inSQL = timing.strategy
-    ? [`${timing.strategy} query${inBatches(timing.batches)}`, `${count(timing.rows, "row")} looked at`, `${timing.sql} ms in SQL`]
-    : [];
-  part("status").textContent = [words, ...inSQL, `${Math.round(milliseconds)} ms in all`].join(" · ");
+  const told = [words, `${Math.round(milliseconds)} ms in all`];
+  const { strategy, batches, rows, sql } = timing;
+  if (strategy) told.splice(1, 0, `${strategy} query${inBatches(batches)}`, `${count(rows, "row")} looked at`, `${sql} ms in SQL`);
+  part("status").textContent = told.join(" · ");
 }
 
 const inBatches = (number) => (number > 0 ? ` in ${number > 1 ? `${figure(number)} batches` : "one batch"}` : "");
@@ -243,7 +232,8 @@ function tellFaults(sentences) {
     const isAtFault = fault.textContent ? "true" : null;
     for (const field of fault.parentElement.querySelectorAll("input, select")) field.ariaInvalid = isAtFault;
   }
-  [...form.querySelectorAll("[aria-invalid]:not([hidden])")].at(-1)?.focus();
+  const [first, second] = form.querySelectorAll("[aria-invalid]:not([hidden])");
+  (second?.id === "key" ? second : first)?.focus();
 }
 
 // The pagination
@@ -263,7 +253,13 @@ function tellPagination({ status, answer, timing }) {
   part("why").replaceChildren("Here ", element("code", {}, "offset"), " counts ", strong(`${page.unit}s`), `. ${why(page)}`);
   tellProgress(page);
   drawStrip(page);
-  return tellBatches(page);
+  drawInHand();
+  const batches = stretchesOf(page);
+  part("batches").hidden = !batches.length;
+  return fillTable(
+    part("batches").querySelector("table"),
+    batches.map(({ numbers, sessions, own, inHand, then }) => [numbers, sessions, figure(own), figure(inHand), then]),
+  );
 }
 
 function why({ from, to, total, unit, records, batches, hasMore }) {
@@ -277,8 +273,8 @@ function why({ from, to, total, unit, records, batches, hasMore }) {
   return `${taken} It stopped because ${inHand}, and ${PAGE_SIZE} are enough${hasMore ? "" : "; the pool was at its end, too"}.`;
 }
 
-// What each batch of a page added to the conversions in hand. On a page that takes very many, the server passes over the later ones
-// together and tells of the first ones alone: the later ones are one stretch, with what the page has beyond the first ones.
+// What each batch of a page added to the conversions in hand; of a direct query, none. On a page that takes very many, the server
+// tells of the first ones and passes over the others together: these are one, with what the page has beyond the first ones.
 function stretchesOf({ from, to, records, batches, found }) {
   const stretches = found.map((own, place) => ({ first: place + 1, last: place + 1, own }));
   if (batches > found.length) stretches.push({ first: found.length + 1, last: batches, own: records - sum(found) });
@@ -286,20 +282,13 @@ function stretchesOf({ from, to, records, batches, found }) {
   return stretches.map(({ first, last, own }) => {
     const start = from + (first - 1) * BATCH_SIZE;
     const end = Math.min(from + last * BATCH_SIZE, to);
-    const then = last < batches ? "go on" : records >= PAGE_SIZE ? `stop: ${PAGE_SIZE} or more` : "stop: end of the pool";
+    const then = last < batches ? "go on" : `stop: ${records < PAGE_SIZE ? "end of the pool" : `${PAGE_SIZE} or more`}`;
     inHand += own;
-    return { start, end, own, inHand, then, batches: range(first, last), sessions: range(start + 1, end), together: last > first };
+    return { start, end, own, inHand, then, numbers: range(first, last), sessions: range(start + 1, end), isMany: last > first };
   });
 }
 
 const range = (from, to) => (from === to ? figure(from) : `${figure(from)}–${figure(to)}`);
-
-function tellBatches({ unit, from, ...page }) {
-  const stretches = unit === "session" ? stretchesOf({ from, ...page }) : [];
-  part("batches").hidden = !stretches.length;
-  const rows = stretches.map(({ batches, sessions, own, inHand, then }) => [batches, sessions, figure(own), figure(inHand), then]);
-  fillTable(part("batches").querySelector("table"), rows);
-}
 
 function tellProgress({ to, total, unit, hasMore }) {
   const { pages, types } = walk;
@@ -311,46 +300,42 @@ function tellProgress({ to, total, unit, hasMore }) {
   part("progress").textContent = pages.length > 1 ? told + moved : "";
 }
 
-function drawStrip({ from, to, total, unit, hasMore }) {
+function drawStrip({ offset, from, to, total, unit, hasMore }) {
   const { pages } = walk;
-  const share = (number) => `${(100 * number) / total}%`;
-  const across = (made, start, end, more) => place(made, { from: share(start), to: share(end), ...more });
-
   const before = pages[0].from;
-  const segments = [["skipped", 0, before], ...pages.map((page) => ["walked", page.from, page.to]), ["left", to, total]];
-  segments.at(-2)[0] = "taken";
   const step = unit === "session" ? BATCH_SIZE : PAGE_SIZE;
   const cell = [1, step].find((size) => total / size <= MOST_CELLS) ?? total;
-  part("cells").className = pages.length > MOST_CELLS ? "fine" : "";
-  const drawSegment = ([kind, start, end]) =>
-    across(element("div", { class: kind }), start, end, { cells: Math.max((end - start) / cell, 1) });
+  place(part("strip"), { total, cell });
+
+  const segments = [["skipped", 0, before], ...pages.map((page) => ["walked", page.from, page.to]), ["left", to, total]];
+  segments.at(-2)[0] = "taken";
+  const drawSegment = ([kind, start, end]) => place(element("div", { class: kind }), { from: start, to: end });
   part("cells").replaceChildren(...segments.filter(([, start, end]) => end > start).map(drawSegment));
+  part("cells").className = pages.length > MOST_CELLS ? "fine" : "";
+  place(part("begins"), { at: from }).textContent = `offset ${figure(offset)}`;
+  place(part("ends"), { at: to }).textContent = `records_processed ${figure(to)}, ${hasMore ? "the next offset" : "the end"}`;
 
-  const most = Math.max(PAGE_SIZE, ...pages.map(({ records }) => records));
-  const bars = unit === "session" ? pages.flatMap(stretchesOf) : [];
-  part("in-hand").hidden = part("bars").hidden = !bars.length;
-  part("together").hidden = !bars.some(({ together }) => together);
-  place(part("bars"), { enough: PAGE_SIZE / most });
-  part("bars").replaceChildren(
-    ...bars.map(({ start, end, own, inHand, batches, sessions, together }) => {
-      const title = `batch ${batches}, sessions ${sessions}: ${count(own, "conversion")}, ${figure(inHand)} in hand`;
-      const earlier = place(element("div", { class: "before" }), { height: (inHand - own) / most });
-      const added = place(element("div", { class: together ? "own together" : "own" }), { height: own / most });
-      return across(element("div", { class: "bar", title }, earlier, added, element("span", {}, `+${figure(own)}`)), start, end);
-    }),
-  );
-
-  const next = hasMore ? "the next offset" : "the end";
-  place(part("begins"), { at: share(from) }).textContent = `offset ${figure(from)}`;
-  place(part("ends"), { at: share(to) }).textContent = `records_processed ${figure(to)}, ${next}`;
-  const parts = [["skipped", "skipped", before], ["walked", "pages before", from - before], ["left", "left", total - to]]
-    .filter(([, , number]) => number)
-    .map((each) => legend(...each));
-  parts.splice(hasMore ? -1 : parts.length, 0, legend("taken", "this page", to - from));
-  part("parts").replaceChildren(...parts, element("li", { class: "total" }, "total_records ", strong(figure(total))));
+  const parts = [["skipped", before], ["walked", from - before, "pages before"], ["taken", to - from, "this page"], ["left", total - to]];
+  const all = element("li", { class: "total" }, "total_records ", strong(figure(total)));
+  part("parts").replaceChildren(...parts.filter(([, number]) => number).map((each) => legend(...each)), all);
 }
 
-const legend = (kind, name, number) =>
+function drawInHand() {
+  const bars = walk.pages.flatMap(stretchesOf);
+  part("in-hand").hidden = part("bars").hidden = !bars.length;
+  part("together").hidden = !bars.some(({ isMany }) => isMany);
+  const drawBar = ({ start, end, own, inHand, numbers, sessions, isMany }) => {
+    const title = `batch ${numbers}, sessions ${sessions}: ${count(own, "conversion")}, ${figure(inHand)} in hand`;
+    const earlier = place(element("div", { class: "before" }), { records: inHand - own });
+    const added = place(element("div", { class: isMany ? "own together" : "own" }), { records: own });
+    const bar = element("div", { class: "bar", title }, earlier, added, element("span", {}, `+${figure(own)}`));
+    return place(bar, { from: start, to: end });
+  };
+  const most = Math.max(PAGE_SIZE, ...walk.pages.map(({ records }) => records));
+  place(part("bars"), { most, enough: PAGE_SIZE }).replaceChildren(...bars.map(drawBar));
+}
+
+const legend = (kind, number, name = kind) =>
   element("li", {}, element("span", { class: `swatch ${kind}` }), `${name} `, strong(figure(number)));
 
 function goToPage(offset) {
@@ -387,47 +372,65 @@ function drawPicture() {
   part("picture").hidden = !types.length;
   if (!types.length) return;
   const days = [...walk.days.keys()].sort();
-  const since = (day) => (Date.parse(day) - Date.parse(days[0])) / DAY;
-  const number = Math.max(since(days.at(-1)) + 1, 12); // fewer would make blocks of the columns
   const totals = days.map((day) => sum(walk.days.get(day).values()));
-  const by = stepFor(Math.max(...totals));
-  const ceiling = Math.ceil(Math.max(...totals) / by) * by;
-  const x = (at) => `${(100 * at) / number}%`;
+  const since = (day) => (Date.parse(day) - Date.parse(days[0])) / DAY;
+  const places = Math.max(since(days.at(-1)) + 1, 12); // fewer would make blocks of the columns
+  const step = stepFor(Math.max(...totals));
+  const ceiling = Math.ceil(Math.max(...totals) / step) * step;
+  const x = (place) => `${(100 * place) / places}%`;
   const y = (value) => HEIGHT * (1 - value / ceiling);
+  const colours = new Map(types.map((type, at) => [type, `type-${Math.min(at, 5)}`])); // the sixth is of all others
 
-  const axes = [];
-  for (let value = 0; value <= ceiling; value += by) {
-    axes.push(drawn("line", { class: "grid", x2: "100%", y1: y(value), y2: y(value) }));
-    axes.push(drawn("text", { class: "value", x: -10, y: y(value) + 4 }, figure(value)));
-  }
-  const isOneYear = days[0].slice(0, 4) === days.at(-1).slice(0, 4);
-  const every = Math.ceil(number / 6);
-  for (let at = 0; at <= since(days.at(-1)) && at + 0.75 * every <= number; at += every) {
-    const day = new Date(Date.parse(days[0]) + at * DAY).toISOString();
-    axes.push(drawn("text", { x: x(at), y: HEIGHT + 20 }, isOneYear ? day.slice(5, 10) : day.slice(0, 7)));
-  }
-
-  columns = days.map((day, place) => {
+  columns = days.map((day, at) => {
     const shape = drawn("g", {}, drawn("rect", { class: "whole", x: x(since(day)), width: x(1), height: HEIGHT }));
     const across = { x: x(since(day) + 0.08), width: x(0.84) };
-    const found = [];
+    const byType = types.map((type) => [type, walk.days.get(day).get(type)]).filter(([, number]) => number);
     let under = 0;
-    for (const type of types.filter((each) => walk.days.get(day).has(each))) {
-      const over = under + walk.days.get(day).get(type);
-      shape.append(drawn("rect", { class: typeClass(types, type), ...across, y: y(over), height: y(under) - y(over) }));
-      found.push(`${type} ${figure(over - under)}`);
-      under = over;
+    for (const [type, number] of byType) {
+      const height = y(under) - y(under + number);
+      under += number;
+      shape.append(drawn("rect", { class: colours.get(type), ...across, y: y(under), height }));
     }
-    return { day, shape, at: x(since(day) + 0.5), total: totals[place], found };
+    const told = byType.map(([type, number]) => `${type} ${figure(number)}`);
+    return { day, shape, middle: x(since(day) + 0.5), total: totals[at], told };
   });
+  const axes = [...drawValues(ceiling, step, y), ...drawDays(days[0], since(days.at(-1)), places, x)];
   part("days").replaceChildren(...axes, ...columns.map(({ shape }) => shape));
   part("days").ariaLabel = `${count(sum(totals), "conversion")} per day, by type; the arrow keys go through the days`;
   point(-1);
-  const shown = types.slice(0, 5).map((type) => legend(typeClass(types, type), type, walk.types.get(type)));
-  if (types.length > 5) shown.push(legend("type-5", "other types", types.length - 5));
-  part("types").replaceChildren(...shown);
-  fillTable(part("numbers").querySelector("table"), columns.map(({ day, total, found }) => [day, figure(total), found.join(", ")]));
 
+  const shown = types.slice(0, 5).map((type) => legend(colours.get(type), walk.types.get(type), type));
+  if (types.length > 5) shown.push(legend("type-5", types.length - 5, "other types"));
+  part("types").replaceChildren(...shown);
+  fillTable(part("numbers").querySelector("table"), columns.map(({ day, total, told }) => [day, figure(total), told.join(", ")]));
+  tellTops();
+}
+
+function drawValues(ceiling, step, y) {
+  const lines = Array.from({ length: ceiling / step + 1 }, (_, number) => number * step);
+  return lines.flatMap((value) => [
+    drawn("line", { class: "grid", x2: "100%", y1: y(value), y2: y(value) }),
+    drawn("text", { class: "value", x: -10, y: y(value) + 4 }, figure(value)),
+  ]);
+}
+
+function drawDays(first, last, places, x) {
+  const every = Math.ceil(places / 6);
+  const days = [];
+  for (let place = 0; place <= last && place + 0.75 * every <= places; place += every) {
+    const day = new Date(Date.parse(first) + place * DAY).toISOString();
+    days.push(drawn("text", { x: x(place), y: HEIGHT + 20 }, places > 300 ? day.slice(0, 7) : day.slice(5, 10)));
+  }
+  return days;
+}
+
+// 1, 2 or 5, or so many tens, hundreds …: with it, an axis has at most five lines.
+function stepFor(most) {
+  const power = 10 ** Math.floor(Math.log10(most));
+  return [power / 5, power / 2, power, power * 2, power * 5].find((step) => step >= 1 && most / step <= 4);
+}
+
+function tellTops() {
   const { key, query: { offset, ...filters } } = readForm();
   const linkTo = (page) => addressOf({ key, query: { ...filters, conversion_page: page } });
   tellTop("pages", walk.tops, (page) => [element("a", { href: linkTo(page) }, ...breakable(page))]);
@@ -435,14 +438,6 @@ function drawPicture() {
     const [previous, page] = JSON.parse(path).map(breakable);
     return [...previous, element("br", {}), "→ ", ...page];
   });
-}
-
-const typeClass = (types, type) => `type-${Math.min(types.indexOf(type), 5)}`; // the sixth colour is of all others
-
-// 1, 2 or 5, or so many tens, hundreds …: with it, an axis has at most five lines.
-function stepFor(most) {
-  const power = 10 ** Math.floor(Math.log10(most));
-  return [power / 5, power / 2, power, power * 2, power * 5].find((by) => by >= 1 && most / by <= 4);
 }
 
 function tellTop(id, counts, name) {
@@ -455,16 +450,15 @@ function tellTop(id, counts, name) {
   );
 }
 
-function point(place) {
+function point(at) {
   columns[pointed]?.shape.classList.remove("pointed");
-  pointed = place;
-  const column = columns[place];
+  pointed = at;
+  const column = columns[at];
   part("tip").hidden = !column;
   if (!column) return;
   column.shape.classList.add("pointed");
-  const lines = column.found.map((found) => element("div", {}, found));
-  part("tip").replaceChildren(strong(`${column.day}: ${count(column.total, "conversion")}`), ...lines);
-  part("tip").style.setProperty("--at", column.at);
+  const heading = strong(`${column.day}: ${count(column.total, "conversion")}`);
+  place(part("tip"), { at: column.middle }).replaceChildren(heading, ...column.told.map((told) => element("div", {}, told)));
 }
 
 // What one does
@@ -485,6 +479,7 @@ form.addEventListener("submit", (event) => {
 });
 form.addEventListener("input", (event) => {
   if (event.target.id !== "offset") part("offset").value = ""; // another query has other pages
+  stop();
   tellRequest();
 });
 part("account").addEventListener("change", () => part("account").value || part("key").focus());
