@@ -141,10 +141,11 @@ async function ask() {
   let reply;
   try {
     const response = await fetch(form.action, { method: "POST", headers, body: bodyOf(request.query), signal });
+    const answer = await response.clone().json().catch(() => null);
     const text = await response.text();
     const timing = timingOf(response.headers.get("Server-Timing") ?? "");
     const { status, statusText } = response;
-    reply = { status, words: `${status} ${statusText}`, timing, text, answer: parsed(text) };
+    reply = { status, words: `${status} ${statusText}`, timing, text, answer };
   } catch (error) {
     if (signal.aborted) return;
     reply = { words: "no answer", timing: {}, text: "", answer: { error: `There is no answer: ${error.message}.` } };
@@ -171,14 +172,6 @@ function take({ key, query }, { answer, timing }) {
   const counts = { records: answer.records.length, batches: Number(timing.batches), found: timing.found };
   walk.pages.push({ offset, from: Math.min(Number(offset), total), to, total, hasMore, unit, ...counts });
   return answer.records.forEach(remember);
-}
-
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 // sql;dur=0.4, strategy;desc="session", batches;desc="3", rows;desc="650", found;desc="0*2,51"
@@ -315,9 +308,9 @@ function drawStrip({ offset, from, to, total, unit, hasMore }) {
   place(part("begins"), { at: from }).textContent = `offset ${figure(offset)}`;
   place(part("ends"), { at: to }).textContent = `records_processed ${figure(to)}, ${hasMore ? "the next offset" : "the end"}`;
 
-  const parts = [["skipped", before], ["walked", from - before, "pages before"], ["taken", to - from, "this page"], ["left", total - to]];
-  const all = element("li", { class: "total" }, "total_records ", strong(figure(total)));
-  part("parts").replaceChildren(...parts.filter(([, number]) => number).map((each) => legend(...each)), all);
+  const counts = [["skipped", before], ["walked", from - before, "pages before"], ["taken", to - from, "this page"]];
+  const parts = [...counts, ["left", total - to]].filter(([, number]) => number).map((each) => legend(...each));
+  part("parts").replaceChildren(...parts, element("li", { class: "total" }, "total_records ", strong(figure(total))));
 }
 
 function drawInHand() {
@@ -419,7 +412,7 @@ function drawDays(first, last, places, x) {
   const days = [];
   for (let place = 0; place <= last && place + 0.75 * every <= places; place += every) {
     const day = new Date(Date.parse(first) + place * DAY).toISOString();
-    days.push(drawn("text", { x: x(place), y: HEIGHT + 20 }, places > 300 ? day.slice(0, 7) : day.slice(5, 10)));
+    days.push(drawn("text", { class: "day", x: x(place + 0.5), y: HEIGHT + 20 }, places > 300 ? day.slice(0, 7) : day.slice(5, 10)));
   }
   return days;
 }
