@@ -258,6 +258,7 @@ def test_walk_all_goes_on_to_the_end_and_the_strip_fills(page, hub, key, query):
     unit = "sessions" if "source" in query else "conversions"
     told = f"Walked whole: {len(pages)} pages, {total:,} of {total:,} {unit}, {records:,} conversions."
     expect(page.locator("#progress")).to_have_text(told)
+    page.wait_for_url(f"**offset={pages[-2]['pagination']['records_processed']}")
     assert page.locator("#cells .left, #cells .skipped").count() == 0
     assert page.locator("#cells .walked, #cells .taken").count() == len(pages)
     expect(page.get_by_role("button", name="Walk all")).to_have_attribute("aria-disabled", "true")

@@ -130,7 +130,9 @@ async function copy() {
 let walk = { pages: [] };
 let walking = null; // stands for the walk that goes on by itself, if one does
 let asking = new AbortController();
+let drawnAt = 0; // milliseconds
 
+// Returns the request, if its answer was drawn.
 async function ask() {
   asking.abort();
   const { signal } = (asking = new AbortController());
@@ -147,17 +149,23 @@ async function ask() {
     const { status, statusText } = response;
     reply = { status, words: `${status} ${statusText}`, timing, text, answer };
   } catch (error) {
-    if (signal.aborted) return;
+    if (signal.aborted) return null;
     reply = { words: "no answer", timing: {}, text: "", answer: { error: `There is no answer: ${error.message}.` } };
   }
+  const milliseconds = performance.now() - started;
   desk.ariaBusy = null;
   take(request, reply);
-  tellStatus(reply, performance.now() - started);
+  // A walk that goes on by itself is drawn now and then: to draw a page takes longer than to ask for it, and browsers take so many
+  // addresses a second and no more.
+  if (walking && walk.pages.at(-1).hasMore && performance.now() < drawnAt + 400) return null;
+  tellStatus(reply, milliseconds);
   tellAnswer(reply);
   tellPagination(reply);
   drawPicture();
   tellFaults([401, 429].includes(reply.status) ? { key: reply.answer?.error } : (reply.answer?.fields ?? {}));
   if (reply.status === 200 && !walking) part("pagination-title").scrollIntoView({ block: "nearest" });
+  drawnAt = performance.now();
+  return request;
 }
 
 function take({ key, query }, { answer, timing }) {
@@ -341,9 +349,9 @@ async function walkAll() {
   part("all").textContent = "Stop";
   while (walking === mine && walk.pages.at(-1).hasMore) {
     part("offset").value = walk.pages.at(-1).to;
-    history.replaceState(null, "", addressOf(readForm()));
-    tellRequest();
-    await ask();
+    const drawn = await ask();
+    if (drawn) history.replaceState(null, "", addressOf(drawn));
+    if (drawn) tellRequest();
   }
   if (walking === mine) stop();
 }
