@@ -74,9 +74,8 @@ function readForm() {
 
 function bodyOf(query) {
   const isNumber = (name, value) => name === "offset" && /^-?(0|[1-9]\d*)(\.\d+)?$/.test(value); // stays as typed, digit by digit
-  const members = Object.entries(query).map(
-    ([name, value]) => `"${name}": ${isNumber(name, value) ? value : JSON.stringify(value)}`,
-  );
+  const written = ([name, value]) => `"${name}": ${isNumber(name, value) ? value : JSON.stringify(value)}`;
+  const members = Object.entries(query).map(written);
   const line = `{${members.join(", ")}}`;
   return line.length <= 84 ? line : `{\n  ${members.join(",\n  ")}\n}`;
 }
@@ -417,12 +416,11 @@ function drawValues(ceiling, step, y) {
 
 function drawDays(first, last, places, x) {
   const every = Math.ceil(places / 6);
-  const days = [];
-  for (let place = 0; place <= last && place + 0.75 * every <= places; place += every) {
+  const named = Array.from({ length: 6 }, (_, number) => number * every).filter((place) => place <= last);
+  return named.map((place) => {
     const day = new Date(Date.parse(first) + place * DAY).toISOString();
-    days.push(drawn("text", { class: "day", x: x(place + 0.5), y: HEIGHT + 20 }, places > 300 ? day.slice(0, 7) : day.slice(5, 10)));
-  }
-  return days;
+    return drawn("text", { class: "day", x: x(place + 0.5), y: HEIGHT + 20 }, places > 300 ? day.slice(0, 7) : day.slice(5, 10));
+  });
 }
 
 // 1, 2 or 5, or so many tens, hundreds …: with it, an axis has at most five lines.
