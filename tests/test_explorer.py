@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from tests.conftest import Hub, a_conversion, a_session, serving
 from tests.test_docs import DECISIONS, ROOT
@@ -58,26 +58,24 @@ def url(hub):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(url: str):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS, ONLY_HERE])
-        yield browser
+        yield browser.new_context(viewport={"width": 1280, "height": 900}, base_url=url)
         browser.close()
 
 
 @pytest.fixture
-def page(browser: Browser, url: str):
+def page(browser: BrowserContext, url: str):
     """A page of its own, which must ask no other host and have nothing to complain of."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=url)
     elsewhere, complaints = [], []
-
-    context.on("request", lambda request: elsewhere.append(request.url) if not request.url.startswith((url, "data:")) else None)
-    page = context.new_page()
+    page = browser.new_page()
     page.set_default_timeout(5000)
+    page.on("request", lambda request: elsewhere.append(request.url) if not request.url.startswith((url, "data:")) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
     yield page
-    context.close()
+    page.close()
     assert elsewhere == []
     # Chromium itself notes each answer that is an error, which some tests ask for.
     assert [complaint for complaint in complaints if "Failed to load resource" not in complaint] == []
@@ -452,10 +450,10 @@ def test_what_one_sees_is_in_the_address_and_going_back_shows_what_was_there(pag
     assert page.url == shown
     page.go_back()
     expect(page.locator("#why")).to_contain_text("200 taken in one batch, 227 of 427 left.")
-    other = page.context.new_page()
-    other.goto(shown)
-    expect(other.locator("#why")).to_contain_text("200 skipped. 200 taken")
-    expect(other.get_by_label("end_date")).to_have_value("2025-03-05")
+    page.goto("about:blank")
+    page.goto(shown)
+    expect(page.locator("#why")).to_contain_text("200 skipped. 200 taken")
+    expect(page.get_by_label("end_date")).to_have_value("2025-03-05")
 
 
 @in_browser
@@ -510,6 +508,15 @@ def test_a_phone_does_not_scroll_sideways(page):
         page.goto(path)
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth") == 390, path
+
+
+@in_browser
+def test_on_a_phone_the_page_opens_at_its_top_and_the_next_answer_comes_into_view(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    see(page, "published-sample", SAMPLE)
+    expect(page.locator("#cells")).not_to_be_in_viewport()
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#cells")).to_be_in_viewport()
 
 
 @in_browser

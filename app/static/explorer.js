@@ -162,7 +162,8 @@ async function ask() {
   tellPagination(reply);
   drawPicture();
   tellFaults([401, 429].includes(reply.status) ? { key: reply.answer?.error } : (reply.answer?.fields ?? {}));
-  if (reply.status === 200 && !walking) part("pagination-title").scrollIntoView({ block: "nearest" });
+  const isFirst = drawnAt === 0; // the page opens at its top
+  if (reply.status === 200 && !walking && !isFirst) part("pagination-title").scrollIntoView({ block: "nearest" });
   drawnAt = performance.now();
   return request;
 }
