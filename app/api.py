@@ -168,7 +168,8 @@ def protect(response: Response) -> Response:
     if response.is_json:
         response.headers["Cache-Control"] = "no-store"
     elif response.mimetype == "text/html":
-        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 

@@ -32,7 +32,7 @@ def start():
 
 @explorer.get("/decisions")
 def decisions():
-    return render_template("explorer.html", decisions=decided(), examples=TOUR["examples"])
+    return render_template("explorer.html", decisions=decided(), **TOUR)
 
 
 @cache

@@ -44,7 +44,7 @@ def read(name: str):
 
 
 def _series(series: dict, domain: str, as_of: date) -> Iterator[dict]:
-    """Sessions, oldest first, "spacing" seconds apart, back from "newest_at", or from the as-of day's midnight less "before_midnight".
+    """Sessions, oldest first, "spacing" seconds apart, the last at "newest_at", or "before_midnight" the as-of day begins.
 
     Of the newest "of_newest" each "every"-th has "conversions", which are "apart" seconds apart.
     """
