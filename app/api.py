@@ -167,7 +167,7 @@ def protect(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     if response.is_json:
         response.headers["Cache-Control"] = "no-store"
-    elif response.mimetype == "text/html":
+    else:
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["Referrer-Policy"] = "no-referrer"
     return response
