@@ -552,7 +552,7 @@ def measure_growth(path: Path, sessions: int) -> list[Growth]:
             return asker.page(body | {"offset": dice.randrange(total)}, memory)
 
         first = partial(asker.page, body, memory)
-        times = medians_of(25, first, partial(anywhere, memory), partial(anywhere, None))
+        times = medians_of(50, first, partial(anywhere, memory), partial(anywhere, None))
         found.append(Growth(strategy, sessions, *(seconds * 1000 for seconds in times)))
         click.echo(f"{sessions:>10,} sessions, {strategy:<8}" + "".join(f"{figure:>10.3f}" for figure in found[-1][2:]))
     return found

@@ -395,6 +395,15 @@ def test_run_brings_the_bundled_data_up_to_today(tmp_path):
         assert hub.path.name in printed
 
 
+def test_the_request_to_try_carries_a_key_that_is_there(tmp_path):
+    hub = Hub(tmp_path / "conversions.sqlite")
+    hub.load([a_session()], "example.com", "own")  # so that the account of YOUR_API_KEY is not seeded
+    hub.run("seed", "--as-of", "2025-07-10")
+    with running(hub.path, "2025-07-10T12:00:00Z") as printed:
+        assert "YOUR_API_KEY" not in printed
+        assert pasted(printed)  # and no 401
+
+
 def test_run_leaves_a_database_of_imported_data_alone(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite")
     hub.load([a_session(conversions=[a_conversion()])])

@@ -117,3 +117,14 @@ def test_a_default_window_is_found_again_though_it_ends_later(hub):
             took.append(len(connection.ran))
     assert took[:2] == [4, 5]  # the first time, fences are made
     assert took[2:] == [2, 3] * 4
+
+
+def test_that_nothing_matches_is_remembered_on_a_deep_page_too(hub):
+    memory, took = Memory(), []
+    hub.load([a_session(conversions=[a_conversion()]) for _ in range(3)])
+    for _ in range(2):
+        with hub.app.extensions["database"].reading() as connection:
+            query = schemas.load_query({"source": "(direct)", "meta_id": "none", "offset": 2}, 1_755_259_200) | {"account": 1}
+            assert strategies.page(connection, query, memory).nothing_matches
+            took.append([ran.sql for ran in connection.ran if "LIMIT :n" in ran.sql])
+    assert [len(asked) for asked in took] == [1, 0]  # whether there is any: asked once

@@ -229,6 +229,7 @@ def test_retry_after_is_the_seconds_until_the_next_month_in_utc(refusing, now, s
         ("2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z"),
         ("2025-08-15T12:00:00Z", "2026-08-15T12:00:00Z"),
         ("2025-09-01T01:59:59+02:00", "2025-09-01T02:00:00+02:00"),
+        ("0999-12-31T23:59:59Z", "1000-01-01T00:00:00Z"),
     ],
 )
 def test_the_next_month_starts_anew(hub, used_up, later):
