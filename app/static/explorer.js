@@ -205,7 +205,7 @@ function remember({ timestamp, conversion_page: page, previous_page: previous, c
 function tellStatus({ words, timing }, milliseconds) {
   const told = [words, `${Math.round(milliseconds)} ms in all`];
   const { strategy, batches, rows, sql } = timing;
-  if (strategy) told.splice(1, 0, `${strategy} query${inBatches(batches)}`, `${count(rows, "row")} looked at`, `${sql} ms in SQL`);
+  if (strategy) told.splice(1, 0, `${strategy} query${inBatches(batches)}`, `at most ${count(rows, "row")} looked at`, `${sql} ms in SQL`);
   part("status").textContent = told.join(" · ");
 }
 
