@@ -64,22 +64,27 @@ def conversions():
     database: Database = current_app.extensions["database"]
     now = current_app.extensions["clock"]()
 
+    key = sent_key()
     with database.reading() as connection:
-        account = authenticate(connection)
+        account = authenticate(connection, key)
     accounts.count_call(database, account, datetime.fromtimestamp(now, UTC).strftime("%Y-%m"))
 
     query = schemas.load_query(body(), now)
     with database.reading() as connection:
-        account = authenticate(connection)  # again: a body can take long, and the key be revoked or the file exchanged meanwhile
+        account = authenticate(connection, key)  # again: while the body came in, a key can be revoked, and the file exchanged
         page = g.page = strategies.page(connection, query | {"account": account.id}, current_app.extensions["memory"])
         g.seconds_in_sql = sum(statement.seconds for statement in connection.ran)
     return {"message": schemas.NOTHING_FOUND} if page.nothing_matches else answer(page)
 
 
-def authenticate(connection: Connection) -> accounts.Account:
+def sent_key() -> str:
     key = request.headers.get("Authentication", "").strip(" \t")  # not every server in front takes them away
     if not key:
         raise Unauthorized(NO_KEY)
+    return key
+
+
+def authenticate(connection: Connection, key: str) -> accounts.Account:
     account = accounts.authenticate(connection, key)
     if account is None:
         raise Unauthorized("The key in the header Authentication is unknown; send the key alone, without a word before it.")
