@@ -68,7 +68,7 @@ def conversions():
 
     query = schemas.load_query(body(), now)
     with database.reading() as connection:
-        account = authenticate(connection, key)  # again: while the body came, the key may have been revoked or the file exchanged
+        account = authenticate(connection, key)  # again: while the body came in, a key can be revoked, and the file exchanged
         page = g.page = strategies.page(connection, query | {"account": account.id}, current_app.extensions["memory"])
         g.seconds_in_sql = sum(statement.seconds for statement in connection.ran)
     return {"message": schemas.NOTHING_FOUND} if page.nothing_matches else answer(page)

@@ -3,19 +3,34 @@
 import json
 import logging
 import os
+import random
+import socket
+import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 
 from tests import test_hostile, test_kill, test_limits, test_served
-from tests.conftest import SERVERS, Hub, a_conversion, a_session, serving
+from tests.conftest import SERVERS, WAITRESS, Hub, a_conversion, a_session, flask, listening
 from tests.test_request import DATES, FIELDS
 
 KILLS = 100
-REQUESTS = 10_000
+MINUTES = int(os.environ.get("MINUTES", 2))  # of the soak
+
+SENT = [(sent, True) for sent, _ in test_hostile.OURS.values()] + [(sent, False) for sent in test_hostile.THE_FRONTS.values()]
+
+VECTORS = test_hostile.VECTORS
+BODIES = [text for name, texts in VECTORS.items() if name.startswith("json") for text in texts]
+BODIES += [f'{{"source": {text}}}' for text in BODIES]
+BODIES += [json.dumps({d: text}) for d in DATES for text in VECTORS["dates"] + VECTORS["what only others take for a date"]]
+BODIES += [json.dumps({field: text}) for field in FIELDS for text in test_hostile.TEXTS]
 
 
 def a_hub(folder: Path, *options: str) -> Hub:
@@ -25,34 +40,29 @@ def a_hub(folder: Path, *options: str) -> Hub:
 
 
 def hostile(folder: Path) -> tuple[str, int, int]:
-    """A 5xx, no answer in time, or a 200 for a part of a body."""
     hub = a_hub(folder)
     tried = wrong = 0
     for serve in SERVERS.values():
         with serve(hub) as address:
-            for sent, is_whole in [(case[0], True) for case in test_hostile.OURS.values()] + [
-                (sent, False) for sent in test_hostile.THE_FRONTS.values()
-            ]:
-                tried += 1
-                try:
-                    status, _, _ = test_hostile.exchange(address, sent)
-                except TimeoutError:
-                    wrong += 1
-                else:
-                    # Of the 5xx, 501 and 505 are said by the server in front of what is no HTTP.
-                    wrong += ((status or 0) >= 500 and status not in (501, 505)) or (status == 200 and not is_whole)
+            tried += len(SENT)
+            wrong += sum(fails(address, *sent) for sent in SENT)
     return "requests over sockets, against each of the three servers", tried, wrong
+
+
+def fails(address: tuple[str, int], sent: bytes, is_whole: bool) -> bool:
+    """A 5xx, no answer in time, or a 200 for a part of a body."""
+    try:
+        status, _, _ = test_hostile.exchange(address, sent)
+    except TimeoutError:
+        return True
+    # Of the 5xx, 501 and 505 are said by the server in front of what is no HTTP.
+    return ((status or 0) >= 500 and status not in (501, 505)) or (status == 200 and not is_whole)
 
 
 def texts(folder: Path) -> tuple[str, int, int]:
     hub = a_hub(folder)
-    bodies = [text for name, texts in test_hostile.VECTORS.items() if name.startswith("json") for text in texts]
-    bodies += [f'{{"source": {text}}}' for text in bodies]
-    dates = test_hostile.VECTORS["dates"] + test_hostile.VECTORS["what only others take for a date"]
-    bodies += [json.dumps({field: text}) for field in DATES for text in dates]
-    bodies += [json.dumps({field: text}) for field in FIELDS for text in test_hostile.TEXTS]
-    statuses = Counter(hub.post(body).status_code for body in bodies)
-    return "bodies: JSON, dates, SQL and odd texts in every field", len(bodies), len(bodies) - statuses[200] - statuses[400]
+    statuses = Counter(hub.post(body).status_code for body in BODIES)
+    return "bodies: JSON, dates, SQL and odd texts in every field", len(BODIES), len(BODIES) - statuses[200] - statuses[400]
 
 
 def kills(folder: Path) -> tuple[str, int, int]:
@@ -96,40 +106,110 @@ def stalled(folder: Path) -> tuple[str, int, int]:
     return f"requests beside {test_served.CLIENTS} stalled clients", tried, wrong
 
 
-def flat(folder: Path) -> tuple[str, int, int]:
-    """Memory and open files of one worker, after the first thousand requests and at the end."""
-    hub = a_hub(folder)
-    with serving(hub, "--threads", "8") as address, ThreadPoolExecutor(8) as clients:
+def soak(folder: Path) -> tuple[str, int, int]:
+    """All kinds of requests at once: what fails, takes more than a second, or makes the server grow after the first minute."""
+    hub = Hub(folder / "conversions.sqlite")
+    assert hub.run("seed").exit_code == 0
+    hub.load([a_session(conversions=[a_conversion()])], "own.example", "key")
+    with listening(hub, *WAITRESS) as address:
+        clients = [client(address) for client in (asking, asking, asking, asking, walking, faulty, over_sockets, broken_off)]
+        asked, before = soaked(hub, clients, 60)
+        more, after = soaked(hub, clients, 60 * (MINUTES - 1))
+    asked += more
+    wrong = Counter({how: times for how, times in asked.items() if how[1] != "answered"})
+    print(f"    KiB and open files: {before}, then {after}; {dict(wrong)}", file=sys.stderr)
+    # Each thread can come to a connection of its own: three files, and 2 MB of pages. What is remembered has room for 3 MB.
+    grown = (after[0] > before[0] + 16 * 1024) + (after[1] > before[1] + 24)
+    what = f"requests of all kinds in {MINUTES} minutes beside seedings, to a server whose memory and open files must not grow"
+    return what, asked.total(), wrong.total() + grown
 
-        def ask(times: int) -> tuple[int, int]:
-            bodies = ["{}", '{"source": "(direct)"}', "{", '{"offset": -1}']
-            for _ in clients.map(lambda n: test_kill.post(address, bodies[n % 4]), range(times)):
-                pass
-            return resources(hub)
 
-        before, after = ask(1000), ask(REQUESTS)
-    print(f"    KiB and open files: {before}, then {after}", file=sys.stderr)
-    # Each of the 8 threads can come to a connection of its own, which is three files.
-    grown = (after[0] > before[0] * 1.05) + (after[1] > before[1] + 24)
-    return "requests to one worker, whose memory and open files must not grow", REQUESTS, grown
+def soaked(hub: Hub, clients: list[Iterator[bool]], seconds: int) -> tuple[Counter, tuple[int, int]]:
+    """How the requests of so many seconds went, and what the server then has."""
+    over = Event()
+
+    def ask(client: Iterator[bool]) -> Counter:
+        asked: Counter = Counter()
+        while not over.wait(0.05):
+            began = time.monotonic()
+            is_answered = next(client)
+            how = "failed" if not is_answered else "slow" if time.monotonic() - began > 1 else "answered"
+            asked[client.__name__, how] += 1
+        return asked
+
+    with ThreadPoolExecutor(len(clients)) as threads:
+        counting = [threads.submit(ask, client) for client in clients]
+        try:
+            for day in islice(cycle(["2025-08-14", "2025-08-15"]), seconds // 20):
+                over.wait(20)
+                subprocess.run(**flask("seed", "--as-of", day, DATABASE=hub.path), capture_output=True, check=True)
+        finally:
+            over.set()
+    return sum((each.result() for each in counting), Counter()), resources(hub)
+
+
+# Clients that never end: each step is a request, and says whether it was answered as it should be.
+
+
+def asking(address: tuple[str, int]) -> Iterator[bool]:
+    while True:
+        query = random.choice([{}, {"meta_type": "custom"}, {"source": "google.com"}, {"medium": "organic", "meta_type": "custom"}])
+        query |= {"start_date": f"2025-07-{random.randint(1, 31):02}", "offset": random.randrange(2000)}
+        key = random.choice(["YOUR_API_KEY", "dense", "sparse", "boundaries", "empty"])
+        yield answer(address, json.dumps(query), key)[0] == 200
+
+
+def walking(address: tuple[str, int]) -> Iterator[bool]:
+    for filters in cycle([{}, {"medium": "organic"}, {"source": "google.com"}]):
+        page = {"records_processed": 0, "has_more": True}
+        while page["has_more"]:
+            query = filters | {"offset": page["records_processed"]}
+            status, answered = answer(address, json.dumps(query))
+            yield status == 200
+            page = answered.get("pagination", {"has_more": False})
+
+
+def faulty(address: tuple[str, int]) -> Iterator[bool]:
+    for body in cycle(BODIES):
+        yield answer(address, body)[0] in (200, 400)
+
+
+def over_sockets(address: tuple[str, int]) -> Iterator[bool]:
+    for sent in cycle(SENT):
+        yield not fails(address, *sent)
+
+
+def broken_off(address: tuple[str, int]) -> Iterator[bool]:
+    for sent in cycle([*test_served.STALLED.values(), test_hostile.OURS["a good request"][0]]):
+        with socket.create_connection(address) as connection:
+            connection.sendall(sent)
+        yield True
+
+
+def answer(address: tuple[str, int], body: str, key: str = "YOUR_API_KEY") -> tuple[int | None, dict]:
+    """None where there is no answer."""
+    try:
+        return test_kill.post(address, body.encode(), key)
+    except (OSError, HTTPException):
+        return None, {}
 
 
 def resources(hub: Hub) -> tuple[int, int]:
-    """KiB and open files of the worker that has the hub's database open."""
+    """KiB and open files of the server that has the hub's database open."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             links = [os.readlink(link) for link in (process / "fd").iterdir()]
-            is_worker = int(process.name) != os.getpid() and str(hub.path) in links
-            if is_worker:
+            is_server = int(process.name) != os.getpid() and str(hub.path) in links
+            if is_server:
                 time.sleep(0.5)  # the last connections close
                 status = (process / "status").read_text()
                 return int(status.split("VmRSS:")[1].split()[0]), len(list((process / "fd").iterdir()))
         except OSError:
             continue
-    raise LookupError("no worker has the database open")
+    raise LookupError("no server has the database open")
 
 
-SECTIONS = {check.__name__: check for check in (hostile, texts, kills, counting, seedings, limit, stalled, flat)}
+SECTIONS = {check.__name__: check for check in (hostile, texts, kills, counting, seedings, limit, stalled, soak)}
 
 
 def main() -> None:
