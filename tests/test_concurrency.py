@@ -1,4 +1,6 @@
-"""Readers beside a writer: a page is of one state of the data, and a reader does not wait."""
+"""Readers beside a writer and each other: a page is of one state of the data, and nobody waits for long."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -32,6 +34,13 @@ def test_a_reader_goes_on_while_a_writer_holds_the_database(hub):
         connection.execute(loading.FORGET_SESSIONS, {"account": 1})
         assert len(hub.ask({})["records"]) == 1
     assert "message" in hub.ask({})
+
+
+def test_readers_take_turns_but_none_waits_for_long(hub):
+    hub.load([a_session(conversions=[a_conversion()])])
+    with ThreadPoolExecutor(4) as others, hub.app.extensions["database"].reading():
+        answers = list(others.map(hub.ask, [{}] * 4, timeout=30))
+    assert [len(answer["records"]) for answer in answers] == [1, 1, 1, 1]
 
 
 def test_an_account_with_a_limit_waits_for_a_writer_and_then_gets_a_503(hub, monkeypatch):
