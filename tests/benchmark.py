@@ -489,11 +489,6 @@ DATASETTE = {
 def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
     window = {"start_date": "2025-09-09", "end_date": "2025-10-09"}
     asked = {"direct": {"meta_type": "type-common"}, "session": {"source": "source-common"}}
-    goals = {
-        "flask-smorest with SQLAlchemy": {"direct": 7, "session": 11},
-        "datasette with a canned query and count": {"direct": 4, "session": 3},
-        "Prism, which answers a static example": {"direct": 0.8},
-    }
 
     def got(name: str) -> bytes:
         (value,) = asked[name].values()
@@ -512,12 +507,18 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
         encoding="utf-8",
     )
     peers = {
-        "flask-smorest with SQLAlchemy": (waitress(str(python), "tests.peers:app"), lambda name: posted(window | asked[name])),
+        "flask-smorest with SQLAlchemy": (
+            {"direct": 7, "session": 11},
+            waitress(str(python), "tests.peers:app"),
+            lambda name: posted(window | asked[name]),
+        ),
         "datasette with a canned query and count": (
+            {"direct": 4, "session": 3},
             [str(python), "-m", "datasette", str(path), "--port", "{port}", "--metadata", str(folder / "datasette.json")],
             got,
         ),
         "Prism, which answers a static example": (
+            {"direct": 0.8},
             [str(prism), "mock", "--port", "{port}", str(folder / "openapi.json")],
             lambda name: posted(window | asked[name]),
         ),
@@ -531,12 +532,12 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
             subprocess.run(command, check=False, capture_output=True)
 
     with serving(waitress(), path, posted({})) as ours:
-        for peer, (command, request) in peers.items():
+        for peer, (goals, command, request) in peers.items():
             if not Path(command[0]).exists():
                 click.echo(f"- {peer}: skipped, it cannot be installed here")
                 continue
             with serving(command, path, request("direct")) as theirs:
-                for name, least in goals[peer].items():
+                for name, least in goals.items():
                     rates = [
                         (ours.rate(posted(window | asked[name]), bench.seconds), theirs.rate(request(name), bench.seconds))
                         for _ in range(bench.rounds)

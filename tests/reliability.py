@@ -118,7 +118,7 @@ def soak(folder: Path) -> tuple[str, int, int]:
     asked += more
     wrong = Counter({how: times for how, times in asked.items() if how[1] != "answered"})
     print(f"    KiB and open files: {before}, then {after}; {dict(wrong)}", file=sys.stderr)
-    # Each thread can come to a connection of its own: three files, and 2 MB of pages. What is remembered has room for 3 MB.
+    # Each thread can come to a connection of its own: three files, and 2 MB of pages. What is remembered has room for 8 MB.
     grown = (after[0] > before[0] + 16 * 1024) + (after[1] > before[1] + 24)
     what = f"requests of all kinds in {MINUTES} minutes beside seedings, to a server whose memory and open files must not grow"
     return what, asked.total(), wrong.total() + grown
