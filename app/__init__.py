@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 from flask import Flask
 
-from app import api, cli, contract, explorer, health, instants, mock
+from app import api, cli, errors, explorer, headers, health, instants, loading, mock, openapi
 from app.database import Database
-from app.fences import Memory
+from app.fast.fences import Memory
+from app.mock import beside
 
 
 def create_app(settings: dict | None = None) -> Flask:
@@ -32,11 +33,15 @@ def create_app(settings: dict | None = None) -> Flask:
         app.config["ORIGINS"] = "*" if is_mock else ""
 
     api.init_app(app)
-    contract.init_app(app)
+    errors.init_app(app)
+    headers.init_app(app)
+    openapi.init_app(app)
     explorer.init_app(app)
     health.init_app(app)
     if is_mock:
         mock.init_app(app)
+    loading.init_app(app)
+    app.register_blueprint(beside.commands)
     cli.init_app(app)
     return app
 

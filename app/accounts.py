@@ -68,7 +68,7 @@ def count_call(database: Database, account: Account, today: date) -> None:
     if account.monthly_limit is None:
         return
     of_month = account._asdict() | {"month": today.isoformat()[:7]}
-    with database.writing() as connection:
+    with database.writing_accounts() as connection:
         if not connection.execute(COUNT_CALL, of_month).fetchall():
             raise LimitExceeded(account, *connection.execute(USED, of_month).fetchone())
 

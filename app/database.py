@@ -90,7 +90,7 @@ class Database:
         self._give_back(connection)
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing_accounts(self) -> Iterator[Connection]:
         """A transaction that is committed at the end, or, if an exception leaves it, was never there."""
         with closing(self._open("rw")) as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -98,7 +98,7 @@ class Database:
             connection.execute("COMMIT")
 
     @contextmanager
-    def creating(self) -> Iterator[Connection]:
+    def writing_sessions(self) -> Iterator[Connection]:
         """The same as writing, and makes the file and its tables in that transaction, where they are not there yet."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(_connect(self.path, "rwc")) as connection:

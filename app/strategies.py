@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from app.database import Connection
-from app.fences import Fences, Memory, Place
+from app.fast.fences import Fences, Memory, Place
 from app.instants import DAY
 
 # "Each page can contain up to 50 records."

@@ -5,12 +5,12 @@ import subprocess
 import sys
 from xml.etree import ElementTree
 
-from tests.benchmark import ROOT
+from tests.tools.benchmark import ROOT
 
 
 def test_the_benchmark_measures_each_row_beside_its_goal_and_draws_it(tmp_path):
     picture = tmp_path / "figures.svg"
-    command = [sys.executable, "-m", "tests.benchmark", "--sessions", "3000", "--draw", str(picture)]
+    command = [sys.executable, "-m", "tests.tools.benchmark", "--sessions", "3000", "--draw", str(picture)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows = re.findall(r"^[✓✗] +(.+?) +[≤≥] [0-9.]+(?: ms| MB)? +[0-9.]+(?: ms| MB)?$", done.stdout, re.MULTILINE)

@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app import accounts, loading, schemas, strategies
+from app import accounts, schemas, strategies
+from app.loading import sessions as loading
 from tests.conftest import a_conversion, a_session
 
 
@@ -30,7 +31,7 @@ def test_a_page_is_of_one_state_of_the_data_while_another_is_written(hub, filter
 
 def test_a_reader_goes_on_while_a_writer_holds_the_database(hub):
     hub.load([a_session(conversions=[a_conversion()])])
-    with hub.app.extensions["database"].creating() as connection:
+    with hub.app.extensions["database"].writing_sessions() as connection:
         connection.execute(loading.FORGET_SESSIONS, {"account": 1})
         assert len(hub.ask({})["records"]) == 1
     assert "message" in hub.ask({})
@@ -46,7 +47,7 @@ def test_readers_take_turns_but_none_waits_for_long(hub):
 def test_an_account_with_a_limit_waits_for_a_writer_and_then_gets_a_503(hub, monkeypatch):
     monkeypatch.setattr("app.database.PATIENCE", 0.1)
     hub.load([a_session(conversions=[a_conversion()])], "example.com", "key", "--monthly-limit", "5")
-    with hub.app.extensions["database"].creating():
+    with hub.app.extensions["database"].writing_sessions():
         response = hub.post("{}")
     assert response.status_code == 503
     assert response.json == {"error": "The database cannot answer at the moment; the server's log says why."}

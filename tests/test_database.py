@@ -9,7 +9,7 @@ import pytest
 
 from app import accounts, schemas, strategies
 from app.database import SCHEMA
-from app.fences import Memory
+from app.fast.fences import Memory
 
 SESSION = """
 INSERT INTO sessions

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import accounts, schemas, strategies
-from app.fences import Fences, Memory
+from app.fast.fences import Fences, Memory
 from tests.conftest import a_conversion, a_session
 from tests.test_strategies import OFFSET, QUERY, TRAFFIC, examples, served
 

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import pytest
 
-from app.api import LARGEST_BODY, PATH
+from app.api import PATH
+from app.body import LARGEST_BODY
 from app.schemas import ConversionsPage, NothingFound
 
 from .conftest import REPOSITORY, SERVERS, Hub, a_conversion, a_session

@@ -1,5 +1,5 @@
 """kill -9 at random moments: the database opens, is whole, and holds the old state or the new one.
-`python -m tests.reliability` kills more often."""
+`python -m tests.tools.reliability` kills more often."""
 
 import http.client
 import json

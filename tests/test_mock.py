@@ -4,7 +4,9 @@ import time
 
 import pytest
 
-from app import api, contract, mock, schemas, traffic
+from app import api, mock, openapi, schemas
+from app.body import LARGEST_BODY
+from app.loading import traffic
 from tests.conftest import NOW, Hub, a_conversion, a_session
 
 BROWSER = {"Origin": "http://localhost:5173"}
@@ -50,7 +52,7 @@ def test_a_preflight_needs_no_key_and_allows_the_headers_of_the_endpoint(mocking
     assert "POST" in response.headers["Access-Control-Allow-Methods"]
 
 
-@pytest.mark.parametrize("status", [200, *contract.ERRORS])
+@pytest.mark.parametrize("status", [200, *openapi.ERRORS])
 def test_a_browser_can_read_every_answer_errors_too(mocking, status):
     response = mocking.post("{}", "YOUR_API_KEY", headers=BROWSER | {"Prefer": f"code={status}"})
     assert response.headers["Access-Control-Allow-Origin"] in ("*", BROWSER["Origin"])
@@ -68,12 +70,12 @@ def test_origins_are_a_setting_of_their_own(tmp_path):
 
 
 @pytest.mark.decision(34)
-@pytest.mark.parametrize("status", contract.ERRORS)
+@pytest.mark.parametrize("status", openapi.ERRORS)
 def test_a_preferred_code_is_answered_as_the_endpoint_itself_answers(mocking, status):
     response = prefer(mocking, f"code={status}", key=None)
     assert response.status_code == status
     assert response.headers["Preference-Applied"] == f"code={status}"
-    _, schema, headers = contract.ERRORS[status]
+    _, schema, headers = openapi.ERRORS[status]
     assert schema().validate(response.json) == {}
     assert set(headers) <= set(response.headers.keys())
 
@@ -83,7 +85,7 @@ def test_a_preferred_code_is_answered_as_the_endpoint_itself_answers(mocking, st
     [
         (400, {"body": '{"offset": -1}'}),
         (401, {"body": "{}", "key": None}),
-        (413, {"body": " " * (api.LARGEST_BODY + 1)}),
+        (413, {"body": " " * (LARGEST_BODY + 1)}),
         (415, {"body": "{}", "content_type": "text/plain"}),
     ],
 )

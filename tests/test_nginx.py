@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from app.api import LARGEST_BODY, PATH
+from app.api import PATH
+from app.body import LARGEST_BODY
 from app.schemas import Fault
 
 from .conftest import SERVERS, Hub, a_conversion, a_session, serving

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from app.fences import Memory
+from app.fast.fences import Memory
 from tests.conftest import Hub, a_conversion, a_session
 from tests.oracle import NOTHING, answer, matching
 

@@ -309,7 +309,7 @@ def test_a_reader_without_write_access_who_follows_a_link_sees_what_is_in_the_lo
 
 
 def test_a_reader_without_write_access_reads_beside_a_writer(theirs):
-    with Reader(theirs) as reader, theirs.app.extensions["database"].writing() as connection:
+    with Reader(theirs) as reader, theirs.app.extensions["database"].writing_accounts() as connection:
         connection.execute("DELETE FROM conversions")
         assert reader.emails() == ["a@example.org"]
         assert reader.emails() == ["a@example.org"]

@@ -1,6 +1,6 @@
 """The endpoint as one usually writes it, to measure against: flask-smorest, marshmallow and SQLAlchemy, with count and OFFSET.
 
-It runs in an environment of its own (tests/benchmark.py), on the benchmark's database; windows have both ends.
+It runs in an environment of its own (tests/tools/benchmark.py), on the benchmark's database; windows have both ends.
 """
 
 import hashlib

@@ -7,9 +7,11 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Flask
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from app import api, schemas, traffic
+from app import api, schemas
+from app.body import LARGEST_BODY
+from app.loading import traffic
 
-contract = Blueprint("contract", __name__)
+openapi = Blueprint("openapi", __name__, static_folder="static", static_url_path="/docs/assets", template_folder="templates")
 
 # Named requests, each of which returns records from the bundled data of the key YOUR_API_KEY.
 EXAMPLES = traffic.read("examples.json")
@@ -37,7 +39,7 @@ ERRORS = {
     400: ("The body is not as it must be; the sentences say where and why.", schemas.FieldFaults, {}),
     401: ("The key is missing or unknown.", schemas.Fault, {}),
     405: ("Another method than POST.", schemas.Fault, ALLOW),
-    413: (f"The body is larger than {api.LARGEST_BODY} bytes.", schemas.Fault, {}),
+    413: (f"The body is larger than {LARGEST_BODY} bytes.", schemas.Fault, {}),
     415: ("The body is not sent as application/json.", schemas.Fault, {}),
     429: ("The account's monthly limit is used up.", schemas.LimitExceeded, RETRY_AFTER),
     503: ("The database cannot answer at the moment.", schemas.Fault, {}),
@@ -45,12 +47,12 @@ ERRORS = {
 
 
 def init_app(app: Flask) -> None:
-    app.register_blueprint(contract)
-    # Its page is app/templates/index.template.html, which takes the place of the one that the package brings.
+    app.register_blueprint(openapi)
+    # Its page is templates/index.template.html, which takes the place of the one that the package brings.
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json"))
 
 
-@contract.get("/openapi.json", endpoint="openapi")
+@openapi.get("/openapi.json")
 @cache
 def document() -> dict:
     """The OpenAPI document."""

@@ -13,7 +13,11 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 from marshmallow import ValidationError, fields, validate
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, RequestEntityTooLarge, Unauthorized, UnsupportedMediaType
 
-from app import accounts, api, contract, instants, loading, schemas, traffic
+from app import accounts, api, instants, openapi, schemas
+from app.body import read_json_body, wrong_type
+from app.fields import Count, Moment, Strict, Text
+from app.loading import sessions as loading
+from app.loading import traffic
 
 LONGEST_DELAY = 10_000  # milliseconds
 MOST_SESSIONS = 10_000
@@ -43,7 +47,7 @@ def carry_out_preferences() -> None:
         except ValueError as fault:
             raise BadRequest(f"The preference delay={preferred['delay']} is wrong. {fault}") from None
         g.applied.append(f"delay={delay}")
-    code, documented = preferred.get("code"), ["200", *map(str, contract.ERRORS)]
+    code, documented = preferred.get("code"), ["200", *map(str, openapi.ERRORS)]
     if code is not None and code not in documented:
         raise BadRequest(f"The preference code={code} is not documented for this endpoint; there are {', '.join(documented)}.")
     time.sleep(delay / 1000)
@@ -70,7 +74,7 @@ def fail_with(code: int) -> None:
         case 413:
             raise RequestEntityTooLarge
         case 415:
-            raise UnsupportedMediaType(api.wrong_type("text/plain"))
+            raise UnsupportedMediaType(wrong_type("text/plain"))
         case 429:
             raise accounts.LimitExceeded(accounts.Account(0, "example.com", 5000, 5000), used=5000)
         case 503:
@@ -97,7 +101,7 @@ def reset():
     """Bundled data and counts as on the first start; what somebody imported stays."""
     clock: instants.Clock = current_app.extensions["clock"]
     clock.instant = clock.setting
-    with current_app.extensions["database"].creating() as connection:
+    with current_app.extensions["database"].writing_sessions() as connection:
         connection.execute("DELETE FROM accounts WHERE domain = ? AND seeded_to IS NOT NULL", (STATE["domain"],))
         connection.execute("DELETE FROM usage WHERE account_id IN (SELECT id FROM accounts WHERE seeded_to IS NOT NULL)")
         loading.seed(connection, clock.today())
@@ -115,19 +119,19 @@ def in_seeded_years(now: int) -> None:
         raise ValidationError(loading.OTHER_YEARS)
 
 
-COUNT = schemas.Count(required=True, validate=validate.Range(max=MOST_SESSIONS, error=f"Must be at most {MOST_SESSIONS}."))
+COUNT = Count(required=True, validate=validate.Range(max=MOST_SESSIONS, error=f"Must be at most {MOST_SESSIONS}."))
 STATES = {
     "a number of conversions": {"count": COUNT},
     "a number of sessions": {"count": COUNT},
-    "an exhausted limit": {"limit": schemas.Count(load_default=5000)},
-    "the clock at an instant": {"now": schemas.Moment(required=True, validate=in_seeded_years)},
+    "an exhausted limit": {"limit": Count(load_default=5000)},
+    "the clock at an instant": {"now": Moment(required=True, validate=in_seeded_years)},
     **{name: {} for name in BUNDLED},
 }
 
 
-class ProviderState(schemas.Strict):
-    state = schemas.Text(required=True)
-    action = schemas.Text(load_default="setup", validate=validate.OneOf(["setup", "teardown"]))
+class ProviderState(Strict):
+    state = Text(required=True)
+    action = Text(load_default="setup", validate=validate.OneOf(["setup", "teardown"]))
     params = fields.Dict(load_default=dict)
 
 
@@ -140,14 +144,14 @@ def states():
 @mock.post("/states")
 def set_state():
     """Sets a state up, upon a reset, and returns the key and the domain that it is about; tears it down by a reset."""
-    wanted = ProviderState().load(api.body())
+    wanted = ProviderState().load(read_json_body())
     if wanted["state"] and wanted["state"] not in STATES:
         raise BadRequest(f"There is no state {wanted['state']!r}; there are {', '.join(STATES)}.")
     if wanted["action"] == "teardown" or not wanted["state"]:  # without a name: before and after every interaction
         reset()
         return {}
     try:
-        params = schemas.Strict.from_dict(STATES[wanted["state"]])().load(wanted["params"])
+        params = Strict.from_dict(STATES[wanted["state"]])().load(wanted["params"])
     except ValidationError as error:
         raise ValidationError({"params": error.messages}) from None
     reset()
@@ -165,7 +169,7 @@ def set_up(state: str, params: dict) -> dict:
         account |= {"monthly_limit": params["limit"], "used_elsewhere": params["limit"]}
     elif state == "the clock at an instant":
         clock.instant = params["now"]
-    with current_app.extensions["database"].creating() as connection:
+    with current_app.extensions["database"].writing_sessions() as connection:
         loading.bring_to(connection, account, clock.today())
         loading.seed(connection, clock.today())
     return STATE

@@ -1,4 +1,4 @@
-"""The made-up traffic of the bundled accounts, as sessions that schemas.ImportedSession has loaded. Decisions 29, 31.
+"""The made-up traffic of the bundled accounts, as sessions that imported.ImportedSession has loaded. Decisions 29, 31.
 
 A day is the same on every machine for ever: it is drawn with random() alone, whose sequence Python promises to keep.
 """
@@ -10,8 +10,10 @@ from datetime import date, timedelta
 from itertools import accumulate
 from random import Random
 
-from app import attribution, instants, schemas
+from app import instants
 from app.database import SHIPPED
+from app.loading import attribution
+from app.loading.imported import ImportedSession
 
 SEED = SHIPPED / "seed"
 NO_UTM = dict.fromkeys(attribution.UTM)
@@ -35,7 +37,7 @@ def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:
         yield from _series(series, account["domain"], as_of)
     if "sessions" in account:
         for line in (SEED / account["sessions"]).read_text(encoding="utf-8").splitlines():
-            yield schemas.ImportedSession().loads(line)
+            yield ImportedSession().loads(line)
 
 
 def read(name: str):

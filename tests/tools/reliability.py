@@ -1,4 +1,4 @@
-"""Tries by hand what the suite tries a little of, and prints the table of the README: `python -m tests.reliability [SECTION …]`."""
+"""Try at length what the suite tries a little of, and print a table: `python -m tests.tools.reliability [SECTION …]`."""
 
 import json
 import logging

@@ -7,8 +7,10 @@ from uuid import uuid4
 
 from marshmallow import ValidationError
 
-from app import accounts, attribution, schemas, strict_json, traffic
+from app import accounts, fields, strict_json
 from app.database import Connection
+from app.loading import attribution, traffic
+from app.loading.imported import ImportedSession
 
 ADD_SESSION = """
 INSERT INTO sessions (
@@ -50,7 +52,7 @@ OTHER_YEARS = "Bundled data can be brought to a day of the years 2000 to 2099."
 NO_LIMIT = {"monthly_limit": None, "used_elsewhere": 0}
 
 
-class Faults(Exception):
+class Faults(ValueError):
     """What is wrong with a file: the first faults, each as its line number, field and sentence, and how many there are in all."""
 
     def __init__(self):
@@ -59,15 +61,21 @@ class Faults(Exception):
 
     def add(self, line: int, field: str, sentence: str) -> None:
         self.count += 1
-        if self.count <= schemas.MOST_FAULTS:
+        if self.count <= fields.MOST_FAULTS:
             self.told.append((line, field, sentence))
 
+    def __str__(self) -> str:
+        lines = [f"line {line}{', ' + field if field else ''}: {sentence}" for line, field, sentence in self.told]
+        if self.count > len(lines):
+            lines.append(f"… and {self.count - len(lines)} more")
+        return "\n".join(["The file has faults, and nothing was changed.", *lines])
 
-_imported_session = schemas.ImportedSession()
+
+_imported_session = ImportedSession()
 
 
 def add_session(connection: Connection, account: int, domain: str, session: dict) -> None:
-    """Adds a session, as schemas.ImportedSession loads it, and its conversions.
+    """Adds a session, as imported.ImportedSession loads it, and its conversions.
 
     Raises sqlite3.IntegrityError where the account has a session of that session_id.
     """
@@ -139,7 +147,7 @@ def load_lines(connection: Connection, account: int, domain: str, lines: Iterabl
             sessions += 1
             conversions += len(session["conversions"])
         except ValidationError as error:
-            for field, sentences in schemas.flat(error.messages).items():
+            for field, sentences in fields.flat(error.messages).items():
                 for sentence in sentences:
                     faults.add(number, field, sentence)
         except sqlite3.IntegrityError as error:

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from pact import Verifier
 
-from app import api, contract, schemas
+from app import api, openapi, schemas
 from tests.conftest import Hub, serving
 
 ROOT = Path(__file__).parent.parent
-ASK = contract.document()["paths"][api.PATH]["post"]
-SCHEMAS = contract.document()["components"]["schemas"]
+ASK = openapi.document()["paths"][api.PATH]["post"]
+SCHEMAS = openapi.document()["components"]["schemas"]
 
 
 def test_the_document_is_openapi_3_1_at_openapi_json(hub):
     answer = hub.client.get("/openapi.json")
-    assert answer.json == json.loads(json.dumps(contract.document()))
+    assert answer.json == json.loads(json.dumps(openapi.document()))
     assert answer.json["openapi"].startswith("3.1")
     assert answer.json["components"]["securitySchemes"] == {"key": {"type": "apiKey", "in": "header", "name": "Authentication"}}
 
@@ -43,13 +43,13 @@ def test_the_document_has_both_answers_and_every_error():
     ]
 
 
-@pytest.mark.parametrize("name", contract.EXAMPLES)
+@pytest.mark.parametrize("name", openapi.EXAMPLES)
 def test_each_example_returns_records(bundled, name):
-    assert bundled.ask(contract.EXAMPLES[name]["value"], "YOUR_API_KEY")["records"]
+    assert bundled.ask(openapi.EXAMPLES[name]["value"], "YOUR_API_KEY")["records"]
 
 
 def test_the_examples_show_every_field():
-    assert {field for example in contract.EXAMPLES.values() for field in example["value"]} == set(SCHEMAS["Query"]["properties"])
+    assert {field for example in openapi.EXAMPLES.values() for field in example["value"]} == set(SCHEMAS["Query"]["properties"])
 
 
 def test_the_docs_need_no_other_host_and_no_inline_script(hub):

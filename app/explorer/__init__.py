@@ -5,12 +5,13 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, render_template
 
-from app import schemas, strategies, traffic
+from app import schemas, strategies
 from app.database import SHIPPED
+from app.loading import traffic
 
 TOUR = traffic.read("explorer.json")
 
-explorer = Blueprint("explorer", __name__)
+explorer = Blueprint("explorer", __name__, static_folder="static", static_url_path="/explorer", template_folder="templates")
 
 
 def init_app(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""How fast the server is, as ratios of two figures of the same run: python -m tests.benchmark [--quick | --large] [--draw FILE]
+"""Measure the speed, as ratios of two figures of one run: python -m tests.tools.benchmark [--quick | --large] [--draw FILE]
 
 Makes a database of a million sessions and 250,000 conversions, of five accounts in 400 days (--quick: a twentieth of that, --large:
 ten times), measures, and prints each figure beside its goal. Other servers on the same data are measured beside ours, in an
@@ -28,12 +28,13 @@ from typing import NamedTuple
 import click
 from werkzeug.test import EnvironBuilder
 
-from app import accounts, api, contract, create_app, database, loading, schemas, strategies
+from app import accounts, api, create_app, database, openapi, schemas, strategies
 from app.database import Database
-from app.fences import Memory
-from tests.picture import Growth, Row, draw
+from app.fast.fences import Memory
+from app.loading import sessions as loading
+from tests.tools.picture import Growth, Row, draw
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 KEY = {"Authentication": "key-0"}
 NOW, MOMENT = 1_760_000_000, "2025-10-09T08:53:20Z"
 DAYS = 400
@@ -47,7 +48,7 @@ def make(path: Path, sessions: int) -> None:
     """The data: nine tenths of it in the first account; a pool without conversions, and one with hardly any."""
     dice = Random(1)
     database = Database(path)
-    with database.creating() as connection:
+    with database.writing_sessions() as connection:
         for number in range(5):
             connection.execute(loading.ADD_ACCOUNT, loading.NO_LIMIT | {"domain": f"{number}.example"}).fetchall()
             accounts.add_key(connection, number + 1, f"key-{number}")
@@ -498,7 +499,7 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
     python, prism = folder / "environment" / "bin" / "python", folder / "node_modules" / ".bin" / "prism"
     with create_app({"DATABASE": path, "NOW": MOMENT}).test_client() as client:
         a_page = client.post(api.PATH, json=window | asked["direct"], headers=KEY).json
-    document = json.loads(json.dumps(contract.document()))
+    document = json.loads(json.dumps(openapi.document()))
     examples = document["paths"][api.PATH]["post"]["responses"]["200"]["content"]["application/json"]["examples"]
     examples["page"]["value"] = a_page
     (folder / "openapi.json").write_text(json.dumps(document), encoding="utf-8")
@@ -509,7 +510,7 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
     peers = {
         "flask-smorest with SQLAlchemy": (
             {"direct": 7, "session": 11},
-            waitress(str(python), "tests.peers:app"),
+            waitress(str(python), "tests.tools.peers:app"),
             lambda name: posted(window | asked[name]),
         ),
         "datasette with a canned query and count": (
@@ -567,7 +568,7 @@ def measure_growth(path: Path, sessions: int) -> list[Growth]:
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__, prog="python -m tests.benchmark")
+    parser = ArgumentParser(description=__doc__, prog="python -m tests.tools.benchmark")
     parser.add_argument("--sessions", type=int, default=1_000_000)
     parser.add_argument("--quick", action="store_const", const=50_000, dest="sessions", help="a twentieth, without the peers")
     parser.add_argument("--large", action="store_const", const=10_000_000, dest="sessions", help="ten times as many")

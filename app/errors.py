@@ -1,0 +1,72 @@
+"""Every error of the API as JSON, {"error": "sentence"}, and every error of a command as a sentence. Decision 27."""
+
+import sqlite3
+from calendar import monthrange
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import click
+from flask import Flask, current_app, g, request
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from app import api, body, fields, instants, schemas
+from app.accounts import LimitExceeded
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(ValidationError, wrong_fields)
+    app.register_error_handler(LimitExceeded, limit_exceeded)
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(sqlite3.Error, database_error)
+
+
+def wrong_fields(error: ValidationError):
+    faults = list(fields.flat(error.messages).items())
+    told = dict(faults[: fields.MOST_FAULTS])
+    more = f" and {len(faults) - len(told)} more" if len(told) < len(faults) else ""
+    return {"error": f"The body has faults in: {', '.join(told)}{more}.", "fields": told}, HTTPStatus.BAD_REQUEST
+
+
+def limit_exceeded(error: LimitExceeded):
+    account = error.account
+    figures = {"error": schemas.LIMIT_EXCEEDED, "limit": account.monthly_limit, "used": error.used, "domain": account.domain}
+    now = g.get("now") or current_app.extensions["clock"]()  # that of the month that was counted; a mock has none
+    return figures, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(seconds_left_in_month(now))}
+
+
+def seconds_left_in_month(now: int) -> int:
+    today = datetime.fromtimestamp(now, UTC)
+    _, days = monthrange(today.year, today.month)
+    return (days - today.day + 1) * instants.DAY - now % instants.DAY
+
+
+def http_error(error: HTTPException):
+    """What Flask refuses by itself, in JSON instead of HTML; its headers, such as Allow, stay."""
+    sentences = {
+        404: f"There is nothing at {request.path}; conversions are at POST {api.PATH}.",
+        405: f"{request.path} takes {' or '.join(sorted(getattr(error, 'valid_methods', None) or []))} alone.",
+        413: f"The body is larger than {body.LARGEST_BODY} bytes, the most that is taken.",
+        500: "The server failed; its log says why.",
+    }
+    headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
+    return {"error": sentences.get(error.code, error.description)}, error.code, headers
+
+
+def database_error(error: sqlite3.Error):
+    current_app.logger.error("The database %s cannot answer: %s", current_app.extensions["database"].path, error)
+    return {"error": "The database cannot answer at the moment; the server's log says why."}, HTTPStatus.SERVICE_UNAVAILABLE
+
+
+@contextmanager
+def clear_errors():
+    """Whatever a user can cause, as a sentence on standard error, with exit status 1."""
+    try:
+        yield
+    except ValidationError as error:
+        raise click.ClickException("; ".join(f"{name}: {' '.join(told)}" for name, told in error.messages.items())) from None
+    except sqlite3.Error as error:
+        raise click.ClickException(f"The database {current_app.extensions['database'].path} cannot be used: {error}.") from None
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,1 @@
+"""The same pages at any depth for the same cost."""
