@@ -1,20 +1,20 @@
-"""Accounts: whose key a request carries, and how many calls of its month the account has left. Decisions 25, 26, 41."""
+"""Accounts, their keys and their monthly limits. Decisions 25, 26, 41."""
 
 import hashlib
 import secrets
-from datetime import date
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from app.database import Connection, Database
 
 ACCOUNT_OF_KEY = """
-SELECT accounts.id, accounts.domain, accounts.monthly_limit, accounts.used_elsewhere
+SELECT accounts.id, accounts.domain, accounts.longest_session, accounts.monthly_limit, accounts.used_elsewhere
 FROM keys JOIN accounts ON accounts.id = keys.account_id
 WHERE keys.digest = :digest
 """
 
-# One statement, so that no two requests can count the same call, in whatever thread, process or program. A month's first call
-# starts from used_elsewhere; past the limit no row is returned.
+# One statement, so that no two requests count as the same call, in whatever thread, process or program. A month's first call
+# starts from used_elsewhere. Over the limit, no row is returned.
 COUNT_CALL = """
 INSERT INTO usage (account_id, month, used)
 SELECT :id, :month, :used_elsewhere + 1 WHERE :used_elsewhere < :monthly_limit
@@ -38,14 +38,20 @@ WHERE digest = :digest OR prefix = :prefix AND NOT EXISTS (SELECT 1 FROM keys WH
 """
 
 
-LONGEST_PREFIX = 6  # characters of a key that a list shows, and of a short key a quarter at most
+LONGEST_PREFIX = 6  # characters of a key that a list shows; of a short key, at most a quarter
 
 
 class Account(NamedTuple):
     id: int
     domain: str
-    monthly_limit: int | None
-    used_elsewhere: int
+    longest_session: int  # seconds
+    monthly_limit: int | None  # calls
+    used_elsewhere: int  # calls
+
+    @property
+    def scope(self) -> dict:
+        """The values that limit the statements of strategies.py to this account."""
+        return {"account": self.id, "longest_session": self.longest_session}
 
 
 class LimitExceeded(Exception):
@@ -55,19 +61,19 @@ class LimitExceeded(Exception):
 
 
 def authenticate(connection: Connection, key: str) -> Account | None:
-    """The account that the key opens."""
+    """Return the account that the key opens, or None."""
     row = connection.execute(ACCOUNT_OF_KEY, {"digest": digest(key)}).fetchone()
     return Account(*row) if row else None
 
 
-def count_call(database: Database, account: Account, today: date) -> None:
-    """Counts one call of the account in the day's month; an account without a limit writes nothing.
+def count_call(database: Database, account: Account, now: int) -> None:
+    """Count one call of the account in the calendar month (UTC) of that instant. For an account without a limit, write nothing.
 
-    Raises LimitExceeded, and counts nothing, where the month's limit is used up.
+    Raises LimitExceeded, and counts nothing, if the month's limit is used up.
     """
     if account.monthly_limit is None:
         return
-    of_month = account._asdict() | {"month": today.isoformat()[:7]}
+    of_month = account._asdict() | {"month": datetime.fromtimestamp(now, UTC).date().isoformat()[:7]}
     with database.writing_accounts() as connection:
         if not connection.execute(COUNT_CALL, of_month).fetchall():
             raise LimitExceeded(account, *connection.execute(USED, of_month).fetchone())
@@ -82,19 +88,19 @@ def make_key() -> str:
 
 
 def add_key(connection: Connection, account: int, key: str) -> None:
-    """Raises ValueError with a sentence where the key opens another account."""
+    """Let the key open the account. Raises ValueError with a sentence if it opens another one."""
     owner = authenticate(connection, key)
     if owner is None:
         prefix = key[: min(LONGEST_PREFIX, len(key) // 4)]
         connection.execute(ADD_KEY, {"digest": digest(key), "account": account, "prefix": prefix})
     elif owner.id != account:
-        raise ValueError(f"The key {key} already opens the account of {owner.domain}; choose another one.")
+        raise ValueError(f"The key {key} already opens the account of {owner.domain}; choose another key.")
 
 
 def revoke_key(connection: Connection, shown: str) -> None:
-    """Deletes the key given whole, else the one of that prefix. Raises ValueError with a sentence if there is none, or several."""
+    """Delete that key, or else the one key with that prefix. Raises ValueError with a sentence if there is none, or several."""
     revoked = connection.execute(REVOKE_KEY, {"digest": digest(shown), "prefix": shown}).rowcount
     if revoked == 0:
-        raise ValueError(f"There is no key that is shown as {shown}; see flask keys list.")
+        raise ValueError(f"No key is shown as {shown}; flask keys list shows them all.")
     if revoked > 1:
-        raise ValueError(f"{revoked} keys are shown as {shown}; give the whole key.")
+        raise ValueError(f"{revoked} keys are shown as {shown}; give the whole key instead.")

@@ -1,25 +1,23 @@
-"""POST /api/v1/conversions: key, limit, body, query, page; every error as JSON. Decisions 2, 4, 5, 13, 26 to 28, 38, 39."""
-
-from datetime import UTC, datetime
+"""POST /api/v1/conversions: key, limit, query, page, response. Decisions 2, 26, 28, 38."""
 
 from flask import Blueprint, Flask, current_app, g, request
 from werkzeug.exceptions import Unauthorized
 
-from app import accounts, schemas, strategies
-from app.body import read_json_body
+from app import accounts, fast, schemas
+from app.body import parse_body, read_body
 from app.database import Connection, Database
+from app.strategies import Page
 
 PATH = "/api/v1/conversions"
 
-NO_KEY = "The request carries no key; send it in the header Authentication (not Authorization)."
+NO_KEY = "The request has no key. Send it in the header Authentication (not Authorization)."
+UNKNOWN_KEY = "The key in the header Authentication is unknown. Send only the key, without a word before it."
 
 api = Blueprint("api", __name__)
 
 
 def init_app(app: Flask) -> None:
-    app.json.sort_keys = False
-    app.json.ensure_ascii = False
-    app.url_map.merge_slashes = False  # it would answer with a redirect, in HTML
+    app.extensions["cache"] = fast.Cache()
     app.register_blueprint(api)
 
 
@@ -27,22 +25,23 @@ def init_app(app: Flask) -> None:
 def conversions():
     database: Database = current_app.extensions["database"]
     now = g.now = current_app.extensions["clock"]()
-
     key = sent_key()
+    # The whole body first, so that a slow client does not keep a transaction open. Its faults come after those of the key.
+    raw, fault = read_body()
     with database.reading() as connection:
-        account = authenticate(connection, key)
-    accounts.count_call(database, account, datetime.fromtimestamp(now, UTC).date())
-
-    query = schemas.load_query(read_json_body(), now)
-    with database.reading() as connection:
-        account = authenticate(connection, key)  # again: while the body came in, a key can be revoked, and the file exchanged
-        page = g.page = strategies.page(connection, query | {"account": account.id}, current_app.extensions["memory"])
-        g.seconds_in_sql = sum(statement.seconds for statement in connection.ran)
-    return {"message": schemas.NOTHING_FOUND} if page.nothing_matches else answer(page)
+        g.ran = connection.ran
+        g.account = authenticate(connection, key)
+        accounts.count_call(database, g.account, now)
+        if fault:
+            raise fault
+        g.body = parse_body(raw)
+        query = schemas.load_query(g.body, now) | g.account.scope
+        g.page = fast.page(connection, query, current_app.extensions["cache"])
+    return response_of(g.page)
 
 
 def sent_key() -> str:
-    key = request.headers.get("Authentication", "").strip(" \t")  # not every server in front takes them away
+    key = request.headers.get("Authentication", "").strip(" \t")  # not every proxy strips them
     if not key:
         raise Unauthorized(NO_KEY)
     return key
@@ -51,11 +50,14 @@ def sent_key() -> str:
 def authenticate(connection: Connection, key: str) -> accounts.Account:
     account = accounts.authenticate(connection, key)
     if account is None:
-        raise Unauthorized("The key in the header Authentication is unknown; send the key alone, without a word before it.")
+        raise Unauthorized(UNKNOWN_KEY)
     return account
 
 
-def answer(page: strategies.Page) -> dict:
+def response_of(page: Page) -> dict:
+    """ "If no qualifying conversions are found, the API will return" a message; otherwise records and pagination."""
+    if page.nothing_matches:
+        return {"message": schemas.NOTHING_FOUND}
     return {
         "records": [
             {

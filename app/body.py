@@ -1,9 +1,9 @@
-"""The body of a request, read whole and as strict JSON. Decisions 3 to 5, 13."""
+"""The body of a request: read whole, or refused; then read as strict JSON. Decisions 3 to 5, 13."""
 
 import re
 
 from flask import request
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from app import fields, strict_json
 
@@ -11,29 +11,42 @@ LARGEST_BODY = 64 * 1024  # bytes
 
 
 def read_json_body(largest: int = LARGEST_BODY) -> dict:
-    """The request's body; none and a blank one are {}."""
-    if request.query_string:
-        raise BadRequest("Send filters in the JSON body, not in the URL.")
+    """Return the body, a JSON object of at most that many bytes. Raises an HTTPException with a sentence."""
+    raw, fault = read_body(largest)
+    if fault:
+        raise fault
+    return parse_body(raw)
+
+
+def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]:
+    """Return the whole body, or what is wrong with it; never a part of it."""
     length = request.environ.get("CONTENT_LENGTH")
-    if length and not re.fullmatch("[0-9]{1,18}", length):  # Werkzeug would take it for none
-        raise BadRequest("The header Content-Length is not the number of bytes of the body.")
+    if length and not re.fullmatch("[0-9]{1,18}", length):  # Werkzeug would take it for 0
+        return b"", BadRequest(f"The header Content-Length is {length[:60]!r}; it must be the number of bytes of the body.")
     if "HTTP_TRANSFER_ENCODING" in request.environ:
         length = None
-        # Not every server decodes chunks, nor in another version of HTTP: Waitress takes such a body for none.
+        # Not every server decodes chunks, nor in another version of HTTP: Waitress takes such a body for an empty one.
         if not request.environ.get("wsgi.input_terminated") or request.environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
-            raise BadRequest("The server in front passes no chunked bodies on; send one with its Content-Length.")
-    # One byte more than is taken: Werkzeug cuts a chunked body here without a word, and the extra byte shows that it was longer.
+            return b"", BadRequest("The server in front does not pass on chunked bodies. Send the body with its Content-Length.")
+    # One byte more than is allowed: Werkzeug cuts a chunked body here silently, and the extra byte shows that it was longer.
     request.max_content_length = largest + 1
     try:
         raw = request.get_data(cache=False)
     except RequestEntityTooLarge:
-        raise
-    except Exception:  # each server in front has errors of its own for a chunk that is none
-        raise BadRequest("The request broke off, or is not valid HTTP.") from None
+        return b"", RequestEntityTooLarge()
+    except Exception:  # each server has errors of its own for a chunk that it can't read
+        return b"", BadRequest("The request ended before its body was complete, or is not valid HTTP.")
     if len(raw) > largest:
-        raise RequestEntityTooLarge
+        return b"", RequestEntityTooLarge()
     if length and int(length) != len(raw):
-        raise BadRequest(f"The body has {len(raw)} of the {length} bytes that Content-Length announces.")
+        return b"", BadRequest(f"The body has {len(raw)} bytes, but Content-Length announces {length}.")
+    return raw, None
+
+
+def parse_body(raw: bytes) -> dict:
+    """Return the JSON object that the body is; a missing or blank one is {}. Raises an HTTPException with a sentence."""
+    if request.query_string:
+        raise BadRequest("Send filters in the JSON body, not in the URL.")
     if not raw.strip(b" \t\r\n"):
         return {}
     if request.mimetype != "application/json":

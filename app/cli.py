@@ -1,10 +1,11 @@
-"""What flask run does before it serves, and the commands that ask: keys, walk, explain. Decisions 31, 32."""
+"""What flask run does before it serves, and the commands keys, walk and explain. Decisions 31, 32."""
 
 import click
 from flask import Blueprint, Flask, current_app
+from flask.cli import run_command
 from werkzeug.serving import is_running_from_reloader
 
-from app import accounts, api, fields, instants, schemas, strategies, strict_json
+from app import accounts, api, fast, fields, instants, schemas, strategies, strict_json
 from app.database import Database
 from app.errors import clear_errors
 from app.loading import sessions as loading
@@ -14,9 +15,9 @@ commands = Blueprint("commands", __name__, cli_group=None)
 
 
 def is_flask_run() -> bool:
-    """Whether flask run is what loads the app."""
+    """Tell whether flask run loads the app."""
     context = click.get_current_context(silent=True)
-    return context is not None and context.info_name == "run"
+    return context is not None and context.command is run_command
 
 
 def init_app(app: Flask) -> None:
@@ -27,12 +28,11 @@ def init_app(app: Flask) -> None:
 
 
 def prepare_to_run(host: str, port: int, **_) -> None:
-    """Makes the database where there is none, brings bundled data up to today, and says how to ask."""
+    """Create the database if it is missing, bring the bundled data up to today, and print how to send a request."""
     database = _database()
     with clear_errors():
-        if not database.is_made() or any(_accounts(database).values()):
-            with database.writing_sessions() as connection:
-                loading.seed(connection, _clock().today())
+        with database.writing_sessions() as connection:
+            loading.seed(connection, _clock().today())
         is_bundled = _accounts(database)
     if is_running_from_reloader():
         return
@@ -55,21 +55,21 @@ def keys():
 
 
 @keys.command("add")
-@click.option("--domain", required=True, metavar="D", help="The primary domain of an account that is there.")
+@click.option("--domain", required=True, metavar="D", help="The primary domain of the account.")
 def keys_add(domain: str):
-    """Make another key for an account, and show it this once."""
+    """Make another key for an account. It is shown only once."""
     key = accounts.make_key()
     with clear_errors(), _database().writing_accounts() as connection:
         row = connection.execute(loading.FIND_ACCOUNT, {"domain": domain}).fetchone()
         if row is None:
-            raise ValueError(f"There is no account of {domain}; flask import makes one.")
+            raise ValueError(f"There is no account of {domain}; flask import creates one.")
         accounts.add_key(connection, row[0], key)
-    click.echo(f"A key of {domain}, which is shown this once: {key}")
+    click.echo(f"A new key for {domain}, shown only this time: {key}")
 
 
 @keys.command("list")
 def keys_list():
-    """List the keys, each by its first characters, its day and its account."""
+    """List all keys: their first characters, the day they were made, and their account."""
     with clear_errors(), _database().reading() as connection:
         for prefix, day, domain in connection.rows(accounts.KEYS, {}):
             click.echo(f"{prefix + '…':<{accounts.LONGEST_PREFIX + 1}} {day} {domain}")
@@ -78,28 +78,28 @@ def keys_list():
 @keys.command("revoke")
 @click.argument("prefix")
 def keys_revoke(prefix: str):
-    """Revoke the key that the list shows as PREFIX; where several are shown so, give the whole key."""
+    """Revoke the key that the list shows as PREFIX. If it shows several, give the whole key."""
     with clear_errors(), _database().writing_accounts() as connection:
         accounts.revoke_key(connection, prefix)
-    click.echo("The key is revoked; requests that carry it get a 401 from now on.")
+    click.echo("The key is revoked. Requests with it get a 401 from now on.")
 
 
 @commands.cli.command("walk")
 @click.argument("query")
 @click.option("--key", required=True, metavar="K", help="The account's key.")
 def walk(query: str, key: str):
-    """Walk all pages of QUERY, a request's body in JSON.
+    """Fetch all pages of QUERY, the JSON body of a request.
 
-    Feeds records_processed back as the next offset until has_more is false, and checks that no conversion came twice. It reads the
-    database itself: no call is counted.
+    Sends records_processed as the next offset until has_more is false, and checks that no conversion is returned twice. Reads the
+    database directly, so it counts no calls.
     """
     with clear_errors():
-        # Loaded once, so that a default window does not move on with the clock between two pages.
+        # Loaded once, so that a default window does not move with the clock from page to page.
         loaded = _load_query(query, key)
         seen, records, pages, has_more = set(), 0, 0, True
         while has_more:
             with _database().reading() as connection:
-                page = strategies.page(connection, loaded, current_app.extensions["memory"])
+                page = fast.page(connection, loaded, current_app.extensions["cache"])
             if page.nothing_matches:
                 click.echo(schemas.NOTHING_FOUND)
                 return
@@ -112,18 +112,18 @@ def walk(query: str, key: str):
             loaded["offset"], has_more = page.records_processed, page.has_more
         click.echo(f"{records} conversions on {pages} pages.")
         if records > len(seen):
-            raise click.ClickException(f"{records - len(seen)} conversions came twice.")
-        click.echo("Nothing came twice.")
+            raise click.ClickException(f"{records - len(seen)} conversions were returned twice.")
+        click.echo("No conversion was returned twice.")
 
 
 @commands.cli.command("explain")
 @click.argument("query")
 @click.option("--key", required=True, metavar="K", help="The account's key.")
 def explain(query: str, key: str):
-    """Show how QUERY, a request's body in JSON, is answered.
+    """Show which SQL statements QUERY, the JSON body of a request, runs.
 
-    Prints the strategy, and of each of the plain statements the SQL with its values, the query plan, the rows it found and the time
-    it took. What a server remembers between requests is left out.
+    Prints the strategy, and for each statement its SQL, its values, its query plan, the number of rows and the time. These are the
+    plain statements of app/strategies.py, which define the pages; the server gets the same pages faster, with those of app/fast.
     """
     with clear_errors():
         loaded = _load_query(query, key)
@@ -135,7 +135,8 @@ def explain(query: str, key: str):
                 click.echo("with " + ", ".join(f"{name} = {value!r}" for name, value in values.items() if f":{name}" in sql))
                 for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values):
                     click.echo(f"  {step}")
-    click.secho(f"\nStrategy: {page.strategy}; batches: {page.batches}; rows looked at: {page.rows_looked_at}.", bold=True)
+    batches = f" Batches of sessions: {page.batches}." if page.strategy == "session" else ""
+    click.secho(f"\nStrategy: {page.strategy}. Conversions on the page: {len(page.conversions)}.{batches}", bold=True)
 
 
 def _load_query(text: str, key: str) -> dict:
@@ -148,8 +149,8 @@ def _load_query(text: str, key: str) -> dict:
     with _database().reading() as connection:
         account = accounts.authenticate(connection, key)
     if account is None:
-        raise click.ClickException("There is no such key.")
-    return schemas.load_query(body, _clock()()) | {"account": account.id}
+        raise click.ClickException(f"The key {key} is unknown. flask keys list shows the keys of this database.")
+    return schemas.load_query(body, _clock()()) | account.scope
 
 
 def _database() -> Database:
@@ -161,6 +162,6 @@ def _clock() -> instants.Clock:
 
 
 def _accounts(database: Database) -> dict[str, bool]:
-    """The accounts' domains, and whether each holds bundled data."""
+    """Return the domains of the accounts, and whether each has bundled data."""
     with database.reading() as connection:
         return dict(connection.rows("SELECT domain, seeded_to IS NOT NULL FROM accounts", {}))

@@ -1,4 +1,4 @@
-"""The database file: its creation, and transactions that read (one snapshot) or write (all or nothing). Decisions 28, 39, 40."""
+"""The database file: its creation, its connections and their transactions. Decisions 28, 39, 40."""
 
 import os
 import sqlite3
@@ -13,12 +13,12 @@ from typing import NamedTuple
 _HERE = Path(__file__).parent
 SHIPPED = _HERE if (_HERE / "schema.sql").exists() else _HERE.parent  # an installed package; a checkout
 SCHEMA = SHIPPED / "schema.sql"
-SCHEMA_VERSION = 1  # schema.sql's user_version
+APPLICATION_ID, SCHEMA_VERSION = 0x41487562, 2  # as schema.sql sets them
 
 PATIENCE = 5  # seconds to wait for another program that writes
 IDLE_CONNECTIONS = 8  # that read; a new connection costs as much as a page
-# Threads that read at once hinder each other, for SQLite lets go of Python's lock at each row: taking turns, they are twice as
-# fast. But nobody waits longer than this for a reading that takes long.
+# SQLite releases Python's lock at each row. Threads that read at once then hinder each other, so they take turns, but a statement
+# that takes long holds up the others for no longer than this.
 LONGEST_TURN = 0.1  # seconds
 
 
@@ -30,168 +30,144 @@ class Statement(NamedTuple):
 
 
 class Connection(sqlite3.Connection):
-    """Remembers the statements of its transaction, for those who want to see what a page took."""
-
-    ran: list[Statement]
-    file: os.stat_result  # when it was opened
-    is_unlocked: bool  # opened without locks, which SQLite cannot take where this user may not write and nobody else does
+    ran: list[Statement]  # by rows(), in this transaction
+    turn: Lock
+    file: tuple[int, ...]  # device, inode, size and modification time when it was opened
+    is_immutable: bool  # opened without locks: SQLite can't take any in a folder where this user may not write
 
     def rows(self, sql: str, values: dict) -> list[tuple]:
-        started = perf_counter()
-        rows = self.execute(sql, values).fetchall()
-        self.ran.append(Statement(sql, values, rows, perf_counter() - started))
+        has_turn = self.turn.acquire(timeout=LONGEST_TURN)
+        try:
+            started = perf_counter()
+            rows = self.execute(sql, values).fetchall()
+            self.ran.append(Statement(sql, values, rows, perf_counter() - started))
+        finally:
+            if has_turn:
+                self.turn.release()
         return rows
 
 
 class Database:
-    """One file, and connections to it that wait for their next use; safe to share between threads.
+    """One database file. Safe to share between threads.
 
-    Whatever goes wrong with the file is raised as sqlite3.Error.
+    Every method raises sqlite3.Error if the file is missing, locked, broken, or not a database of this program.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self._idle: deque[Connection] = deque()
         self._turn = Lock()
-        self._opened: tuple[os.stat_result, os.stat_result] | None = None  # last: the file, and its log of writes (-wal)
 
-    def is_made(self) -> bool:
-        """Whether there is a file with tables in it: a creation that was killed leaves one without."""
+    def is_created(self) -> bool:
+        """Tell whether the file exists and has tables; a creation that was killed leaves a file without any."""
         if not self.path.exists():
             return False
-        with closing(_connect(self.path, "ro")) as connection:
+        with closing(self._connect("ro")) as connection:
             return not _is_empty(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the data, whatever is written meanwhile, and cannot write."""
-        has_turn = self._turn.acquire(timeout=LONGEST_TURN)
-        try:
-            with self._lent() as connection:
-                yield connection
-        finally:
-            if has_turn:
-                self._turn.release()
-
-    @contextmanager
-    def _lent(self) -> Iterator[Connection]:
+        """Open a transaction that reads one snapshot of the data and cannot write."""
         connection = self._take()
         try:
+            connection.ran = []
             connection.execute("BEGIN")
             yield connection
-            if connection.is_unlocked and not _is_unchanged(connection.file, _look(self.path)):
-                raise sqlite3.OperationalError("it was written while it was read without a lock; ask again")
-        except sqlite3.Error:
-            connection.close()
-            raise
-        except BaseException:
+            if connection.is_immutable and connection.file != self._file():
+                raise sqlite3.OperationalError("another program wrote to it during the request; send the request again")
+        finally:
             self._give_back(connection)
-            raise
-        self._give_back(connection)
 
     @contextmanager
     def writing_accounts(self) -> Iterator[Connection]:
-        """A transaction that is committed at the end, or, if an exception leaves it, was never there."""
-        with closing(self._open("rw")) as connection:
+        """Open a transaction that writes accounts, keys and usage, all of it or, if an exception is raised, nothing.
+
+        It keeps the data version, so it must not change sessions or conversions: SQLite refuses a statement that would.
+        """
+        with closing(self._connect("rw")) as connection:
+            _check_ours(connection)
+            connection.set_authorizer(_deny_sessions_and_conversions)
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
 
     @contextmanager
     def writing_sessions(self) -> Iterator[Connection]:
-        """The same as writing, and makes the file and its tables in that transaction, where they are not there yet."""
+        """Open a transaction that writes sessions, conversions and anything else, all of it or, if an exception is raised, nothing.
+
+        It raises the data version, on which everything that is cached between requests depends. It creates the file and its tables
+        if they are missing.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(_connect(self.path, "rwc")) as connection:
+        with closing(self._connect("rwc")) as connection:
+            if not _is_empty(connection):
+                _check_ours(connection)  # before anything in it is changed
             connection.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
-            connection.execute("PRAGMA cache_size = -65536")  # KiB: to fill a dozen indexes is to write all over the file
+            connection.execute("PRAGMA cache_size = -65536")  # KiB; filling a dozen indexes writes all over the file
             connection.execute("BEGIN IMMEDIATE")
-            tables, indexes = statements() if _is_empty(connection) else ([], [])
+            tables, indexes = schema_statements() if _is_empty(connection) else ([], [])
             for statement in tables:
                 connection.execute(statement)
-            _check_version(connection)
             before = connection.total_changes
             yield connection
-            for statement in indexes:  # last: to index loaded rows takes half the time
+            for statement in indexes:  # last: indexing rows that are already there takes half the time
                 connection.execute(statement)
             if connection.total_changes > before:
-                connection.execute("UPDATE generation SET number = random()")
-                connection.execute("ANALYZE")  # so that of two filters the rarer one is looked up
+                connection.execute("UPDATE data_version SET number = random()")
+                connection.execute("ANALYZE")  # so that of two filters SQLite looks up the rarer one
             connection.execute("COMMIT")
 
     def _take(self) -> Connection:
-        """A connection to what is at the path now, which reads."""
-        file = _look(self.path)
-        while self._idle:
-            with suppress(IndexError):  # another thread took the last one
+        file = self._file()
+        with suppress(IndexError):  # none is idle
+            while True:
                 connection = self._idle.pop()
-                if connection.is_unlocked:
-                    is_current = _is_unchanged(connection.file, file) and not _log(self.path).st_ino
-                else:
-                    is_current = os.path.samestat(connection.file, file)
-                if is_current:
+                if connection.file[:2] == file[:2]:
                     return connection
-                connection.close()
-        return self._open("ro")
+                connection.close()  # its file was deleted, or another one took its place
+        connection = self._connect("ro")
+        _check_ours(connection)
+        return connection
 
     def _give_back(self, connection: Connection) -> None:
         connection.rollback()
-        connection.ran.clear()
-        if len(self._idle) < IDLE_CONNECTIONS:
-            self._idle.append(connection)
-        else:
+        if connection.is_immutable or len(self._idle) >= IDLE_CONNECTIONS:
             connection.close()
+        else:
+            self._idle.append(connection)
 
-    def _open(self, mode: str) -> Connection:
-        file, log = _look(self.path), _log(self.path)
-        if self._opened:
-            # SQLite would take what an exchanged file left in its log for pages of this one.
-            last, its_log = self._opened
-            if not os.path.samestat(last, file) and log.st_size and os.path.samestat(its_log, log):
-                raise sqlite3.DatabaseError("it took the place of a file in use, whose -wal is still there; delete -wal and -shm")
-        connection = _connect(self.path, mode)
-        _check_version(connection)
-        self._opened = connection.file, _log(self.path)
+    def _file(self) -> tuple[int, ...]:
+        try:
+            file = os.stat(self.path)
+        except OSError as error:
+            raise sqlite3.OperationalError(error.strerror) from None
+        return file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns
+
+    def _connect(self, mode: str) -> Connection:
+        file = () if mode == "rwc" else self._file()
+        real = os.path.realpath(self.path)
+        is_immutable = mode == "ro" and not os.access(os.path.dirname(real), os.W_OK) and not os.path.exists(f"{real}-wal")
+        uri = f"{self.path.absolute().as_uri()}?mode={mode}{'&immutable=1' if is_immutable else ''}"
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False, factory=Connection
+        )
+        connection.ran, connection.turn, connection.file, connection.is_immutable = [], self._turn, file, is_immutable
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = NORMAL")  # with WAL, a power cut can undo the last commits, but not break the file
         return connection
-
-
-def _look(path: Path) -> os.stat_result:
-    """Raises sqlite3.OperationalError where there is nothing to open."""
-    try:
-        return os.stat(path)
-    except OSError as error:
-        raise sqlite3.OperationalError(error.strerror) from None
-
-
-def _is_unchanged(before: os.stat_result, now: os.stat_result) -> bool:
-    return os.path.samestat(before, now) and (before.st_mtime_ns, before.st_size) == (now.st_mtime_ns, now.st_size)
-
-
-def _log(path: Path) -> os.stat_result:
-    """The log of writes beside the file; all zeros where there is none."""
-    try:
-        return os.stat(f"{os.path.realpath(path)}-wal")
-    except OSError:
-        return os.stat_result([0] * 10)
-
-
-def _connect(path: Path, mode: str) -> Connection:
-    is_unlocked = mode == "ro" and not os.access(Path(os.path.realpath(path)).parent, os.W_OK) and not _log(path).st_ino
-    uri = f"{path.absolute().as_uri()}?mode={mode}{'&immutable=1' if is_unlocked else ''}"
-    file = None if mode == "rwc" else _look(path)
-    connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False, factory=Connection)
-    connection.ran, connection.file, connection.is_unlocked = [], file, is_unlocked
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = NORMAL")  # with WAL, losing power can undo the last commits, not break the file
-    return connection
 
 
 def _is_empty(connection: Connection) -> bool:
     return connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
 
 
-def _check_version(connection: Connection) -> None:
+def _check_ours(connection: Connection) -> None:
+    """Close the connection and raise sqlite3.DatabaseError if its file was not made by this version of this program."""
     try:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if application != APPLICATION_ID:
+            raise sqlite3.DatabaseError("it is a database of another program")
         if version != SCHEMA_VERSION:
             raise sqlite3.DatabaseError(f"it has schema version {version}, and this program needs {SCHEMA_VERSION}")
     except sqlite3.Error:
@@ -199,8 +175,13 @@ def _check_version(connection: Connection) -> None:
         raise
 
 
-def statements() -> tuple[list[str], list[str]]:
-    """The statements of schema.sql: those that make tables and triggers, and those that make indexes."""
+def _deny_sessions_and_conversions(action: int, table: str | None, *_) -> int:
+    is_write = action in (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE)
+    return sqlite3.SQLITE_DENY if is_write and table in ("sessions", "conversions") else sqlite3.SQLITE_OK
+
+
+def schema_statements() -> tuple[list[str], list[str]]:
+    """Return the statements of schema.sql that make tables and triggers, and those that make indexes."""
     statements = [""]
     for line in SCHEMA.read_text(encoding="utf-8").splitlines(keepends=True):
         statements[-1] += line

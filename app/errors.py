@@ -32,7 +32,7 @@ def wrong_fields(error: ValidationError):
 def limit_exceeded(error: LimitExceeded):
     account = error.account
     figures = {"error": schemas.LIMIT_EXCEEDED, "limit": account.monthly_limit, "used": error.used, "domain": account.domain}
-    now = g.get("now") or current_app.extensions["clock"]()  # that of the month that was counted; a mock has none
+    now = g.get("now") or current_app.extensions["clock"]()  # the instant whose month was counted, unless Prefer asks for a 429
     return figures, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(seconds_left_in_month(now))}
 
 
@@ -43,30 +43,32 @@ def seconds_left_in_month(now: int) -> int:
 
 
 def http_error(error: HTTPException):
-    """What Flask refuses by itself, in JSON instead of HTML; its headers, such as Allow, stay."""
+    """What Flask itself refuses, as JSON instead of HTML. Its headers, such as Allow, stay."""
+    methods = " or ".join(sorted(getattr(error, "valid_methods", None) or []))
+    largest = request.max_content_length - 1 if request.max_content_length else body.LARGEST_BODY
     sentences = {
-        404: f"There is nothing at {request.path}; conversions are at POST {api.PATH}.",
-        405: f"{request.path} takes {' or '.join(sorted(getattr(error, 'valid_methods', None) or []))} alone.",
-        413: f"The body is larger than {body.LARGEST_BODY} bytes, the most that is taken.",
-        500: "The server failed; its log says why.",
+        404: f"There is nothing at {request.path[:200]}. Conversions are at POST {api.PATH}.",
+        405: f"{request.path} does not accept {request.method[:20]}, only {methods}.",
+        413: f"The body is larger than {largest} bytes, the most that is accepted.",
+        500: "The server failed. Its log says why.",
     }
     headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
     return {"error": sentences.get(error.code, error.description)}, error.code, headers
 
 
 def database_error(error: sqlite3.Error):
-    current_app.logger.error("The database %s cannot answer: %s", current_app.extensions["database"].path, error)
-    return {"error": "The database cannot answer at the moment; the server's log says why."}, HTTPStatus.SERVICE_UNAVAILABLE
+    current_app.logger.error("The database %s can't be used: %s", current_app.extensions["database"].path, error)
+    return {"error": "The database can't be used at the moment. The server's log says why."}, HTTPStatus.SERVICE_UNAVAILABLE
 
 
 @contextmanager
 def clear_errors():
-    """Whatever a user can cause, as a sentence on standard error, with exit status 1."""
+    """Turn every error that a user can cause into a sentence on standard error, and exit status 1."""
     try:
         yield
     except ValidationError as error:
         raise click.ClickException("; ".join(f"{name}: {' '.join(told)}" for name, told in error.messages.items())) from None
     except sqlite3.Error as error:
-        raise click.ClickException(f"The database {current_app.extensions['database'].path} cannot be used: {error}.") from None
+        raise click.ClickException(f"The database {current_app.extensions['database'].path} can't be used: {error}.") from None
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None

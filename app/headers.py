@@ -6,9 +6,9 @@ from itertools import groupby
 from flask import Flask, Response, current_app, g, request
 from flask_cors import CORS
 
-from app import api, strategies
+from app import api
 
-# A page runs and asks nothing but what this server sends.
+# A page runs only scripts of this server, and sends requests only to it.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -31,29 +31,28 @@ def init_app(app: Flask) -> None:
 
 
 def answer_preflight():
-    """A browser's question whether it may ask, which carries no key; CORS adds what it wants to know."""
+    """Answer a browser that asks whether it may send a request. It sends no key; CORS adds the headers."""
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
         return "", HTTPStatus.NO_CONTENT
     return None
 
 
 def add_server_timing(response: Response) -> Response:
-    """Server-Timing, which browsers show among a request's timings, and one line in the log: neither holds a key or an address."""
+    """Add Server-Timing, which browsers show with a request's timings, and log it. It has no key, filter or address in it."""
     if request.path != api.PATH:
         return response
-    page: strategies.Page | None = g.get("page")
-    timing = f"sql;dur={g.get('seconds_in_sql', 0) * 1000:.2f}"
-    if page:
-        timing += f', strategy;desc="{page.strategy}", batches;desc="{page.batches}", rows;desc="{page.rows_looked_at}"'
-    if page and page.found:
-        timing += f', found;desc="{in_runs(page.found)}"'
+    timing = f"sql;dur={sum(statement.seconds for statement in g.get('ran', [])) * 1000:.2f}"
+    if page := g.get("page"):
+        timing += f', strategy;desc="{page.strategy}", batches;desc="{page.batches}"'
+        if page.found:
+            timing += f', found;desc="{run_lengths(page.found)}"'
     response.headers["Server-Timing"] = timing
     current_app.logger.info("%s %s %s", request.method, response.status_code, timing)
     return response
 
 
 def add_security_headers(response: Response) -> Response:
-    """Nobody on the way keeps an answer, and no browser takes it for anything but what it is."""
+    """No cache keeps a response, and no browser takes it for another type than it has."""
     response.headers["X-Content-Type-Options"] = "nosniff"
     if response.is_json:
         response.headers["Cache-Control"] = "no-store"
@@ -63,8 +62,6 @@ def add_security_headers(response: Response) -> Response:
     return response
 
 
-def in_runs(found: list[int]) -> str:
-    """The conversions of each batch, equal neighbours as one: 0*12,3,47. Those that were passed over together, on a page that
-    takes many, are not told one by one.
-    """
+def run_lengths(found: list[int]) -> str:
+    """Return the conversions of each batch, with equal neighbours counted: 0*12,3,47."""
     return ",".join(f"{count}*{number}" if (number := len(list(run))) > 1 else f"{count}" for count, run in groupby(found))

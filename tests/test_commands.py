@@ -203,7 +203,7 @@ def test_walk_says_each_page_of_a_session_query_and_the_totals(walked):
         "page 1: offset 0, 201 records, 200 of 201 sessions processed",
         "page 2: offset 200, 1 records, 201 of 201 sessions processed",
         "202 conversions on 2 pages.",
-        "Nothing came twice.",
+        "No conversion was returned twice.",
     ]
 
 
@@ -215,7 +215,7 @@ def test_walk_says_each_page_of_a_direct_query_and_the_totals(walked):
         "page 4: offset 150, 50 records, 200 of 202 conversions processed",
         "page 5: offset 200, 2 records, 202 of 202 conversions processed",
         "202 conversions on 5 pages.",
-        "Nothing came twice.",
+        "No conversion was returned twice.",
     ]
 
 
@@ -278,7 +278,7 @@ def test_explain_shows_each_statement_with_its_values_and_plan(walked):
     assert "source = '(direct)'" in outcome.stdout
     assert "SEARCH sessions USING COVERING INDEX sessions_by_source" in outcome.stdout
     assert "meta_type = 'html_form'" in outcome.stdout
-    assert re.search(r"^Strategy: session; batches: 1; rows looked at: 602\.$", outcome.stdout, re.MULTILINE)
+    assert re.search(r"^Strategy: session\. Conversions on the page: 201\. Batches of sessions: 1\.$", outcome.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("query", "key"), [("{", "key"), ('{"sorce": 1}', "key"), ("{}", "unknown")])
@@ -404,11 +404,10 @@ def test_the_request_to_try_carries_a_key_that_is_there(tmp_path):
         assert pasted(printed)  # and no 401
 
 
-def test_run_leaves_a_database_of_imported_data_alone(tmp_path):
+def test_run_adds_the_bundled_accounts_next_to_imported_ones_and_leaves_those_alone(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite")
-    hub.load([a_session(conversions=[a_conversion()])])
-    before = tables(hub.path)
+    hub.load([a_session(conversions=[a_conversion()])], "mine.example")
     with running(hub.path, NOW) as printed:
-        assert str(hub.path) in printed
-        assert keys_named(printed) == []
-    assert tables(hub.path) == before
+        assert "YOUR_API_KEY" in keys_named(printed)
+        assert "mine.example, imported" in printed
+    assert hub.everything({}) == [a_conversion()]

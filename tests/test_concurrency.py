@@ -16,7 +16,7 @@ def test_a_page_is_of_one_state_of_the_data_while_another_is_written(hub, filter
     database = hub.app.extensions["database"]
     with database.reading() as connection:
         account = accounts.authenticate(connection, "key")
-        query = schemas.load_query(filters, hub.app.extensions["clock"]()) | {"account": account.id}
+        query = schemas.load_query(filters, hub.app.extensions["clock"]()) | account.scope
 
         def look_while_more_is_written(statement: str) -> None:
             connection.set_trace_callback(None)
@@ -50,5 +50,5 @@ def test_an_account_with_a_limit_waits_for_a_writer_and_then_gets_a_503(hub, mon
     with hub.app.extensions["database"].writing_sessions():
         response = hub.post("{}")
     assert response.status_code == 503
-    assert response.json == {"error": "The database cannot answer at the moment; the server's log says why."}
+    assert response.json == {"error": "The database can't be used at the moment. The server's log says why."}
     assert hub.post("{}").status_code == 200

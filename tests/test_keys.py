@@ -34,7 +34,7 @@ def test_a_key_that_was_made_opens_the_account_beside_the_others(hub):
 def test_a_key_is_made_for_an_account_that_is_there_alone(hub):
     outcome = hub.run("keys", "add", "--domain", "nobody.example")
     assert outcome.exit_code == 1
-    assert outcome.stderr == "Error: There is no account of nobody.example; flask import makes one.\n"
+    assert outcome.stderr == "Error: There is no account of nobody.example; flask import creates one.\n"
     assert len(listed(hub)) == 1
 
 
@@ -62,7 +62,7 @@ def test_of_keys_that_are_shown_alike_none_is_revoked_until_one_is_given_whole(h
     hub.load([], "example.com", "a-key-of-another")
     outcome = hub.run("keys", "revoke", "a-ke")
     assert outcome.exit_code == 1
-    assert outcome.stderr == "Error: 2 keys are shown as a-ke; give the whole key.\n"
+    assert outcome.stderr == "Error: 2 keys are shown as a-ke; give the whole key instead.\n"
     assert [hub.post("{}", key).status_code for key in ("a-key-of-ones-own", "a-key-of-another")] == [200, 200]
     assert hub.run("keys", "revoke", "a-key-of-another").exit_code == 0
     assert [hub.post("{}", key).status_code for key in ("a-key-of-ones-own", "a-key-of-another")] == [200, 401]
@@ -77,4 +77,4 @@ def test_a_key_that_is_given_whole_is_revoked_whatever_is_shown_like_it(hub):
 def test_what_is_no_key_cannot_be_revoked(hub):
     outcome = hub.run("keys", "revoke", "nobody")
     assert outcome.exit_code == 1
-    assert outcome.stderr == "Error: There is no key that is shown as nobody; see flask keys list.\n"
+    assert outcome.stderr == "Error: No key is shown as nobody; flask keys list shows them all.\n"

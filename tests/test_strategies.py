@@ -13,7 +13,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from app.fast.fences import Memory
+from app.fast import Cache
 from tests.conftest import Hub, a_conversion, a_session
 from tests.oracle import NOTHING, answer, matching
 
@@ -372,8 +372,7 @@ def served(traffic: Traffic) -> Iterator[tuple[Hub, list[dict]]]:
     """A hub with this traffic, and the traffic; a second account has a part of the same."""
     with TemporaryDirectory() as folder:
         hub, sessions = Hub(Path(folder) / "conversions.sqlite"), traffic.of("example.com")
-        step, in_turn = [1, 7, 199, 1000][traffic.seed % 4], [0, 1, 10][traffic.seed % 3]
-        hub.app.extensions["memory"] = Memory(step=step, batches_in_turn=in_turn)
+        hub.app.extensions["cache"] = Cache(step=[1, 7, 199, 1000][traffic.seed % 4])
         hub.load(sessions)
         hub.load(traffic.of("example.org")[:50], "example.org", "another-key")
         yield hub, sessions

@@ -76,7 +76,7 @@ def fail_with(code: int) -> None:
         case 415:
             raise UnsupportedMediaType(wrong_type("text/plain"))
         case 429:
-            raise accounts.LimitExceeded(accounts.Account(0, "example.com", 5000, 5000), used=5000)
+            raise accounts.LimitExceeded(accounts.Account(0, "example.com", 0, 5000, 5000), used=5000)
         case 503:
             raise sqlite3.OperationalError("a Prefer header asked for it")
 

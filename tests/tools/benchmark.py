@@ -28,9 +28,9 @@ from typing import NamedTuple
 import click
 from werkzeug.test import EnvironBuilder
 
-from app import accounts, api, create_app, database, openapi, schemas, strategies
+from app import accounts, api, create_app, database, fast, openapi, schemas, strategies
 from app.database import Database
-from app.fast.fences import Memory
+from app.fast import Cache
 from app.loading import sessions as loading
 from tests.tools.picture import Growth, Row, draw
 
@@ -144,18 +144,19 @@ class Asker:
         self.database = Database(path)
         self.reading = self.database.reading()
         self.connection = self.reading.__enter__()
-        self.account = accounts.authenticate(self.connection, "key-0").id
+        self.account = accounts.authenticate(self.connection, "key-0")
 
     def query(self, body: dict, now: int = NOW) -> dict:
-        return schemas.load_query(body, now) | {"account": self.account}
+        return schemas.load_query(body, now) | self.account.scope
 
-    def page(self, body: dict, memory: Memory | None = None, now: int = NOW) -> strategies.Page:
+    def page(self, body: dict, cache: Cache | None = None, now: int = NOW) -> strategies.Page:
         self.connection.ran = []
-        return strategies.page(self.connection, self.query(body, now), memory)
+        query = self.query(body, now)
+        return fast.page(self.connection, query, cache) if cache else strategies.page(self.connection, query)
 
 
 def measure_strategies(bench: Bench, asker: Asker) -> None:
-    dice, memory = Random(2), Memory()
+    dice, cache = Random(2), Cache()
     filters = [{}, *({name: f"{kind}-common"} for name, kind in {"meta_type": "type", "meta_id": "id"}.items())]
     filters += [{"conversion_page": "https://0.example/page-common"}, {"source": "source-common"}, {"medium": "everywhere"}]
     filters += [{"content": "content-common"}, {"term": "term-common"}, {"landing_page": "https://0.example/landing-common"}]
@@ -163,12 +164,12 @@ def measure_strategies(bench: Bench, asker: Asker) -> None:
     for body in filters:
         body = EVERYTHING | body
         plain = median_of(3, lambda body=body: asker.page(body))
-        first_ratios.append(median_of(3, lambda body=body: asker.page(body, Memory())) / plain)
-        total = asker.page(body, memory).total_records
+        first_ratios.append(median_of(3, lambda body=body: asker.page(body, Cache())) / plain)
+        total = asker.page(body, cache).total_records
         at_first, at_random = medians_of(
             200,
-            lambda body=body: asker.page(body, memory),
-            lambda body=body, total=total: asker.page(body | {"offset": dice.randrange(total)}, memory),
+            lambda body=body: asker.page(body, cache),
+            lambda body=body, total=total: asker.page(body | {"offset": dice.randrange(total)}, cache),
         )
         deep_ratios.append(at_random / at_first)
     bench.row("a random deep page ÷ page 1, in SQL (the worst of all single filters)", max(deep_ratios), most=2)
@@ -183,21 +184,21 @@ def measure_strategies(bench: Bench, asker: Asker) -> None:
         asker.page(body)
         count = next(statement for statement in asker.connection.ran if "count(*)" in statement.sql)
         counting = median_of(3, lambda count=count: asker.connection.execute(count.sql, count.values).fetchall())
-        first = median_of(3, lambda body=body: asker.page(body, Memory()))
+        first = median_of(3, lambda body=body: asker.page(body, Cache()))
         bench.row(what, first / counting, most=most)
-        asker.page(body, memory)
-        afterwards = median_of(20, lambda body=body: asker.page(body, memory)) * 1000
+        asker.page(body, cache)
+        afterwards = median_of(20, lambda body=body: asker.page(body, cache)) * 1000
         bench.row("   afterwards", afterwards, most=1, unit=" ms")
 
     def walk(body: dict, most: float = float("inf")) -> tuple[int, float]:
         started, seen, has_more, offset = perf_counter(), 0, True, 0
         while has_more and seen < most:
-            page = asker.page(EVERYTHING | body | {"offset": offset}, memory)
+            page = asker.page(EVERYTHING | body | {"offset": offset}, cache)
             seen, has_more, offset = seen + len(page.conversions), page.has_more, page.records_processed
         return seen, perf_counter() - started
 
     for name, body in {"directly": {}, "by sessions": {"medium": "everywhere"}}.items():
-        some, time_of_some = walk(body, asker.page(EVERYTHING, memory).total_records / 50)
+        some, time_of_some = walk(body, asker.page(EVERYTHING, cache).total_records / 50)
         every, time_of_all = walk(body)
         ratio = (time_of_all / every) / (time_of_some / some)
         bench.row(f"walking all conversions {name} ÷ 50 times walking a fiftieth, a conversion", ratio, most=1.2)
@@ -205,7 +206,7 @@ def measure_strategies(bench: Bench, asker: Asker) -> None:
     for name, body in {"direct": {}, "session": {"source": "source-common"}}.items():
         ticks = iter(range(NOW, NOW + 10_000))
         fixed, moving = medians_of(
-            300, lambda body=body: asker.page(body, memory), lambda body=body, ticks=ticks: asker.page(body, memory, next(ticks))
+            300, lambda body=body: asker.page(body, cache), lambda body=body, ticks=ticks: asker.page(body, cache, next(ticks))
         )
         bench.row(f"pages a second, a default window that moves on ÷ one that stands still, {name}", fixed / moving, least=0.8)
 
@@ -217,13 +218,13 @@ def measure_wsgi(bench: Bench, path: Path, asker: Asker) -> None:
         body = json.dumps(EVERYTHING | filters).encode()
         asked = EnvironBuilder(path=api.PATH, method="POST", data=body, content_type="application/json", headers=KEY)
         environ = asked.get_environ()
-        memory = Memory()
+        cache = Cache()
 
         def ask(environ=environ, body=body) -> bytes:
             return b"".join(app(environ | {"wsgi.input": BytesIO(body)}, lambda *_: None))
 
-        asker.page(EVERYTHING | filters, memory)
-        page = asker.page(EVERYTHING | filters, memory)
+        asker.page(EVERYTHING | filters, cache)
+        page = asker.page(EVERYTHING | filters, cache)
         key = database.Statement(accounts.ACCOUNT_OF_KEY, {"digest": accounts.digest("key-0")}, [], 0)
         statements = [key, *asker.connection.ran]
 
@@ -231,7 +232,7 @@ def measure_wsgi(bench: Bench, path: Path, asker: Asker) -> None:
             json.loads(body)
             for statement in statements:
                 asker.connection.execute(statement.sql, statement.values).fetchall()
-            return json.dumps(api.answer(page))
+            return json.dumps(api.response_of(page))
 
         ask()
         as_wsgi, in_a_loop = medians_of(500, ask, bare)
@@ -446,7 +447,7 @@ def measure_import(bench: Bench, folder: Path, sessions: int) -> None:
     for table in ("sessions", "conversions"):
         with (folder / f"{table}.csv").open("wb") as rows:
             subprocess.run([sqlite3, "-csv", path, f"SELECT * FROM {table}"], stdout=rows, check=True)
-    tables, indexes = database.statements()
+    tables, indexes = database.schema_statements()
     account = "INSERT INTO accounts (domain) VALUES ('shop.example');"
     subprocess.run([sqlite3, floor], input=f"{''.join(tables)}{account}", text=True, check=True)
     imports = "".join(f".import {folder / table}.csv {table}\n" for table in ("sessions", "conversions"))
@@ -552,16 +553,16 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
 
 def measure_growth(path: Path, sessions: int) -> list[Growth]:
     """What a page costs at this size: page 1, any page, and any page by the plain statements."""
-    asker, memory, dice, found = Asker(path), Memory(), Random(5), []
+    asker, cache, dice, found = Asker(path), Cache(), Random(5), []
     for strategy, filters in {"direct": {}, "session": {"medium": "everywhere"}}.items():
         body = EVERYTHING | filters
-        total = asker.page(body, memory).total_records
+        total = asker.page(body, cache).total_records
 
-        def anywhere(memory: Memory | None, body=body, total=total) -> strategies.Page:
-            return asker.page(body | {"offset": dice.randrange(total)}, memory)
+        def anywhere(cache: Cache | None, body=body, total=total) -> strategies.Page:
+            return asker.page(body | {"offset": dice.randrange(total)}, cache)
 
-        first = partial(asker.page, body, memory)
-        times = medians_of(50, first, partial(anywhere, memory), partial(anywhere, None))
+        first = partial(asker.page, body, cache)
+        times = medians_of(50, first, partial(anywhere, cache), partial(anywhere, None))
         found.append(Growth(strategy, sessions, *(seconds * 1000 for seconds in times)))
         click.echo(f"{sessions:>10,} sessions, {strategy:<8}" + "".join(f"{figure:>10.3f}" for figure in found[-1][2:]))
     return found
