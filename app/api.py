@@ -23,8 +23,9 @@ def init_app(app: Flask) -> None:
 
 @api.route(PATH, methods=["POST"], provide_automatic_options=False)
 def conversions():
-    database: Database = current_app.extensions["database"]
-    now = g.now = current_app.extensions["clock"]()
+    extensions = current_app.extensions
+    database: Database = extensions["database"]
+    now = g.now = extensions["clock"]()
     key = sent_key()
     # The whole body first, so that a slow client does not keep a transaction open. Its faults come after those of the key.
     raw, fault = read_body()
@@ -36,7 +37,7 @@ def conversions():
             raise fault
         g.body = parse_body(raw)
         query = schemas.load_query(g.body, now) | g.account.scope
-        g.page = fast.page(connection, query, current_app.extensions["cache"])
+        g.page = fast.page(connection, query, extensions["cache"])
     return response_of(g.page)
 
 

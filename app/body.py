@@ -20,13 +20,14 @@ def read_json_body(largest: int = LARGEST_BODY) -> dict:
 
 def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]:
     """Return the whole body, or what is wrong with it; never a part of it."""
-    length = request.environ.get("CONTENT_LENGTH")
+    environ = request.environ
+    length = environ.get("CONTENT_LENGTH")
     if length and not re.fullmatch("[0-9]{1,18}", length):  # Werkzeug would take it for 0
         return b"", BadRequest(f"The header Content-Length is {length[:60]!r}; it must be the number of bytes of the body.")
-    if "HTTP_TRANSFER_ENCODING" in request.environ:
+    if "HTTP_TRANSFER_ENCODING" in environ:
         length = None
         # Not every server decodes chunks, nor in another version of HTTP: Waitress takes such a body for an empty one.
-        if not request.environ.get("wsgi.input_terminated") or request.environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
+        if not environ.get("wsgi.input_terminated") or environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
             return b"", BadRequest("The server in front does not pass on chunked bodies. Send the body with its Content-Length.")
     # One byte more than is allowed: Werkzeug cuts a chunked body here silently, and the extra byte shows that it was longer.
     request.max_content_length = largest + 1

@@ -34,7 +34,8 @@ class Query(Strict):
     landing_page = Text("The page where the session began, without utm parameters, click ids and fragment.")
 
 
-_query = Query()
+# Nothing is required. With "partial", marshmallow skips the fields that are missing, which takes half the time.
+_query = Query(partial=True)
 
 
 def load_query(body: dict, now: int) -> dict:
@@ -43,6 +44,7 @@ def load_query(body: dict, now: int) -> dict:
     "Unless otherwise specified, the query defaults to a 30-day time window." Raises marshmallow.ValidationError.
     """
     query = _query.load(body)
+    query.setdefault("offset", 0)
     query.setdefault("end", now)
     query.setdefault("start", query["end"] - DEFAULT_WINDOW)
     return query

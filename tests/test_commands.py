@@ -307,6 +307,24 @@ def test_exec_of_what_cannot_be_run_fails_with_a_sentence(tmp_path):
     assert (done.returncode, done.stderr) == (1, "Error: no-such-command cannot be run: No such file or directory.\n")
 
 
+# Another program's command
+
+
+def test_a_command_called_run_of_another_program_can_create_the_app():
+    command = """
+import click
+@click.command()
+def run():
+    from app import create_app
+    click.echo(create_app().config["MOCK"])
+run()
+"""
+    process = flask()
+    process["args"] = [sys.executable, "-c", command]
+    done = subprocess.run(**process, capture_output=True)
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+
+
 # Settings
 
 

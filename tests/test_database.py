@@ -9,6 +9,7 @@ import pytest
 
 from app import accounts, fast, schemas, strategies
 from app.database import SCHEMA
+from tests import conftest
 
 SESSION = """
 INSERT INTO sessions
@@ -88,6 +89,75 @@ def test_an_account_takes_its_sessions_and_conversions_along(connection):
     connection.execute(a_conversion())
     connection.execute("DELETE FROM accounts")
     assert connection.execute("SELECT count(*) FROM sessions, conversions").fetchone() == (0,)
+
+
+@pytest.fixture
+def careless(connection):
+    """The connection of a program that does not ask SQLite to enforce foreign keys."""
+    connection.execute("PRAGMA foreign_keys = OFF")
+    connection.execute(a_conversion())
+    return connection
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(a_session(account=3), id="a session of no account"),
+        pytest.param(a_conversion(session=3), id="a conversion of no session"),
+        pytest.param("REPLACE INTO accounts (id, domain) VALUES (1, 'three.example')", id="an account in another's place"),
+        pytest.param("REPLACE INTO accounts (domain) VALUES ('one.example')", id="an account in the place of one of its domain"),
+        pytest.param(a_session(id=1, account=2).replace("INSERT", "REPLACE"), id="a session in another's place"),
+        pytest.param("UPDATE accounts SET id = 3 WHERE id = 1", id="an account that changes its id"),
+        pytest.param("UPDATE sessions SET id = 3 WHERE id = 1", id="a session that changes its id"),
+        pytest.param("UPDATE accounts SET longest_session = 9 WHERE id = 1", id="a longest session that is too short"),
+    ],
+)
+def test_a_program_that_ignores_foreign_keys_cannot_make_a_wrong_row_either(careless, wrong):
+    with pytest.raises(sqlite3.IntegrityError):
+        careless.execute(wrong)
+
+
+def test_a_deleted_account_takes_everything_along_without_foreign_keys_too(careless):
+    careless.execute("INSERT INTO keys VALUES (zeroblob(32), 1, '', 0)")
+    careless.execute("INSERT INTO usage VALUES (1, '2025-08', 5)")
+    careless.execute("DELETE FROM accounts WHERE id = 1")
+    for table in ("keys", "usage", "sessions", "conversions"):
+        assert careless.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
+def test_an_id_is_never_given_twice(careless):
+    careless.execute("DELETE FROM accounts")
+    careless.execute("INSERT INTO accounts (domain) VALUES ('three.example')")
+    (account,) = careless.execute("SELECT id FROM accounts").fetchone()
+    careless.execute(a_session(id="NULL", account=account))
+    (session,) = careless.execute("SELECT id FROM sessions").fetchone()
+    careless.execute(a_conversion(account=account, session=session))
+    assert (account, session) == (3, 10)
+    assert careless.execute("SELECT id FROM conversions").fetchone() == (2,)
+
+
+def test_an_account_knows_its_longest_session(connection):
+    def longest() -> list:
+        return connection.execute("SELECT longest_session FROM accounts ORDER BY id").fetchall()
+
+    assert longest() == [(10,), (0,)]
+    connection.execute(a_session(end=864_000))
+    connection.execute(a_session(id=3, name="shorter", end=5))
+    assert longest() == [(864_000,), (0,)]
+    connection.execute("DELETE FROM sessions WHERE ended_at > 100")
+    connection.execute("UPDATE accounts SET longest_session = 10")
+    assert longest() == [(10,), (10,)]
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM sessions", "DELETE FROM conversions", "DELETE FROM accounts", a_conversion()])
+def test_a_write_that_keeps_the_data_version_cannot_change_sessions_or_conversions(hub, statement):
+    hub.load([conftest.a_session(conversions=[conftest.a_conversion()])])
+    with (
+        pytest.raises(sqlite3.DatabaseError, match="not authorized"),
+        hub.app.extensions["database"].writing_accounts() as connection,
+    ):
+        connection.execute(statement)
+    assert len(hub.everything({})) == 1
 
 
 FILTERS = {

@@ -117,7 +117,7 @@ OURS = {
     "a valid beginning past the limit": (post(KEY, JSON, CHUNKED, body=chunks(b"{}".ljust(LARGEST_BODY), b"}")), {413, 400, None}),
     "a length past the limit and no body": (post(KEY, JSON, of(10**9)), {413, 400, None}),
     "a header of 64 KB": (post("X-Long: " + "a" * 65_536, KEY, JSON, of(2), body=b"{}"), {200, 400, 431}),
-    "a thousand headers": (post(KEY, JSON, *(f"X-{n}: {n}" for n in range(1000)), of(2), body=b"{}"), {200, 400, 431}),
+    "a thousand headers": (post(KEY, JSON, *(f"X-{n}: {n}" for n in range(1000)), of(2), body=b"{}"), {200, 400, 431, None}),
     "HTTP/1.0": (post(KEY, JSON, of(2), body=b"{}", start=f"POST {PATH} HTTP/1.0"), {200}),
     "HTTP/1.0 without a length": (post(KEY, JSON, body=b"{}", start=f"POST {PATH} HTTP/1.0"), {200}),
     "a method of another protocol": (post(KEY, start=f"PROPFIND {PATH} HTTP/1.1"), {405, 501}),

@@ -304,6 +304,14 @@ def test_every_answer_carries_server_timing(bundled, key, body):
     assert "sql;dur=" in bundled.post(body, key).headers["Server-Timing"]
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
+def test_a_405_carries_server_timing_and_is_logged_too(bundled, caplog, method):
+    response = bundled.client.open(api.PATH, method=method)
+    assert response.status_code == 405
+    assert "sql;dur=" in response.headers["Server-Timing"]
+    assert [record.getMessage() for record in caplog.records if record.name == "app"] == [f"{method} 405 sql;dur=0.00"]
+
+
 def test_the_log_says_the_same_in_a_line_without_keys_and_addresses(bundled, caplog):
     response = bundled.post('{"campaign": "50-conversions", "meta_id": "visitor-1@mail.example"}', "boundaries")
     (line,) = [record.getMessage() for record in caplog.records if record.name == "app"]

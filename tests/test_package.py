@@ -21,7 +21,7 @@ def test_the_wheel_brings_the_schema_and_the_bundled_data(tmp_path):
 
 def test_the_top_level_holds_what_was_agreed_and_nothing_else():
     agreed = {"README.md", "setup.cfg", "pyproject.toml", "schema.sql", "wsgi.py", "app", "seed", "tests"}
-    made = {"build", "instance", "attributionhub_conversions.egg-info"}
+    made = {"build", "instance", "attributionhub_conversions.egg-info", "__pycache__"}
     assert {file.name for file in ROOT.iterdir() if not file.name.startswith(".")} - made == agreed
 
 

@@ -133,6 +133,22 @@ def test_nothing_is_written_into_what_is_no_database_of_ours(tmp_path, trouble, 
     assert (hub.path.is_file() and hub.path.read_bytes()) == before
 
 
+def test_a_database_of_another_program_is_refused_before_anything_in_it_changes(tmp_path):
+    path = tmp_path / "conversions.sqlite"
+    with closing(sqlite3.connect(path)) as theirs:
+        theirs.execute("CREATE TABLE accounts (id INTEGER PRIMARY KEY, domain TEXT)")
+        theirs.execute("PRAGMA user_version = 2")
+        theirs.commit()
+    before = path.read_bytes()
+    hub = Hub(path)
+    for command in (["seed"], ["import", "-", "--domain", "new.example"], ["keys", "list"], ["keys", "revoke", "k"]):
+        outcome = hub.run(*command, stdin=json.dumps(a_session()))
+        assert outcome.exit_code == 1
+        assert outcome.stderr == f"Error: The database {path} can't be used: it is a database of another program.\n"
+    assert hub.post("{}").status_code == 503
+    assert path.read_bytes() == before
+
+
 # Exchanged while serving
 
 
