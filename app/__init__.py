@@ -1,6 +1,8 @@
 """The reference implementation of the AttributionHub conversions API."""
 
 import logging
+import re
+from functools import partial
 from pathlib import Path
 
 import click
@@ -8,8 +10,9 @@ import orjson
 from flask import Flask
 from flask.json.provider import JSONProvider
 from flask.logging import default_handler
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import api, cli, errors, explorer, headers, health, instants, loading, mock, openapi
+from app import api, cli, errors, explorer, headers, health, instants, loading, mock, openapi, rate_limit
 from app.database import Database
 from app.mock import beside
 
@@ -21,7 +24,7 @@ def create_app(settings: dict | None = None) -> Flask:
     """
     app = Flask(__name__)
     app.config.from_mapping(DATABASE=Path(app.instance_path) / "conversions.sqlite", NOW="", ORIGINS=None, DELAY="0")
-    app.config["MOCK"] = "1" if cli.is_flask_run() else "0"
+    app.config.from_mapping(MOCK="1" if cli.is_flask_run() else "0", TIMEOUT="0", RATE_LIMIT="", PROXIES="0")
     app.config.from_prefixed_env("CONVERSIONS", loads=str)
     app.config.update(settings or {})
     app.json = OrjsonProvider(app)
@@ -29,7 +32,7 @@ def create_app(settings: dict | None = None) -> Flask:
     app.logger.setLevel(logging.INFO)
     default_handler.addFilter(is_logging_left_to_flask)
 
-    app.extensions["database"] = Database(Path(app.config["DATABASE"]))
+    app.extensions["database"] = Database(Path(app.config["DATABASE"]), _read(app, "TIMEOUT", _seconds))
     app.extensions["clock"] = _read(app, "NOW", instants.Clock)
     app.extensions["delay"] = _read(app, "DELAY", mock.milliseconds)
     is_mock = _read(app, "MOCK", _switch)
@@ -41,6 +44,10 @@ def create_app(settings: dict | None = None) -> Flask:
     errors.init_app(app)
     headers.init_app(app)
 
+    if proxies := _read(app, "PROXIES", _count):
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)
+    if app.config["RATE_LIMIT"]:
+        _read(app, "RATE_LIMIT", partial(rate_limit.init_app, app))
     openapi.init_app(app)
     explorer.init_app(app)
     health.init_app(app)
@@ -77,6 +84,18 @@ def _read(app: Flask, name: str, reader):
         return reader(setting)
     except ValueError as fault:
         raise click.ClickException(f"The setting CONVERSIONS_{name} is wrong: {setting}. {fault}") from None
+
+
+def _count(setting: str) -> int:
+    if not re.fullmatch("[0-9]{1,2}", setting):
+        raise ValueError("Must be a number of proxies, such as 1.")
+    return int(setting)
+
+
+def _seconds(setting: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", setting):
+        raise ValueError("Must be a number of seconds, such as 5 or 0.5; 0 means no limit.")
+    return float(setting)
 
 
 def _switch(setting: str) -> bool:

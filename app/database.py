@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import NamedTuple
+
+from app import upgrade
 
 _HERE = Path(__file__).parent
 SHIPPED = _HERE if (_HERE / "schema.sql").exists() else _HERE.parent  # an installed package; a checkout
@@ -53,8 +55,9 @@ class Database:
     Every method raises sqlite3.Error if the file is missing, locked, broken, or not a database of this program.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, longest_query: float = 0):
+        """longest_query: the seconds after which the statements of a reading transaction are interrupted; 0 means never."""
+        self.path, self.longest_query = path, longest_query
         self._idle: deque[Connection] = deque()
         self._turn = Lock()
 
@@ -71,6 +74,9 @@ class Database:
         connection = self._take()
         try:
             connection.ran = []
+            if self.longest_query:
+                deadline = monotonic() + self.longest_query
+                connection.set_progress_handler(lambda: monotonic() > deadline, 10_000)  # every 10,000 steps of SQLite
             connection.execute("BEGIN")
             yield connection
             if connection.is_immutable and connection.file != self._file():
@@ -96,18 +102,23 @@ class Database:
         """Open a transaction that writes sessions, conversions and anything else, all of it or, if an exception is raised, nothing.
 
         It raises the data version, on which everything that is cached between requests depends. It creates the file and its tables
-        if they are missing.
+        if they are missing, and upgrades a file of an earlier version.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(self._connect("rwc")) as connection:
-            if not _is_empty(connection):
+            if not _is_empty(connection) and not upgrade.is_version_1(connection):
                 _check_ours(connection)  # before anything in it is changed
             connection.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
             connection.execute("PRAGMA cache_size = -65536")  # KiB; filling a dozen indexes writes all over the file
             connection.execute("BEGIN IMMEDIATE")
-            tables, indexes = schema_statements() if _is_empty(connection) else ([], [])
+            is_old = upgrade.is_version_1(connection)
+            tables, indexes = schema_statements() if is_old or _is_empty(connection) else ([], [])
+            if is_old:
+                upgrade.set_rows_aside(connection)
             for statement in tables:
                 connection.execute(statement)
+            if is_old:
+                upgrade.bring_rows_back(connection)
             before = connection.total_changes
             yield connection
             for statement in indexes:  # last: indexing rows that are already there takes half the time
@@ -166,6 +177,8 @@ def _check_ours(connection: Connection) -> None:
     try:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if upgrade.is_version_1(connection):
+            raise sqlite3.DatabaseError("it has schema version 1; flask seed upgrades it")
         if application != APPLICATION_ID:
             raise sqlite3.DatabaseError("it is a database of another program")
         if version != SCHEMA_VERSION:

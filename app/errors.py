@@ -49,6 +49,7 @@ def http_error(error: HTTPException):
     sentences = {
         404: f"There is nothing at {request.path[:200]}. Conversions are at POST {api.PATH}.",
         405: f"{request.path} does not accept {request.method[:20]}, only {methods}.",
+        429: f"Too many requests from your address. At most {error.description} are allowed.",
         413: f"The body is larger than {largest} bytes, the most that is accepted.",
         500: "The server failed. Its log says why.",
     }
@@ -57,7 +58,11 @@ def http_error(error: HTTPException):
 
 
 def database_error(error: sqlite3.Error):
-    current_app.logger.error("The database %s can't be used: %s", current_app.extensions["database"].path, error)
+    database = current_app.extensions["database"]
+    if getattr(error, "sqlite_errorname", None) == "SQLITE_INTERRUPT":
+        sentence = f"The query took longer than the {database.longest_query:g} s that this server allows. Choose a shorter window."
+        return {"error": sentence}, HTTPStatus.SERVICE_UNAVAILABLE
+    current_app.logger.error("The database %s can't be used: %s", database.path, error)
     return {"error": "The database can't be used at the moment. The server's log says why."}, HTTPStatus.SERVICE_UNAVAILABLE
 
 

@@ -257,22 +257,20 @@ def test_a_conversion_lies_within_its_session(hub, timestamp, good):
 @pytest.mark.parametrize(
     ("field", "session"),
     [
-        ("ended_at", a_session(ended_at="2025-08-02T10:00:01Z")),
         ("ended_at", a_session(ended_at="2025-08-01T09:59:59Z")),
         ("conversions.0.timestamp", a_session(conversions=[a_conversion(timestamp="2025-08-01 09:59:59")])),
-        ("conversions.0.timestamp", a_session(conversions=[a_conversion(timestamp="2025-08-02 10:00:01")])),
     ],
-    ids=["over 24 hours", "ended before it started", "no end and a conversion before it", "no end and a conversion too late"],
+    ids=["ended before it started", "no end and a conversion before it"],
 )
-def test_a_session_ends_after_it_started_and_within_24_hours(hub, field, session):
+def test_a_session_ends_after_it_started(hub, field, session):
     (fault,) = faults(hub, lines(session))
     assert fault.startswith("line 1, ")
     assert fault.startswith((f"line 1, {field}: ", "line 1, ended_at: "))
 
 
-@pytest.mark.parametrize("fields", [{"ended_at": "2025-08-02T10:00:00Z"}, {}], ids=["given", "from the last conversion"])
-def test_a_session_of_24_hours_to_the_second_is_good(hub, fields):
-    hub.load([a_session(**fields, conversions=[a_conversion(timestamp="2025-08-02 10:00:00")])])
+@pytest.mark.parametrize("fields", [{"ended_at": "2025-08-08T10:00:00Z"}, {}], ids=["given", "from the last conversion"])
+def test_a_session_can_last_longer_than_a_day(hub, fields):
+    hub.load([a_session(**fields, conversions=[a_conversion(timestamp="2025-08-08 10:00:00")])])
     assert len(hub.everything({})) == 1
 
 

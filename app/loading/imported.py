@@ -2,12 +2,9 @@
 
 from marshmallow import ValidationError, post_load, validate
 
-from app import instants
 from app.fields import List, Moment, Nested, Strict, Text
 from app.loading import attribution
 from app.schemas import Conversion
-
-LONGEST_SESSION = instants.DAY
 
 
 class Url(Text):
@@ -44,13 +41,11 @@ class ImportedSession(Strict):
 
     @post_load
     def _times(self, session: dict, **kwargs) -> dict:
-        """ "A conversion lies within its session, a session lasts at most 24 hours." """
+        """ "A conversion lies within its session." """
         moments = [conversion["timestamp"] for conversion in session["conversions"]]
         start, end = session["started_at"], session.setdefault("ended_at", max(moments, default=session["started_at"]))
         if end < start:
             raise ValidationError("Must not be before started_at.", "ended_at")
-        if end - start > LONGEST_SESSION:
-            raise ValidationError("Must be at most 24 hours after started_at.", "ended_at")
         outside = {n: {"timestamp": ["Must lie within its session."]} for n, at in enumerate(moments) if not start <= at <= end}
         if outside:
             raise ValidationError({"conversions": outside})

@@ -1,0 +1,63 @@
+"""Settings for a server on the open internet: a rate limit, proxies in front, and a limit on a query's time."""
+
+import click
+import pytest
+
+from app import create_app
+
+from .conftest import Hub, a_conversion, a_session
+
+
+def hub_with(tmp_path, **settings: str) -> Hub:
+    hub = Hub(tmp_path / "conversions.sqlite", **settings)
+    hub.load([a_session(conversions=[a_conversion()])])
+    return hub
+
+
+def ask_from(hub: Hub, address: str, **headers: str):
+    return hub.post("{}", headers=headers, environ_overrides={"REMOTE_ADDR": address})
+
+
+def test_more_requests_than_the_rate_limit_are_429_with_retry_after(tmp_path):
+    hub = hub_with(tmp_path, RATE_LIMIT="3 per minute")
+    assert [ask_from(hub, "192.0.2.1").status_code for _ in range(4)] == [200, 200, 200, 429]
+    response = ask_from(hub, "192.0.2.1")
+    assert response.json == {"error": "Too many requests from your address. At most 3 per 1 minute are allowed."}
+    assert 1 <= int(response.headers["Retry-After"]) <= 60
+    assert ask_from(hub, "192.0.2.2").status_code == 200
+    assert hub.client.get("/livez", environ_overrides={"REMOTE_ADDR": "192.0.2.1"}).status_code == 200
+
+
+def test_without_a_rate_limit_there_is_none(tmp_path):
+    hub = hub_with(tmp_path)
+    assert {ask_from(hub, "192.0.2.1").status_code for _ in range(50)} == {200}
+
+
+def test_behind_a_trusted_proxy_the_rate_limit_is_by_the_address_that_it_forwards(tmp_path):
+    hub = hub_with(tmp_path, RATE_LIMIT="1 per minute", PROXIES="1")
+    clients = ["192.0.2.1", "192.0.2.2", "192.0.2.1"]
+    assert [ask_from(hub, "10.0.0.1", **{"X-Forwarded-For": client}).status_code for client in clients] == [200, 200, 429]
+
+
+def test_without_a_trusted_proxy_a_client_cannot_choose_its_address(tmp_path):
+    hub = hub_with(tmp_path, RATE_LIMIT="1 per minute")
+    clients = ["192.0.2.1", "192.0.2.2"]
+    assert [ask_from(hub, "10.0.0.1", **{"X-Forwarded-For": client}).status_code for client in clients] == [200, 429]
+
+
+def test_a_query_that_takes_too_long_is_a_503_that_says_so_and_the_next_one_is_answered(tmp_path):
+    hub = hub_with(tmp_path, TIMEOUT="0.001")
+    hub.load([a_session(conversions=[a_conversion()] * 3, utm_campaign="many") for _ in range(20_000)])
+    response = hub.post('{"campaign": "many", "meta_id": "none"}')
+    assert response.status_code == 503
+    assert response.json == {"error": "The query took longer than the 0.001 s that this server allows. Choose a shorter window."}
+    assert hub.post('{"start_date": "2020-01-01", "end_date": "2020-01-02"}').status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [("TIMEOUT", "-1"), ("TIMEOUT", "soon"), ("PROXIES", "-1"), ("PROXIES", "true"), ("RATE_LIMIT", "many")],
+)
+def test_a_wrong_setting_is_a_sentence_that_shows_it(setting, wrong):
+    with pytest.raises(click.ClickException, match=f"^The setting CONVERSIONS_{setting} is wrong: {wrong}. Must be .*such as"):
+        create_app({setting: wrong})
