@@ -33,8 +33,8 @@ def state(path: Path) -> str:
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
         if not database.execute("SELECT 1 FROM sqlite_schema").fetchall():
             return ""
-        # A key's day is the real clock's, and the generation is drawn at random.
-        apart = ('INSERT INTO "keys"', 'INSERT INTO "generation"')
+        # A key's day is the real clock's, and the data version is random.
+        apart = ('INSERT INTO "keys"', 'INSERT INTO "data_version"')
         return "\n".join(line for line in database.iterdump() if not line.startswith(apart))
 
 
