@@ -1,6 +1,6 @@
 -- The database of sessions and conversions, read top-down: accounts, keys, usage, sessions, conversions.
 --
--- Every time is a whole number of seconds since 1970-01-01 00:00:00 UTC: compact, and free of the traps of comparing text.
+-- Every time is a whole number of seconds since 1970-01-01 00:00:00 UTC: compact, and compared as numbers.
 -- Checks and triggers refuse a wrong row, whatever program writes it. Foreign keys alone would not do: SQLite enforces them only for
 -- programs that ask for it.
 
@@ -10,11 +10,11 @@ PRAGMA user_version = 2;
 
 -- An account is one customer of the API: one primary domain, its own sessions and conversions.
 CREATE TABLE accounts (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,   -- never given twice, so no account gets what another one left behind
+    id INTEGER PRIMARY KEY AUTOINCREMENT,   -- never reused, so a new account cannot inherit rows of a deleted one
     domain TEXT NOT NULL UNIQUE CHECK (domain <> ''),
     -- Calls per calendar month (UTC). NULL: there is no limit, and calls are not counted.
     monthly_limit INTEGER CHECK (monthly_limit >= 0),
-    -- What each month's count starts from: calls that the account makes elsewhere.
+    -- Calls made elsewhere; each month's count starts at this number.
     used_elsewhere INTEGER NOT NULL DEFAULT 0 CHECK (used_elsewhere >= 0),
     -- The day, as YYYY-MM-DD, up to which the account holds bundled data. NULL: it holds imported data.
     seeded_to TEXT CHECK (seeded_to IS date(seeded_to)),
@@ -22,7 +22,7 @@ CREATE TABLE accounts (
     longest_session INTEGER NOT NULL DEFAULT 0 CHECK (longest_session >= 0)
 ) STRICT;
 
--- A key opens one account. Only its SHA-256 is stored, so the file gives no key away.
+-- A key opens one account. Only its SHA-256 is stored, so the file does not reveal keys.
 CREATE TABLE keys (
     digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
     account_id INTEGER NOT NULL REFERENCES accounts,
@@ -69,7 +69,7 @@ CREATE TABLE sessions (
     term TEXT,
     landing_page TEXT NOT NULL CHECK (landing_page <> ''),
 
-    -- Whether it has conversions; a session that does not convert gets none (see the trigger).
+    -- 1 if it may have conversions; a session with 0 cannot get any (see the trigger).
     converts INTEGER NOT NULL CHECK (converts IN (0, 1)),
 
     CHECK (ended_at >= started_at),
@@ -87,7 +87,8 @@ CREATE INDEX sessions_by_content ON sessions (account_id, content, started_at, i
 CREATE INDEX sessions_by_term ON sessions (account_id, term, started_at, id, ended_at);
 CREATE INDEX sessions_by_landing_page ON sessions (account_id, landing_page, started_at, id, ended_at);
 
--- The same for only the sessions that convert: finds the next conversions of a pool without reading the sessions between them.
+-- The same for only the sessions that convert: finds the next conversions of a pool without reading the sessions between them. They
+-- contain converts too, since SQLite would otherwise look it up in the table.
 CREATE INDEX converting_sessions_by_source ON sessions (account_id, source, started_at, id, ended_at, converts) WHERE converts = 1;
 CREATE INDEX converting_sessions_by_medium ON sessions (account_id, medium, started_at, id, ended_at, converts) WHERE converts = 1;
 CREATE INDEX converting_sessions_by_campaign ON sessions (account_id, campaign, started_at, id, ended_at, converts) WHERE converts = 1;
@@ -102,7 +103,7 @@ CREATE INDEX sessions_by_end ON sessions (account_id, ended_at);
 -- A conversion is one event within a session.
 CREATE TABLE conversions (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    account_id INTEGER NOT NULL,   -- its session's, repeated for the indexes
+    account_id INTEGER NOT NULL,   -- copied from its session, so that indexes can start with it
     session_id INTEGER NOT NULL REFERENCES sessions,
     timestamp INTEGER NOT NULL,
     email TEXT,
@@ -128,8 +129,9 @@ CREATE INDEX conversions_by_session ON conversions (session_id, timestamp);
 -- A session belongs to an account that exists, and a session that exists is not replaced (REPLACE would skip the triggers on DELETE).
 CREATE TRIGGER session_belongs_to_an_account BEFORE INSERT ON sessions
 WHEN NOT EXISTS (SELECT 1 FROM accounts WHERE id = new.account_id) OR EXISTS (SELECT 1 FROM sessions WHERE id = new.id)
+  OR EXISTS (SELECT 1 FROM sessions WHERE account_id = new.account_id AND session_id = new.session_id)
 BEGIN
-    SELECT raise(ABORT, 'a session belongs to an account that exists, and has an id of its own');
+    SELECT raise(ABORT, 'a session belongs to an account that exists, and its id and session_id are new');
 END;
 
 -- A conversion belongs to its session's account, and lies within its session.
@@ -151,7 +153,7 @@ BEGIN
     SELECT raise(ABORT, 'a new account has an id and a domain of its own, and no sessions, keys or calls yet');
 END;
 
--- None of this becomes wrong later.
+-- Updates cannot break these rules either.
 CREATE TRIGGER account_keeps_its_id BEFORE UPDATE OF id ON accounts
 BEGIN
     SELECT raise(ABORT, 'an account keeps its id');
@@ -181,15 +183,15 @@ BEGIN
     SELECT raise(ABORT, 'no session of an account is longer than its longest_session');
 END;
 
--- What is deleted takes everything that belongs to it along.
-CREATE TRIGGER account_takes_everything_along BEFORE DELETE ON accounts
+-- Deleting a row deletes everything that belongs to it.
+CREATE TRIGGER deleting_account_deletes_its_rows BEFORE DELETE ON accounts
 BEGIN
     DELETE FROM keys WHERE account_id = old.id;
     DELETE FROM usage WHERE account_id = old.id;
     DELETE FROM sessions WHERE account_id = old.id;
 END;
 
-CREATE TRIGGER session_takes_its_conversions_along BEFORE DELETE ON sessions
+CREATE TRIGGER deleting_session_deletes_its_conversions BEFORE DELETE ON sessions
 BEGIN
     DELETE FROM conversions WHERE session_id = old.id;
 END;

@@ -60,7 +60,7 @@ def create_app(settings: dict | None = None) -> Flask:
 
 
 class OrjsonProvider(JSONProvider):
-    """Flask's JSON by orjson, which takes a tenth of the time for a page of conversions."""
+    """Flask's JSON provider with orjson, which is ten times as fast for a page of conversions."""
 
     def dumps(self, obj, **kwargs) -> str:
         return orjson.dumps(obj).decode()

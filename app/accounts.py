@@ -13,8 +13,8 @@ FROM keys JOIN accounts ON accounts.id = keys.account_id
 WHERE keys.digest = :digest
 """
 
-# One statement, so that no two requests count as the same call, in whatever thread, process or program. A month's first call
-# starts from used_elsewhere. Over the limit, no row is returned.
+# One statement, so that two requests at the same moment cannot both take the last call. A month's first call starts from
+# used_elsewhere. Over the limit, no row is returned.
 COUNT_CALL = """
 INSERT INTO usage (account_id, month, used)
 SELECT :id, :month, :used_elsewhere + 1 WHERE :used_elsewhere < :monthly_limit
@@ -34,7 +34,7 @@ ORDER BY accounts.domain, keys.created_at, keys.prefix
 
 REVOKE_KEY = """
 DELETE FROM keys
-WHERE digest = :digest OR prefix = :prefix AND NOT EXISTS (SELECT 1 FROM keys WHERE digest = :digest)
+WHERE digest = :digest OR (prefix = :prefix AND NOT EXISTS (SELECT 1 FROM keys WHERE digest = :digest))
 """
 
 
@@ -98,7 +98,11 @@ def add_key(connection: Connection, account: int, key: str) -> None:
 
 
 def revoke_key(connection: Connection, shown: str) -> None:
-    """Delete that key, or else the one key with that prefix. Raises ValueError with a sentence if there is none, or several."""
+    """Delete that key, or else the one key with that prefix.
+
+    Raises ValueError with a sentence if there is none, or several; the transaction is then not committed.
+    """
+    shown = shown.removesuffix("…")  # as the list prints it
     revoked = connection.execute(REVOKE_KEY, {"digest": digest(shown), "prefix": shown}).rowcount
     if revoked == 0:
         raise ValueError(f"No key is shown as {shown}; flask keys list shows them all.")

@@ -11,7 +11,7 @@ from app.strategies import Page
 PATH = "/api/v1/conversions"
 
 NO_KEY = "The request has no key. Send it in the header Authentication (not Authorization)."
-UNKNOWN_KEY = "The key in the header Authentication is unknown. Send only the key, without a word before it."
+UNKNOWN_KEY = "The key in the header Authentication is unknown. Send only the key, without a prefix such as Bearer."
 
 api = Blueprint("api", __name__)
 
@@ -27,15 +27,16 @@ def conversions():
     database: Database = extensions["database"]
     now = g.now = extensions["clock"]()
     key = sent_key()
-    # The whole body first, so that a slow client does not keep a transaction open. Its faults come after those of the key.
-    raw, fault = read_body()
+    # Read the whole body first, so that a slow client does not hold a transaction open. But raise its error only after the key is
+    # checked: an unknown key takes precedence.
+    body, body_error = read_body()
     with database.reading() as connection:
         g.ran = connection.ran
-        g.account = authenticate(connection, key)
+        g.account = account_of(connection, key)
         accounts.count_call(database, g.account, now)
-        if fault:
-            raise fault
-        g.body = parse_body(raw)
+        if body_error:
+            raise body_error
+        g.body = parse_body(body)
         query = schemas.load_query(g.body, now) | g.account.scope
         g.page = fast.page(connection, query, extensions["cache"])
     return response_of(g.page)
@@ -48,7 +49,7 @@ def sent_key() -> str:
     return key
 
 
-def authenticate(connection: Connection, key: str) -> accounts.Account:
+def account_of(connection: Connection, key: str) -> accounts.Account:
     account = accounts.authenticate(connection, key)
     if account is None:
         raise Unauthorized(UNKNOWN_KEY)
@@ -56,7 +57,8 @@ def authenticate(connection: Connection, key: str) -> accounts.Account:
 
 
 def response_of(page: Page) -> dict:
-    """ "If no qualifying conversions are found, the API will return" a message; otherwise records and pagination."""
+    """Return the JSON of a page, or the message if no conversion matches at all."""
+    # "If no qualifying conversions are found, the API will return: …"
     if page.nothing_matches:
         return {"message": schemas.NOTHING_FOUND}
     return {

@@ -2,7 +2,7 @@
 
 import re
 
-from flask import request
+from flask import current_app, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from app import fields, strict_json
@@ -22,11 +22,11 @@ def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]
     """Return the whole body, or what is wrong with it; never a part of it."""
     environ = request.environ
     length = environ.get("CONTENT_LENGTH")
-    if length and not re.fullmatch("[0-9]{1,18}", length):  # Werkzeug would take it for 0
+    if length and not re.fullmatch("[0-9]{1,18}", length):  # Werkzeug reads an invalid length as 0
         return b"", BadRequest(f"The header Content-Length is {length[:60]!r}; it must be the number of bytes of the body.")
     if "HTTP_TRANSFER_ENCODING" in environ:
         length = None
-        # Not every server decodes chunks, nor in another version of HTTP: Waitress takes such a body for an empty one.
+        # Some servers do not decode chunks, and Waitress does so only for HTTP/1.1: it passes any other such body on as empty.
         if not environ.get("wsgi.input_terminated") or environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
             return b"", BadRequest("The server in front does not pass on chunked bodies. Send the body with its Content-Length.")
     # One byte more than is allowed: Werkzeug cuts a chunked body here silently, and the extra byte shows that it was longer.
@@ -34,13 +34,14 @@ def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]
     try:
         raw = request.get_data(cache=False)
     except RequestEntityTooLarge:
-        return b"", RequestEntityTooLarge()
-    except Exception:  # each server has errors of its own for a chunk that it can't read
+        return b"", too_large(largest)
+    except Exception as error:  # each server has errors of its own for a chunk that it can't read
+        current_app.logger.warning("A body could not be read: %r", error)
         return b"", BadRequest("The request ended before its body was complete, or is not valid HTTP.")
     if len(raw) > largest:
-        return b"", RequestEntityTooLarge()
+        return b"", too_large(largest)
     if length and int(length) != len(raw):
-        return b"", BadRequest(f"The body has {len(raw)} bytes, but Content-Length announces {length}.")
+        return b"", BadRequest(f"The body has {len(raw)} bytes, but Content-Length says {length}.")
     return raw, None
 
 
@@ -51,7 +52,7 @@ def parse_body(raw: bytes) -> dict:
     if not raw.strip(b" \t\r\n"):
         return {}
     if request.mimetype != "application/json":
-        raise UnsupportedMediaType(wrong_type(request.mimetype or "nothing"))
+        raise UnsupportedMediaType(wrong_type(request.mimetype))
     try:
         value = strict_json.parse(raw)
     except ValueError as fault:
@@ -61,5 +62,9 @@ def parse_body(raw: bytes) -> dict:
     return value
 
 
+def too_large(largest: int = LARGEST_BODY) -> RequestEntityTooLarge:
+    return RequestEntityTooLarge(f"The body is larger than {largest} bytes, the most that is accepted.")
+
+
 def wrong_type(mimetype: str) -> str:
-    return f"Send the body as Content-Type: application/json, not as {mimetype}."
+    return f"Send the body with Content-Type: application/json, not {mimetype or 'without one'}."

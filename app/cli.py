@@ -6,10 +6,9 @@ from flask.cli import run_command
 from werkzeug.serving import is_running_from_reloader
 
 from app import accounts, api, fast, fields, instants, schemas, strategies, strict_json
-from app.database import Database
+from app.database import Connection, Database
 from app.errors import clear_errors
-from app.loading import sessions as loading
-from app.loading import traffic
+from app.loading import sessions, traffic
 
 commands = Blueprint("commands", __name__, cli_group=None)
 
@@ -32,7 +31,7 @@ def prepare_to_run(host: str, port: int, **_) -> None:
     database = _database()
     with clear_errors():
         with database.writing_sessions() as connection:
-            loading.seed(connection, _clock().today())
+            sessions.seed(connection, _clock().today())
         is_bundled = _accounts(database)
     if is_running_from_reloader():
         return
@@ -60,7 +59,7 @@ def keys_add(domain: str):
     """Make another key for an account. It is shown only once."""
     key = accounts.make_key()
     with clear_errors(), _database().writing_accounts() as connection:
-        row = connection.execute(loading.FIND_ACCOUNT, {"domain": domain}).fetchone()
+        row = connection.execute(sessions.FIND_ACCOUNT, {"domain": domain}).fetchone()
         if row is None:
             raise ValueError(f"There is no account of {domain}; flask import creates one.")
         accounts.add_key(connection, row[0], key)
@@ -95,11 +94,11 @@ def walk(query: str, key: str):
     """
     with clear_errors():
         # Loaded once, so that a default window does not move with the clock from page to page.
-        loaded = _load_query(query, key)
+        loaded = _load_query(query)
         seen, records, pages, has_more = set(), 0, 0, True
         while has_more:
             with _database().reading() as connection:
-                page = fast.page(connection, loaded, current_app.extensions["cache"])
+                page = fast.page(connection, loaded | _account(connection, key).scope, current_app.extensions["cache"])
             if page.nothing_matches:
                 click.echo(schemas.NOTHING_FOUND)
                 return
@@ -107,10 +106,10 @@ def walk(query: str, key: str):
             records += len(page.conversions)
             seen.update(row[0] for row in page.conversions)
             unit = "sessions" if page.strategy == "session" else "conversions"
-            place = f"{page.records_processed} of {page.total_records} {unit} processed"
-            click.echo(f"page {pages}: offset {loaded['offset']}, {len(page.conversions)} records, {place}")
+            progress = f"{page.records_processed} of {page.total_records} {unit} processed"
+            click.echo(f"page {pages}: offset {loaded['offset']}, {len(page.conversions)} records, {progress}")
             loaded["offset"], has_more = page.records_processed, page.has_more
-        click.echo(f"{records} conversions on {pages} pages.")
+        click.echo(f"Conversions: {records}, on pages: {pages}.")
         if records > len(seen):
             raise click.ClickException(f"{records - len(seen)} conversions were returned twice.")
         click.echo("No conversion was returned twice.")
@@ -120,15 +119,15 @@ def walk(query: str, key: str):
 @click.argument("query")
 @click.option("--key", required=True, metavar="K", help="The account's key.")
 def explain(query: str, key: str):
-    """Show which SQL statements QUERY, the JSON body of a request, runs.
+    """Show how plain SQL statements answer QUERY, the JSON body of a request.
 
     Prints the strategy, and for each statement its SQL, its values, its query plan, the number of rows and the time. These are the
     plain statements of app/strategies.py, which define the pages; the server gets the same pages faster, with those of app/fast.
     """
     with clear_errors():
-        loaded = _load_query(query, key)
+        loaded = _load_query(query)
         with _database().reading() as connection:
-            page = strategies.page(connection, loaded)
+            page = strategies.page(connection, loaded | _account(connection, key).scope)
             for number, (sql, values, rows, seconds) in enumerate(connection.ran, start=1):
                 click.secho(f"\n{number}. {len(rows)} rows, {seconds * 1000:.2f} ms", bold=True)
                 click.echo("\n".join(line for line in sql.splitlines() if line.strip()))
@@ -139,18 +138,21 @@ def explain(query: str, key: str):
     click.secho(f"\nStrategy: {page.strategy}. Conversions on the page: {len(page.conversions)}.{batches}", bold=True)
 
 
-def _load_query(text: str, key: str) -> dict:
+def _load_query(text: str) -> dict:
     try:
         body = strict_json.parse(text.encode())
     except ValueError as fault:
         raise click.ClickException(f"QUERY {fault}.") from None
     if not isinstance(body, dict):
         raise click.ClickException(f"QUERY must be a JSON object, not {fields.kind(body)}.")
-    with _database().reading() as connection:
-        account = accounts.authenticate(connection, key)
+    return schemas.load_query(body, _clock()())
+
+
+def _account(connection: Connection, key: str) -> accounts.Account:
+    account = accounts.authenticate(connection, key)
     if account is None:
         raise click.ClickException(f"The key {key} is unknown. flask keys list shows the keys of this database.")
-    return schemas.load_query(body, _clock()()) | account.scope
+    return account
 
 
 def _database() -> Database:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import NamedTuple
 
 from app import upgrade
@@ -19,8 +19,8 @@ APPLICATION_ID, SCHEMA_VERSION = 0x41487562, 2  # as schema.sql sets them
 
 PATIENCE = 5  # seconds to wait for another program that writes
 IDLE_CONNECTIONS = 8  # that read; a new connection costs as much as a page
-# SQLite releases Python's lock at each row. Threads that read at once then hinder each other, so they take turns, but a statement
-# that takes long holds up the others for no longer than this.
+# The sqlite3 module releases Python's lock at each row, so threads that read at once slow each other down. They take turns; before
+# a statement, a thread waits at most this long for its turn.
 LONGEST_TURN = 0.1  # seconds
 
 
@@ -34,6 +34,7 @@ class Statement(NamedTuple):
 class Connection(sqlite3.Connection):
     ran: list[Statement]  # by rows(), in this transaction
     turn: Lock
+    longest_query: float  # seconds, or 0
     file: tuple[int, ...]  # device, inode, size and modification time when it was opened
     is_immutable: bool  # opened without locks: SQLite can't take any in a folder where this user may not write
 
@@ -41,6 +42,9 @@ class Connection(sqlite3.Connection):
         has_turn = self.turn.acquire(timeout=LONGEST_TURN)
         try:
             started = perf_counter()
+            if self.longest_query:
+                deadline = started + self.longest_query
+                self.set_progress_handler(lambda: perf_counter() > deadline, 10_000)  # every 10,000 steps of SQLite
             rows = self.execute(sql, values).fetchall()
             self.ran.append(Statement(sql, values, rows, perf_counter() - started))
         finally:
@@ -56,17 +60,10 @@ class Database:
     """
 
     def __init__(self, path: Path, longest_query: float = 0):
-        """longest_query: the seconds after which the statements of a reading transaction are interrupted; 0 means never."""
+        """longest_query: the seconds after which a statement that reads is interrupted; 0 means never."""
         self.path, self.longest_query = path, longest_query
         self._idle: deque[Connection] = deque()
         self._turn = Lock()
-
-    def is_created(self) -> bool:
-        """Tell whether the file exists and has tables; a creation that was killed leaves a file without any."""
-        if not self.path.exists():
-            return False
-        with closing(self._connect("ro")) as connection:
-            return not _is_empty(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -74,9 +71,6 @@ class Database:
         connection = self._take()
         try:
             connection.ran = []
-            if self.longest_query:
-                deadline = monotonic() + self.longest_query
-                connection.set_progress_handler(lambda: monotonic() > deadline, 10_000)  # every 10,000 steps of SQLite
             connection.execute("BEGIN")
             yield connection
             if connection.is_immutable and connection.file != self._file():
@@ -101,8 +95,8 @@ class Database:
     def writing_sessions(self) -> Iterator[Connection]:
         """Open a transaction that writes sessions, conversions and anything else, all of it or, if an exception is raised, nothing.
 
-        It raises the data version, on which everything that is cached between requests depends. It creates the file and its tables
-        if they are missing, and upgrades a file of an earlier version.
+        It replaces the data version, on which everything that is cached between requests depends. It creates the file and its
+        tables if they are missing, and upgrades a file of an earlier version.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(self._connect("rwc")) as connection:
@@ -119,19 +113,23 @@ class Database:
                 connection.execute(statement)
             if is_old:
                 upgrade.bring_rows_back(connection)
+                while indexes:  # what follows may need them
+                    connection.execute(indexes.pop())
             before = connection.total_changes
             yield connection
             for statement in indexes:  # last: indexing rows that are already there takes half the time
                 connection.execute(statement)
-            if connection.total_changes > before:
+            if is_old or connection.total_changes > before:
                 connection.execute("UPDATE data_version SET number = random()")
-                connection.execute("ANALYZE")  # so that of two filters SQLite looks up the rarer one
+                # With statistics, SQLite looks up the rarer of two filters. Open connections notice them if their table is new.
+                connection.execute("DROP TABLE IF EXISTS sqlite_stat1")
+                connection.execute("ANALYZE")
             connection.execute("COMMIT")
 
     def _take(self) -> Connection:
         file = self._file()
-        with suppress(IndexError):  # none is idle
-            while True:
+        with suppress(IndexError):  # another thread took the last one
+            while self._idle:
                 connection = self._idle.pop()
                 if connection.file[:2] == file[:2]:
                     return connection
@@ -162,7 +160,8 @@ class Database:
         connection = sqlite3.connect(
             uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False, factory=Connection
         )
-        connection.ran, connection.turn, connection.file, connection.is_immutable = [], self._turn, file, is_immutable
+        connection.ran, connection.turn, connection.longest_query = [], self._turn, self.longest_query
+        connection.file, connection.is_immutable = file, is_immutable
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")  # with WAL, a power cut can undo the last commits, but not break the file
         return connection
@@ -177,6 +176,8 @@ def _check_ours(connection: Connection) -> None:
     try:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if _is_empty(connection):
+            raise sqlite3.DatabaseError("it has no tables yet; flask seed creates them")
         if upgrade.is_version_1(connection):
             raise sqlite3.DatabaseError("it has schema version 1; flask seed upgrades it")
         if application != APPLICATION_ID:

@@ -11,7 +11,7 @@ from flask import Flask, current_app, g, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from app import api, body, fields, instants, schemas
+from app import api, fields, instants, schemas
 from app.accounts import LimitExceeded
 
 
@@ -43,14 +43,12 @@ def seconds_left_in_month(now: int) -> int:
 
 
 def http_error(error: HTTPException):
-    """What Flask itself refuses, as JSON instead of HTML. Its headers, such as Allow, stay."""
+    """Return Flask's own errors as JSON instead of HTML. Keep headers such as Allow."""
     methods = " or ".join(sorted(getattr(error, "valid_methods", None) or []))
-    largest = request.max_content_length - 1 if request.max_content_length else body.LARGEST_BODY
     sentences = {
         404: f"There is nothing at {request.path[:200]}. Conversions are at POST {api.PATH}.",
         405: f"{request.path} does not accept {request.method[:20]}, only {methods}.",
         429: f"Too many requests from your address. At most {error.description} are allowed.",
-        413: f"The body is larger than {largest} bytes, the most that is accepted.",
         500: "The server failed. Its log says why.",
     }
     headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]

@@ -9,7 +9,7 @@ from flask_cors import CORS
 from app import api
 
 # A page runs only scripts of this server, and sends requests only to it.
-POLICY = (
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -38,30 +38,30 @@ def answer_preflight():
 
 
 def add_server_timing(response: Response) -> Response:
-    """Add Server-Timing, which browsers show with a request's timings, and log it. It has no key, filter or address in it."""
+    """Add Server-Timing, which browsers show, and log it. It contains no key, filter or address."""
     if request.path != api.PATH:
         return response
     timing = f"sql;dur={sum(statement.seconds for statement in g.get('ran', [])) * 1000:.2f}"
     if page := g.get("page"):
         timing += f', strategy;desc="{page.strategy}", batches;desc="{page.batches}"'
-        if page.found:
-            timing += f', found;desc="{run_lengths(page.found)}"'
+        if page.conversions_per_batch:
+            timing += f', found;desc="{run_lengths(page.conversions_per_batch)}"'
     response.headers["Server-Timing"] = timing
     current_app.logger.info("%s %s %s", request.method, response.status_code, timing)
     return response
 
 
 def add_security_headers(response: Response) -> Response:
-    """No cache keeps a response, and no browser takes it for another type than it has."""
+    """Forbid caching of responses, and guessing of their type."""
     response.headers["X-Content-Type-Options"] = "nosniff"
     if response.is_json:
         response.headers["Cache-Control"] = "no-store"
     else:
-        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 
-def run_lengths(found: list[int]) -> str:
+def run_lengths(counts: list[int]) -> str:
     """Return the conversions of each batch, with equal neighbours counted: 0*12,3,47."""
-    return ",".join(f"{count}*{number}" if (number := len(list(run))) > 1 else f"{count}" for count, run in groupby(found))
+    return ",".join(f"{count}*{number}" if (number := len(list(run))) > 1 else f"{count}" for count, run in groupby(counts))

@@ -2,11 +2,11 @@
 Decisions 1, 12, 14 to 19, 28.
 
 A query is what schemas.load_query returns, with the "account" (its id) and its "longest_session" (seconds) added. The statements
-bind its values by name. A filter is in the query if it is in the request. A page takes several statements: run them in one
-transaction, so that they read one snapshot.
+bind its values by name; a filter that the request leaves out is missing from the query. A page takes several statements: run them
+in one transaction, so that they read one snapshot.
 
-OFFSET makes SQLite step over every row that it skips, so deep pages are slow here. The server answers from app/fast, which returns
-the same pages and costs the same at any depth.
+OFFSET makes SQLite step over every row that it skips, so deep pages are slow here. The server uses app/fast, which returns the same
+pages and costs the same at any depth.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ PAGE_SIZE = 50
 # "The API processes sessions in batches of 200 …"
 BATCH_SIZE = 200
 
-# "Session-level filters (such as source, medium, or landing_page)". Each name is a field of the request and a column.
+# "… session-level filters (such as source, medium, or landing_page) …" Each name is a field of the request and a column.
 SESSION_FILTERS = ("source", "medium", "campaign", "content", "term", "landing_page")
 CONVERSION_FILTERS = ("conversion_page", "meta_type", "meta_id")
 
@@ -30,7 +30,7 @@ class Page(NamedTuple):
     records_processed: int  # "This value should be used as the offset for the next request."
     total_records: int
     batches: int  # of sessions; 0 in a direct query
-    found: list[int]  # how many conversions each batch had
+    conversions_per_batch: list[int]
     nothing_matches: bool  # no conversion matches the filters, on this page or on any other
 
     @property
@@ -38,18 +38,25 @@ class Page(NamedTuple):
         return self.records_processed < self.total_records
 
 
+# "The meaning of offset, records_processed, and total_records depends on whether session-level filters … are applied."
+
+
 def page(connection: Connection, query: dict) -> Page:
-    """ "The meaning of offset, records_processed, and total_records depends on whether session-level filters … are applied." """
+    """Return the page that the query asks for."""
     return session_page(connection, query) if is_session_query(query) else direct_page(connection, query)
 
 
 def is_session_query(query: dict) -> bool:
-    """Whether the query has a session filter; "" is one too."""
+    """Return True if the query has a session filter, even if its value is ""."""
     return any(name in query for name in SESSION_FILTERS)
 
 
+# "All filters are optional and use exact match logic. You can combine multiple filters to narrow results; all filters are applied
+# using AND conditions."
+
+
 def with_filters(statement: str, query: dict) -> str:
-    """ "All filters are optional and use exact match logic", and "are applied using AND conditions"."""
+    """Insert the conditions of the filters that the query has."""
     return statement.format(
         session_filters="".join(f" AND {name} = :{name}" for name in SESSION_FILTERS if name in query),
         conversion_filters="".join(f" AND {name} = :{name}" for name in CONVERSION_FILTERS if name in query),
@@ -58,8 +65,8 @@ def with_filters(statement: str, query: dict) -> str:
 
 # Direct conversion query
 #
-# "The API queries conversion records directly. In this case, the offset parameter refers to the number of conversion records to
-# skip. Each request will return up to 50 matching conversions."
+# "When no session-level filters are included in the request, the API queries conversion records directly. In this case, the offset
+# parameter refers to the number of conversion records to skip. Each request will return up to 50 matching conversions …"
 
 MATCHING_CONVERSIONS = """
 SELECT count(*)
@@ -80,16 +87,17 @@ def direct_page(connection: Connection, query: dict) -> Page:
     ((total,),) = connection.rows(with_filters(MATCHING_CONVERSIONS, query), query)
     conversions = connection.rows(with_filters(PAGE_OF_CONVERSIONS, query), query)
     processed = min(query["offset"] + len(conversions), total)
-    return Page("direct", conversions, processed, total, batches=0, found=[], nothing_matches=total == 0)
+    return Page("direct", conversions, processed, total, batches=0, conversions_per_batch=[], nothing_matches=total == 0)
 
 
 # Attribution-based query
 #
-# "The API first finds sessions that match your filter criteria, then retrieves all conversions associated with those sessions. In
-# this case, offset refers to the number of sessions that have been processed — not the number of conversions."
+# "When session filters are applied, the API first finds sessions that match your filter criteria, then retrieves all conversions
+# associated with those sessions. In this case, offset refers to the number of sessions that have been processed — not the number of
+# conversions."
 #
-# The sessions that match the session filters and overlap the window are the pool, newest first. No session of the account is longer
-# than longest_session, so none that started earlier than that before the window reaches into it.
+# The pool: the sessions that match the session filters and overlap the window, newest first. No session lasts longer than
+# longest_session, so one that overlaps the window started at or after :start - :longest_session. An index finds them by this bound.
 
 SESSIONS_IN_POOL = """
 SELECT count(*)
@@ -97,6 +105,8 @@ FROM sessions
 WHERE account_id = :account {session_filters}
   AND started_at BETWEEN :start - :longest_session AND :end AND ended_at >= :start
 """
+
+# CROSS JOIN fixes the order of the join: SQLite might otherwise read every conversion in the window first.
 
 CONVERSIONS_OF_BATCH = f"""
 SELECT conversions.id, email, datetime(timestamp, 'unixepoch'), conversion_page, previous_page, meta_type, meta_id
@@ -112,7 +122,6 @@ CROSS JOIN conversions ON conversions.session_id = batch.id
 WHERE timestamp BETWEEN :start AND :end {{conversion_filters}}
 """
 
-# CROSS JOIN makes SQLite start with the sessions.
 ANY_CONVERSION = """
 SELECT EXISTS (
     SELECT 1
@@ -126,18 +135,20 @@ SELECT EXISTS (
 
 def session_page(connection: Connection, query: dict) -> Page:
     ((total,),) = connection.rows(with_filters(SESSIONS_IN_POOL, query), query)
-    processed, conversions, found = min(query["offset"], total), [], []
+    processed, conversions, per_batch = min(query["offset"], total), [], []
 
     # "The API processes sessions in batches of 200 and continues processing until it collects 50 or more conversion records from
-    # each batch or exhausts the session pool."
+    # each batch or exhausts the session pool." The 50 are those of all batches of the page. A page can hold more: it has every
+    # conversion of its sessions, since the next offset starts after them, and cutting it would lose the rest.
     while len(conversions) < PAGE_SIZE and processed < total:
         batch = connection.rows(with_filters(CONVERSIONS_OF_BATCH, query), query | {"processed": processed})
         conversions += batch
-        found.append(len(batch))
+        per_batch.append(len(batch))
         processed = min(processed + BATCH_SIZE, total)
 
+    # "If no qualifying conversions are found": on any page. An empty page among others is an ordinary one.
     nothing_matches = not conversions and connection.rows(with_filters(ANY_CONVERSION, query), query) == [(0,)]
-    return Page("session", newest_first(conversions), processed, total, len(found), found, nothing_matches)
+    return Page("session", newest_first(conversions), processed, total, len(per_batch), per_batch, nothing_matches)
 
 
 def newest_first(conversions: list[tuple]) -> list[tuple]:

@@ -1,6 +1,6 @@
-"""Upgrade a database of schema version 1, in the transaction that creates the tables of today.
+"""Upgrade a database of schema version 1, in the transaction that creates the current tables.
 
-Version 1 had no application_id, no longest_session, and no session longer than a day. All its rows are right today too.
+Version 1 had no application_id, no longest_session, and no session longer than a day. All its rows are valid in version 2 unchanged.
 """
 
 import sqlite3
@@ -19,6 +19,7 @@ COLUMNS = {
 
 
 def is_version_1(connection: sqlite3.Connection) -> bool:
+    """Return True if this program made the database, with schema version 1."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     return connection.execute("PRAGMA user_version").fetchone() == (1,) and {*COLUMNS, "generation"} <= tables
 
@@ -32,7 +33,7 @@ def set_rows_aside(connection: sqlite3.Connection) -> None:
 
 
 def bring_rows_back(connection: sqlite3.Connection) -> None:
-    """Copy the rows that were set aside into the tables of today."""
+    """Copy the rows that were set aside into the current tables."""
     for table, columns in reversed(COLUMNS.items()):
         connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM old_{table}")
         connection.execute(f"DROP TABLE old_{table}")

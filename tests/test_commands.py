@@ -202,7 +202,7 @@ def test_walk_says_each_page_of_a_session_query_and_the_totals(walked):
     assert outcome.stdout.splitlines() == [
         "page 1: offset 0, 201 records, 200 of 201 sessions processed",
         "page 2: offset 200, 1 records, 201 of 201 sessions processed",
-        "202 conversions on 2 pages.",
+        "Conversions: 202, on pages: 2.",
         "No conversion was returned twice.",
     ]
 
@@ -214,7 +214,7 @@ def test_walk_says_each_page_of_a_direct_query_and_the_totals(walked):
         "page 3: offset 100, 50 records, 150 of 202 conversions processed",
         "page 4: offset 150, 50 records, 200 of 202 conversions processed",
         "page 5: offset 200, 2 records, 202 of 202 conversions processed",
-        "202 conversions on 5 pages.",
+        "Conversions: 202, on pages: 5.",
         "No conversion was returned twice.",
     ]
 
@@ -222,7 +222,7 @@ def test_walk_says_each_page_of_a_direct_query_and_the_totals(walked):
 def test_walk_starts_at_the_offset_of_the_query(walked):
     outcome = walk(walked, {"offset": 150})
     assert outcome.stdout.startswith("page 1: offset 150, 50 records")
-    assert "52 conversions on 2 pages." in outcome.stdout
+    assert "Conversions: 52, on pages: 2." in outcome.stdout
 
 
 def test_walk_of_a_query_that_finds_nothing_gives_the_message(walked):
@@ -233,7 +233,7 @@ def test_walk_of_a_query_that_finds_nothing_gives_the_message(walked):
 
 def test_walk_takes_a_published_example_to_the_letter(walked):
     outcome = walk(walked, '{\n "start_date": "2025-07-15",\n "end_date": "2025-08-30",\n}')
-    assert "202 conversions on 5 pages." in outcome.stdout
+    assert "Conversions: 202, on pages: 5." in outcome.stdout
 
 
 @pytest.mark.parametrize(

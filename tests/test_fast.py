@@ -16,8 +16,8 @@ from tests.test_strategies import OFFSET, QUERY, TRAFFIC, examples, served
 
 
 def assert_equal(quick: strategies.Page, plain: strategies.Page) -> None:
-    told_apart = plain.found[: fast.BATCHES_TOLD_APART]
-    assert quick == plain._replace(found=told_apart)
+    reported = plain.conversions_per_batch[: fast.BATCHES_REPORTED]
+    assert quick == plain._replace(conversions_per_batch=reported)
 
 
 @examples(20)
@@ -31,15 +31,15 @@ def test_a_fast_page_is_the_page_that_the_definition_returns(traffic, queries, s
             assert_equal(fast.page(connection, query, cache), strategies.page(connection, query))
 
 
-def test_of_a_page_of_many_batches_the_conversions_of_the_first_seven_are_told_apart(hub):
+def test_of_a_page_of_many_batches_the_conversions_of_the_first_seven_are_reported(hub):
     converting = {3, 250, 251, 1450, 1700}
     hub.load([a_session(conversions=[a_conversion()] * (n in converting)) for n in reversed(range(1900))])
     with hub.app.extensions["database"].reading() as connection:
         query = schemas.load_query({"source": "(direct)"}, hub.app.extensions["clock"]())
         query |= accounts.authenticate(connection, "key").scope
         plain, quick = strategies.page(connection, query), fast.page(connection, query, Cache())
-    assert plain.found == [1, 2, 0, 0, 0, 0, 0, 1, 1, 0]
-    assert (quick.found, quick.batches) == ([1, 2, 0, 0, 0, 0, 0], 10)
+    assert plain.conversions_per_batch == [1, 2, 0, 0, 0, 0, 0, 1, 1, 0]
+    assert (quick.conversions_per_batch, quick.batches) == ([1, 2, 0, 0, 0, 0, 0], 10)
 
 
 def test_fast_pages_are_right_while_a_writer_imports(hub):

@@ -1,11 +1,12 @@
-"""The pages of app/strategies.py at a cost that does not grow with the offset. Optional: strategies.page returns the same pages.
+"""The pages of app/strategies.py at a cost that does not grow with the offset: an optimization, and not part of the definition.
 
 Instead of skipping rows with OFFSET, these statements seek: they read the rows after a sort key. A cached sparse index
 (sparse_index.py) gives the sort key of an offset, and the number of all matches.
 
-A cached value is right as long as the rows in the window are the same. So its key contains the data version, which every import and
-seeding changes, and instead of the window the first and last times in the data that lie inside it: windows with the same first and
-last times hold the same rows. So a default window, which ends now, still finds its cached values a second later.
+A cached value is valid while the window holds the same rows. So its key has the data version, which every import and seeding
+replaces, and instead of the window the times in the data next to its ends: the first and last conversion within it, and for
+sessions the last start and the first end. Windows with the same times hold the same rows, so a default window, which ends now, still
+finds its cached values a second later.
 """
 
 from collections.abc import Callable
@@ -23,12 +24,12 @@ from app.strategies import (
     with_filters,
 )
 
-# On a page of many batches, only the conversions of the first ones are told apart.
-BATCHES_TOLD_APART = 7
+# The conversions per batch are only for display. Finding where each of many batches ends would cost more than the page.
+BATCHES_REPORTED = 7
 
 
 def page(connection: Connection, query: dict, cache: Cache) -> Page:
-    """Return the page that strategies.page returns, except that "found" tells of the first seven batches at most."""
+    """Return the page that strategies.page returns, except that conversions_per_batch covers the first seven batches at most."""
     return session_page(connection, query, cache) if is_session_query(query) else direct_page(connection, query, cache)
 
 
@@ -44,13 +45,13 @@ SELECT
 COUNT_CONVERSIONS = """
 SELECT count(*)
 FROM conversions
-WHERE account_id = :account AND (timestamp, id) < (:time, :id) AND timestamp >= :start {conversion_filters}
+WHERE account_id = :account AND (timestamp, id) < (:after_time, :after_id) AND timestamp >= :start {conversion_filters}
 """
 
 NTH_CONVERSION = """
 SELECT timestamp, id
 FROM conversions
-WHERE account_id = :account AND (timestamp, id) < (:time, :id) AND timestamp >= :start {conversion_filters}
+WHERE account_id = :account AND (timestamp, id) < (:after_time, :after_id) AND timestamp >= :start {conversion_filters}
 ORDER BY timestamp DESC, id DESC
 LIMIT 1 OFFSET :n - 1
 """
@@ -58,7 +59,7 @@ LIMIT 1 OFFSET :n - 1
 PAGE_OF_CONVERSIONS = f"""
 SELECT id, email, datetime(timestamp, 'unixepoch'), conversion_page, previous_page, meta_type, meta_id
 FROM conversions
-WHERE account_id = :account AND (timestamp, id) < (:time, :id) AND timestamp >= :start {{conversion_filters}}
+WHERE account_id = :account AND (timestamp, id) < (:after_time, :after_id) AND timestamp >= :start {{conversion_filters}}
 ORDER BY timestamp DESC, id DESC
 LIMIT {PAGE_SIZE} OFFSET :skip
 """
@@ -74,13 +75,19 @@ def direct_page(connection: Connection, query: dict, cache: Cache) -> Page:
     def count(after: SortKey) -> int:
         return run(COUNT_CONVERSIONS, after)[0][0]
 
-    matches = (query["account"], _present(CONVERSION_FILTERS, query), *connection.rows(CONVERSIONS_IN_WINDOW, query)[0])
-    fences = cache.get_or_compute(matches, lambda: build_fences(newest, nth, count, cache.step))
+    matches_key = (query["account"], _present(CONVERSION_FILTERS, query), *connection.rows(CONVERSIONS_IN_WINDOW, query)[0])
+    fences = cache.get_or_compute(matches_key, lambda: build_fences(newest, nth, count, cache.step))
     skipped = min(query["offset"], fences.total)
     fence, skip = fences.before(skipped)
     conversions = run(PAGE_OF_CONVERSIONS, fence, skip=skip) if skipped < fences.total else []
     return Page(
-        "direct", conversions, skipped + len(conversions), fences.total, batches=0, found=[], nothing_matches=fences.total == 0
+        "direct",
+        conversions,
+        skipped + len(conversions),
+        fences.total,
+        batches=0,
+        conversions_per_batch=[],
+        nothing_matches=fences.total == 0,
     )
 
 
@@ -99,24 +106,25 @@ COUNT_SESSIONS = """
 SELECT count(*)
 FROM sessions
 WHERE account_id = :account {session_filters}
-  AND (started_at, id) < (:time, :id) AND (started_at, id) >= (:to_time, :to_id) AND ended_at >= :start
+  AND (started_at, id) < (:after_time, :after_id) AND (started_at, id) >= (:last_time, :last_id) AND ended_at >= :start
 """
 
 NTH_SESSION = """
 SELECT started_at, id
 FROM sessions
 WHERE account_id = :account {session_filters}
-  AND (started_at, id) < (:time, :id) AND (started_at, id) >= (:to_time, :to_id) AND ended_at >= :start
+  AND (started_at, id) < (:after_time, :after_id) AND (started_at, id) >= (:last_time, :last_id) AND ended_at >= :start
 ORDER BY started_at DESC, id DESC
 LIMIT 1 OFFSET :n - 1
 """
 
-# An index holds only the sessions that convert. CROSS JOIN makes SQLite start with the sessions.
+# With "converts = 1" SQLite reads an index of only the sessions that convert. CROSS JOIN fixes the order of the join.
 SESSIONS_OF_NEXT_CONVERSIONS = """
 SELECT started_at, sessions.id
 FROM sessions CROSS JOIN conversions ON conversions.session_id = sessions.id
 WHERE sessions.account_id = :account {session_filters} AND converts = 1
-  AND (started_at, sessions.id) < (:time, :id) AND (started_at, sessions.id) >= (:to_time, :to_id) AND ended_at >= :start
+  AND (started_at, sessions.id) < (:after_time, :after_id) AND (started_at, sessions.id) >= (:last_time, :last_id)
+  AND ended_at >= :start
   AND timestamp BETWEEN :start AND :end {conversion_filters}
 ORDER BY started_at DESC, sessions.id DESC
 LIMIT :n
@@ -126,7 +134,8 @@ CONVERSIONS_OF_SESSIONS = """
 SELECT conversions.id, email, datetime(timestamp, 'unixepoch'), conversion_page, previous_page, meta_type, meta_id
 FROM sessions CROSS JOIN conversions ON conversions.session_id = sessions.id
 WHERE sessions.account_id = :account {session_filters} AND converts = 1
-  AND (started_at, sessions.id) < (:time, :id) AND (started_at, sessions.id) >= (:to_time, :to_id) AND ended_at >= :start
+  AND (started_at, sessions.id) < (:after_time, :after_id) AND (started_at, sessions.id) >= (:last_time, :last_id)
+  AND ended_at >= :start
   AND timestamp BETWEEN :start AND :end {conversion_filters}
 """
 
@@ -139,58 +148,55 @@ def session_page(connection: Connection, query: dict, cache: Cache) -> Page:
         """Return the sort key of the n-th session after another one; of the 0-th, that one itself."""
         return next(iter(run(NTH_SESSION, after, n=n)), None) if n else after
 
-    def count(after: SortKey, to: SortKey = oldest) -> int:
-        return run(COUNT_SESSIONS, after, to)[0][0]
+    def count(after: SortKey, last: SortKey = oldest) -> int:
+        return run(COUNT_SESSIONS, after, last)[0][0]
 
     filters = _present(SESSION_FILTERS, query)
-    sessions = connection.rows(SESSIONS_IN_WINDOW.format(one_filter=filters[0]), query)[0]
-    pool = (query["account"], filters, *sessions)
-    matches = (*pool, _present(CONVERSION_FILTERS, query), *connection.rows(CONVERSIONS_IN_WINDOW, query)[0])
-    fences = cache.get_or_compute(pool, lambda: build_fences(newest, nth, count, cache.step))
+    pool_key = (query["account"], filters, *connection.rows(SESSIONS_IN_WINDOW.format(one_filter=filters[0]), query)[0])
+    matches_key = (*pool_key, _present(CONVERSION_FILTERS, query), *connection.rows(CONVERSIONS_IN_WINDOW, query)[0])
+    fences = cache.get_or_compute(pool_key, lambda: build_fences(newest, nth, count, cache.step))
     total = fences.total
     skipped = min(query["offset"], total)
 
-    def find_start() -> SortKey:
-        fence, rest = fences.before(skipped)
-        return nth(rest, fence)
-
-    def find_end() -> tuple[SortKey, SortKey | None, int, list[int]]:
+    def find_ends() -> tuple[SortKey, SortKey | None, int, list[int]]:
         """Find where the page starts and ends, how many sessions it takes, and what its batches before the last one had.
 
         The page ends with the batch that brings it to 50 conversions: that of the session with the 50th.
         """
-        start = find_start()
+        fence, rest = fences.before(skipped)
+        start = nth(rest, fence)
         next_sessions = run(SESSIONS_OF_NEXT_CONVERSIONS, start, n=PAGE_SIZE)
         if len(next_sessions) < PAGE_SIZE:  # "or exhausts the session pool"
             end, taken = next_sessions[-1] if next_sessions else None, total - skipped
         else:
-            fence, before = max(fences.newer_than(next_sessions[-1]), (start, skipped), key=lambda place: place[1])
-            position = before + count(fence, next_sessions[-1])
+            # Count up to it from the last fence before it, or from the start of the page if that is nearer.
+            nearest, number = max(fences.newer_than(next_sessions[-1]), (start, skipped), key=lambda known: known[1])
+            position = number + count(nearest, next_sessions[-1])
             taken = min(_batches(position - skipped) * BATCH_SIZE, total - skipped)
             end = nth(skipped + taken - position, next_sessions[-1])
-        found, key = [], start
-        for _ in range(min(_batches(taken) - 1, BATCHES_TOLD_APART)):
+        per_batch, key = [], start
+        for _ in range(min(_batches(taken) - 1, BATCHES_REPORTED)):
             after, key = key, nth(BATCH_SIZE, key)
-            found.append(sum(key <= session < after for session in next_sessions))
-        return start, end, taken, found
+            per_batch.append(sum(key <= session < after for session in next_sessions))
+        return start, end, taken, per_batch
 
-    start, end, taken, found = cache.get_or_compute(("page", skipped, *matches), find_end)
+    start, end, taken, per_batch = cache.get_or_compute(("page", skipped, *matches_key), find_ends)
     conversions = newest_first(run(CONVERSIONS_OF_SESSIONS, start, end)) if end else []
-    if len(found) < min(_batches(taken), BATCHES_TOLD_APART):
-        found = [*found, len(conversions) - sum(found)]
+    if len(per_batch) < min(_batches(taken), BATCHES_REPORTED):
+        per_batch = [*per_batch, len(conversions) - sum(per_batch)]
 
     def find_none() -> bool:
         return not run(SESSIONS_OF_NEXT_CONVERSIONS, newest, n=1)
 
-    nothing_matches = not conversions and (skipped == 0 or cache.get_or_compute(("nothing", *matches), find_none))
-    return Page("session", conversions, skipped + taken, total, _batches(taken), found, nothing_matches)
+    nothing_matches = not conversions and (skipped == 0 or cache.get_or_compute(("nothing", *matches_key), find_none))
+    return Page("session", conversions, skipped + taken, total, _batches(taken), per_batch, nothing_matches)
 
 
 def _runner(connection: Connection, query: dict, oldest: SortKey = (0, 0)) -> Callable:
     """Return a function that runs a statement on the rows after one sort key, up to and including another."""
 
-    def run(statement: str, after: SortKey, to: SortKey = oldest, **values) -> list[tuple]:
-        key_range = {"time": after[0], "id": after[1], "to_time": to[0], "to_id": to[1]}
+    def run(statement: str, after: SortKey, last: SortKey = oldest, **values) -> list[tuple]:
+        key_range = {"after_time": after[0], "after_id": after[1], "last_time": last[0], "last_id": last[1]}
         return connection.rows(with_filters(statement, query), query | key_range | values)
 
     return run

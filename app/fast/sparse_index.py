@@ -40,7 +40,7 @@ class Fences(NamedTuple):
 
 
 def build_fences(newest: SortKey, nth: Callable, count: Callable, step: int = STEP) -> Fences:
-    """Walk once through all matches after the sort key "newest", a step at a time.
+    """Read all matches after the sort key "newest" once, and note the sort key of every step-th.
 
     nth(n, after) returns the sort key of the n-th match after another one, or None. count(after) returns how many matches follow.
     """
@@ -51,7 +51,7 @@ def build_fences(newest: SortKey, nth: Callable, count: Callable, step: int = ST
 
 
 class Cache:
-    """A cache that forgets what was not asked for longest when it is full. Safe to share between threads."""
+    """An LRU cache of limited size. Safe to share between threads, two of which may compute the same value."""
 
     def __init__(self, size: int = CACHE_SIZE, step: int = STEP):
         self.step = step

@@ -151,7 +151,7 @@ def load_lines(connection: Connection, account: int, domain: str, lines: Iterabl
                 for sentence in sentences:
                     faults.add(number, field, sentence)
         except sqlite3.IntegrityError as error:
-            if error.sqlite_errorname != "SQLITE_CONSTRAINT_UNIQUE":
+            if "session_id are new" not in str(error):
                 raise
             faults.add(number, "session_id", "There is a session of this session_id already, in the account or on a line above.")
         except ValueError as fault:

@@ -11,10 +11,10 @@ from http import HTTPStatus
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 from marshmallow import ValidationError, fields, validate
-from werkzeug.exceptions import BadRequest, MethodNotAllowed, RequestEntityTooLarge, Unauthorized, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, MethodNotAllowed, Unauthorized, UnsupportedMediaType
 
 from app import accounts, api, instants, openapi, schemas
-from app.body import read_json_body, wrong_type
+from app.body import read_json_body, too_large, wrong_type
 from app.fields import Count, Moment, Strict, Text
 from app.loading import sessions as loading
 from app.loading import traffic
@@ -72,7 +72,7 @@ def fail_with(code: int) -> None:
         case 405:
             raise MethodNotAllowed(["POST"])
         case 413:
-            raise RequestEntityTooLarge
+            raise too_large()
         case 415:
             raise UnsupportedMediaType(wrong_type("text/plain"))
         case 429:
