@@ -15,7 +15,9 @@ CREATE TABLE accounts (
     -- What each month's count starts from: calls that the account makes elsewhere.
     used_elsewhere INTEGER NOT NULL DEFAULT 0 CHECK (used_elsewhere >= 0),
     -- The day, as YYYY-MM-DD, up to which the account holds bundled data; NULL: it holds somebody's own.
-    seeded_to TEXT CHECK (seeded_to IS date(seeded_to))
+    seeded_to TEXT CHECK (seeded_to IS date(seeded_to)),
+    -- 1: the mock created it for a test, and a reset deletes it.
+    is_temporary INTEGER NOT NULL DEFAULT 0 CHECK (is_temporary IN (0, 1))
 ) STRICT;
 
 -- A key opens one account. Only its SHA-256 is kept, so that the file gives no key away.

@@ -9,7 +9,7 @@ from flask import Flask
 from app import api, cli, errors, explorer, headers, health, instants, loading, mock, openapi
 from app.database import Database
 from app.fast.fences import Memory
-from app.mock import beside
+from app.mock import beside, prefer
 
 
 def create_app(settings: dict | None = None) -> Flask:
@@ -27,7 +27,7 @@ def create_app(settings: dict | None = None) -> Flask:
     app.extensions["database"] = Database(Path(app.config["DATABASE"]))
     app.extensions["memory"] = Memory()
     app.extensions["clock"] = _read(app, "NOW", instants.Clock)
-    app.extensions["delay"] = _read(app, "DELAY", mock.milliseconds)
+    app.extensions["delay"] = _read(app, "DELAY", prefer.milliseconds)
     is_mock = _read(app, "MOCK", _switch)
     if app.config["ORIGINS"] is None:
         app.config["ORIGINS"] = "*" if is_mock else ""

@@ -54,6 +54,10 @@ class LimitExceeded(Exception):
         self.used = used
 
 
+class KeyInUse(ValueError):
+    """The key opens another account."""
+
+
 def authenticate(connection: Connection, key: str) -> Account | None:
     """The account that the key opens."""
     row = connection.execute(ACCOUNT_OF_KEY, {"digest": digest(key)}).fetchone()
@@ -82,13 +86,13 @@ def make_key() -> str:
 
 
 def add_key(connection: Connection, account: int, key: str) -> None:
-    """Raises ValueError with a sentence where the key opens another account."""
+    """Raises KeyInUse with a sentence where the key opens another account."""
     owner = authenticate(connection, key)
     if owner is None:
         prefix = key[: min(LONGEST_PREFIX, len(key) // 4)]
         connection.execute(ADD_KEY, {"digest": digest(key), "account": account, "prefix": prefix})
     elif owner.id != account:
-        raise ValueError(f"The key {key} already opens the account of {owner.domain}; choose another one.")
+        raise KeyInUse(f"The key {key} already opens the account of {owner.domain}; choose another one.")
 
 
 def revoke_key(connection: Connection, shown: str) -> None:

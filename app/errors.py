@@ -44,10 +44,11 @@ def seconds_left_in_month(now: int) -> int:
 
 def http_error(error: HTTPException):
     """What Flask refuses by itself, in JSON instead of HTML; its headers, such as Allow, stay."""
+    largest = request.max_content_length - 1 if request.max_content_length else body.LARGEST_BODY
     sentences = {
         404: f"There is nothing at {request.path}; conversions are at POST {api.PATH}.",
         405: f"{request.path} takes {' or '.join(sorted(getattr(error, 'valid_methods', None) or []))} alone.",
-        413: f"The body is larger than {body.LARGEST_BODY} bytes, the most that is taken.",
+        413: f"The body is larger than {largest} bytes, the most that is taken.",
         500: "The server failed; its log says why.",
     }
     headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
