@@ -36,7 +36,9 @@ def conversions():
     g.body = read_json_body()
     query = schemas.load_query(g.body, now)
     with database.reading() as connection:
-        account = g.account = authenticate(connection, key)  # again: while the body came in, a key can be revoked, and the file exchanged
+        account = g.account = authenticate(
+            connection, key
+        )  # again: while the body came in, a key can be revoked, and the file exchanged
         page = g.page = strategies.page(connection, query | {"account": account.id}, current_app.extensions["memory"])
         g.seconds_in_sql = sum(statement.seconds for statement in connection.ran)
     return {"message": schemas.NOTHING_FOUND} if page.nothing_matches else answer(page)

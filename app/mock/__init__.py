@@ -1,4 +1,4 @@
-"""What a developer switches on with CONVERSIONS_MOCK=1, and flask run by itself: nothing here is registered otherwise. Decision 33."""
+"""The mock, which flask run or CONVERSIONS_MOCK=1 switches on. Otherwise nothing here is registered. Decision 33."""
 
 from flask import Flask
 

@@ -28,6 +28,6 @@ def refuse_other_pages() -> None:
     if origin is None and (site in ("none", "same-origin") or request.method in ("GET", "HEAD", "OPTIONS")):
         return
     allowed = allowed_origins(current_app.config["ORIGINS"])
-    if origin is None or not any(origin == text or text == LOCAL and re.match(LOCAL, origin) for text in allowed):
+    if origin is None or not any(origin == text or (text == LOCAL and re.match(LOCAL, origin)) for text in allowed):
         who = f"A page of {origin[:200]}" if origin else "A page of another site"
         raise Forbidden(f"{who} may not use {request.path}. CONVERSIONS_ORIGINS lists the origins whose pages may.")

@@ -40,7 +40,7 @@ def reset():
     clock.instant = clock.setting
     if clock.today().year not in loading.YEARS:
         raise Conflict(f"The clock is at {clock.today()}. {loading.OTHER_YEARS}")
-    with current_app.extensions["database"].writing_sessions() as connection:
+    with temporary_accounts.writing, current_app.extensions["database"].writing_sessions() as connection:
         connection.execute(temporary_accounts.DELETE_ALL)
         connection.execute("DELETE FROM usage WHERE account_id IN (SELECT id FROM accounts WHERE seeded_to IS NOT NULL)")
         loading.seed(connection, clock.today())
@@ -101,7 +101,7 @@ def set_up(state: str, params: dict) -> dict:
         account |= {"monthly_limit": params["limit"], "used_elsewhere": params["limit"]}
     elif state == "the clock at an instant":
         clock.instant = params["now"]
-    with current_app.extensions["database"].writing_sessions() as connection:
+    with temporary_accounts.writing, current_app.extensions["database"].writing_sessions() as connection:
         if state == "these sessions":
             temporary_accounts.create(connection, STATE["key"], STATE["domain"], params["monthly_limit"], params["sessions"])
         elif loading.bring_to(connection, account, clock.today()):

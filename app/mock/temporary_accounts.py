@@ -3,6 +3,7 @@
 import re
 import secrets
 from http import HTTPStatus
+from threading import Lock
 
 from flask import Blueprint, current_app
 from marshmallow import ValidationError
@@ -18,6 +19,63 @@ from app.loading.imported import ImportedConversion, ImportedSession, session_of
 
 LARGEST_BODY = 4 * 1024 * 1024  # bytes
 MOST_SESSIONS = 10_000
+
+# Other accounts have is_temporary = 0, so nothing here can reach them.
+MAKE = """
+INSERT INTO accounts (domain, monthly_limit, is_temporary) VALUES (:domain, :monthly_limit, 1)
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
+DELETE_ALL = "DELETE FROM accounts WHERE is_temporary = 1"
+DELETE_ONE = f"{DELETE_ALL} AND id = (SELECT account_id FROM keys WHERE digest = ?)"
+
+temporary_accounts = Blueprint("temporary_accounts", __name__)
+
+
+class DomainInUse(ValueError):
+    """There is an account for the domain already."""
+
+
+class SessionOrRecord(Nested):
+    """A session in the import format, or a record as the API returns it, which becomes a session of its own."""
+
+    def __init__(self, **kwargs):
+        super().__init__(ImportedSession, **kwargs)
+        self.record_schema = ImportedConversion()
+
+    def _deserialize(self, value, *args, **kwargs) -> dict:
+        if isinstance(value, dict) and "started_at" not in value and ("timestamp" in value or "conversion_page" in value):
+            self.record_schema.load(value)  # first, so that the faults are named after the record's own fields
+            value = session_of_record(value)
+        return super()._deserialize(value, *args, **kwargs)
+
+
+class Sessions(List):
+    """At most so many sessions, each session_id once."""
+
+    def _deserialize(self, value, *args, **kwargs) -> list[dict]:
+        if isinstance(value, list) and len(value) > MOST_SESSIONS:  # before each one is looked at
+            raise ValidationError(f"Must have at most {MOST_SESSIONS} sessions, not {len(value)}.")
+        sessions = super()._deserialize(value, *args, **kwargs)
+        seen, faults = set(), {}
+        for number, session in enumerate(sessions):
+            if (name := session.get("session_id")) in seen:
+                faults[number] = {"session_id": [f"An earlier session has the session_id {name[:100]!r} already."]}
+            elif name is not None:
+                seen.add(name)
+        if faults:
+            raise ValidationError(faults)
+        return sessions
+
+
+def is_primary_domain(domain: str) -> None:
+    host = attribution.host(f"https://{domain}/") if re.fullmatch(r"[^/?#@:\s]+", domain) else None
+    primary = attribution.primary_domain(host) if host else "one such as shop.example"
+    if domain != primary:
+        raise ValidationError(f"Must be a primary domain: not {domain[:100]}, but {primary}.")
+
+
+SESSIONS = 10_000
 
 # Other accounts have is_temporary = 0, so nothing here can reach them.
 MAKE = """
@@ -74,11 +132,15 @@ def has_each_session_once(sessions: list[dict]) -> None:
         raise ValidationError(faults)
 
 
-SESSIONS = Sessions(SessionOrRecord(), required=True, validate=has_each_session_once)
+SESSIONS = Sessions(SessionOrRecord(), required=True)
 MONTHLY_LIMIT = Count(load_default=None, allow_none=True)
 TemporaryAccount = Strict.from_dict(
     {"sessions": SESSIONS, "domain": Text(validate=is_primary_domain), "monthly_limit": MONTHLY_LIMIT}, name="TemporaryAccount"
 )
+
+
+# Tests that run side by side take turns here, as long as it takes. SQLite would refuse one after five seconds.
+writing = Lock()
 
 
 @temporary_accounts.post("/accounts")
@@ -86,7 +148,7 @@ def create_account():
     """Create an account with these sessions, and return its key."""
     account = TemporaryAccount().load(read_json_body(LARGEST_BODY))
     key, domain = accounts.make_key(), account.get("domain") or f"test-{secrets.token_hex(8)}.example"
-    with current_app.extensions["database"].writing_sessions() as connection:
+    with writing, current_app.extensions["database"].writing_sessions() as connection:
         try:
             create(connection, key, domain, account["monthly_limit"], account["sessions"])
         except DomainInUse as error:
@@ -97,7 +159,7 @@ def create_account():
 
 @temporary_accounts.delete("/accounts/<key>")
 def delete_account(key: str):
-    with current_app.extensions["database"].writing_sessions() as connection:
+    with writing, current_app.extensions["database"].writing_sessions() as connection:
         if connection.execute(DELETE_ONE, (accounts.digest(key),)).rowcount == 0:
             return {"error": "No temporary account has this key."}, HTTPStatus.NOT_FOUND
     return "", HTTPStatus.NO_CONTENT

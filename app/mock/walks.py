@@ -59,6 +59,7 @@ class Walk:
         self.covered, self.repeated = Ranges(), Ranges()
         self.reached = 0
         self.past_the_end = 0
+        self.last_past_the_end: int | None = None
         self.has_retried_past_the_end = False
         self.habits = list(HABITS)  # those that explain every step so far
         self.first_offset = 0
@@ -69,6 +70,11 @@ class Walk:
     def is_whole(self) -> bool:
         """Whether every page of it is known. A server that was restarted sees only the rest of a walk."""
         return self.first_offset == 0 and not self.has_forgotten_pages
+
+    @property
+    def is_past_the_end(self) -> bool:
+        """Whether it went there more than once. One request is how loops end that stop at an empty page."""
+        return self.past_the_end > 1 and self.first_offset == 0
 
     @property
     def is_finished(self) -> bool:
@@ -87,14 +93,15 @@ class Walk:
         elif offset != before.offset:
             self.habits = [habit for habit in self.habits if HABITS[habit](before) == offset]
         if offset and offset >= self.total_records:
-            if before and offset == before.offset and not self.has_retried_past_the_end:
+            if offset == self.last_past_the_end and not self.has_retried_past_the_end:
                 self.has_retried_past_the_end = True
             else:
                 self.past_the_end += 1
+                self.last_past_the_end = offset
 
         is_retry = offset in self.starts
         repeats = [] if is_retry else self.covered.within(offset, end)
-        leaves_gap = self.strategy == "session" and before is not None and offset > self.covered.end < self.total_records
+        leaves_gap = self.strategy == "session" and before is not None and offset > self.reached < self.total_records
         for positions in repeats:
             self.repeated.add(*positions)
         self._keep(page)
@@ -130,7 +137,11 @@ class Walk:
             for other in others:
                 gaps = [part for gap in gaps for part in other.covered.missing(*gap)]
             gaps = gaps if self.first_offset == 0 else []
-        faults = {"repeats": any(self.repeated), "gaps": bool(gaps), "past_the_end": self.past_the_end > 1}
+        faults = {
+            "repeats": any(self.repeated),
+            "gaps": bool(gaps),
+            "past_the_end": self.past_the_end > 1 and self.first_offset == 0,
+        }
         return {
             "domain": self.domain,
             "query": self.query,
@@ -151,11 +162,15 @@ class Walk:
             said.append(f"{_count(self.repeated)} {unit} were returned more than once. {RIGHT[self.strategy]}.")
         if gaps and not (self.warning and self.strategy == "session"):
             said.append(f"{_count(gaps)} {unit} were passed over{self._guess()}. {RIGHT[self.strategy]}.")
-        if self.past_the_end > 1:
-            said.append(f"{self.past_the_end} requests were at or beyond total_records, {self.total_records}. Stop when has_more is false.")
+        if self.past_the_end > 1 and self.first_offset == 0:
+            said.append(
+                f"{self.past_the_end} requests were at or beyond total_records, {self.total_records}. Stop when has_more is false."
+            )
         if not said:
             total, covered = self.total_records, _count(self.covered)
-            said = [f"All {total} {unit}." if covered == total else f"Unfinished, which is not a fault: {covered} of {total} {unit}."]
+            said = [
+                f"All {total} {unit}." if covered == total else f"Unfinished, which is not a fault: {covered} of {total} {unit}."
+            ]
         return " ".join(said)
 
 
@@ -166,8 +181,8 @@ def _count(ranges) -> int:
 def find_walk(of_query: list[Walk], total_records: int, page: Page) -> tuple[Walk | None, bool]:
     """Return the walk of a query that a page belongs to, if it is not a new one, and whether a fault of it would be certain.
 
-    Clients that page correctly ask only for offsets at which one of their own pages ended, and again for the last one. So a client is
-    certainly wrong if no page explains the offset. If one does, two clients may have been taken for each other.
+    A client that pages correctly asks only for an offset at which one of its own pages ended, or for its last offset again. So it
+    is certainly wrong if no page explains the offset. If one does, two clients may have been mistaken for each other.
     """
     if page.offset == 0:
         return None, True
@@ -175,17 +190,22 @@ def find_walk(of_query: list[Walk], total_records: int, page: Page) -> tuple[Wal
     for walk in same_data:
         if walk.is_continued_at(page.offset):
             return walk, all(other.is_finished for other in same_data if other is not walk)
-    for walk in same_data:
-        if page.offset in walk.starts:
-            # The same request with another response: the data has changed.
-            return (walk if walk.starts[page.offset] == page.records_processed else None), True
-    if not same_data or any(page.offset in walk.starts or page.offset in walk.ends for walk in of_query):
+    if retried := [walk for walk in same_data if page.offset in walk.starts]:
+        if page.offset == total_records:
+            return next((walk for walk in retried if not walk.has_retried_past_the_end), retried[0]), True
+        # The same request with another end: the data has changed.
+        return (retried[0] if retried[0].starts[page.offset] == page.records_processed else None), True
+    if any(page.offset in walk.starts or page.offset in walk.ends for walk in of_query):
         return None, True  # the data has changed since the page before
     if page.offset > total_records:
-        return next((walk for walk in same_data if walk.is_finished and not walk.past_the_end), same_data[0]), True
+        # After a change of the data, a client may still go by the old total.
+        possible = same_data if len(same_data) == len(of_query) else [walk for walk in same_data if walk.first_offset]
+        return next((walk for walk in possible if walk.is_finished and not walk.past_the_end), next(iter(possible), None)), True
+    if not same_data:
+        return None, True
     newest = same_data[0]
-    is_possible = newest.strategy == "session" and page.offset % BATCH_SIZE == 0 and not newest.is_whole
-    return (None if is_possible else newest), True
+    may_be_right = newest.strategy == "session" and page.offset % BATCH_SIZE == 0 and not newest.is_whole
+    return (None if may_be_right else newest), True
 
 
 class Record:
@@ -254,9 +274,7 @@ def record_page(response: Response) -> Response:
         return response  # there is no page, and nothing to continue
     query = {name: value for name, value in g.body.items() if name != "offset"}
     of_walk = Page(offset, page.records_processed, len(page.conversions))
-    warning = current_app.extensions["walks"].add(
-        g.account.id, g.account.domain, query, page.strategy, page.total_records, of_walk
-    )
+    warning = current_app.extensions["walks"].add(g.account.id, g.account.domain, query, page.strategy, page.total_records, of_walk)
     if warning:
         current_app.logger.warning(warning)
         response.headers["Pagination-Warning"] = f'"{warning}"'
@@ -266,7 +284,9 @@ def record_page(response: Response) -> Response:
 @walks.get("/walks")
 def list_walks():
     if request.is_multiprocess:
-        raise Conflict("This server has several processes, and each sees only a part of a walk. Run it with one, as flask run does.")
+        raise Conflict(
+            "This server has several processes, and each sees only a part of a walk. Run it with one, as flask run does."
+        )
     return {"walks": current_app.extensions["walks"].verdicts()}
 
 
