@@ -75,63 +75,6 @@ def is_primary_domain(domain: str) -> None:
         raise ValidationError(f"Must be a primary domain: not {domain[:100]}, but {primary}.")
 
 
-SESSIONS = 10_000
-
-# Other accounts have is_temporary = 0, so nothing here can reach them.
-MAKE = """
-INSERT INTO accounts (domain, monthly_limit, is_temporary) VALUES (:domain, :monthly_limit, 1)
-ON CONFLICT DO NOTHING
-RETURNING id
-"""
-DELETE_ALL = "DELETE FROM accounts WHERE is_temporary = 1"
-DELETE_ONE = f"{DELETE_ALL} AND id = (SELECT account_id FROM keys WHERE digest = ?)"
-
-temporary_accounts = Blueprint("temporary_accounts", __name__)
-
-
-class DomainInUse(ValueError):
-    """There is an account for the domain already."""
-
-
-class SessionOrRecord(Nested):
-    """A session in the import format, or a record as the API returns it, which becomes a session of its own."""
-
-    def __init__(self, **kwargs):
-        super().__init__(ImportedSession, **kwargs)
-        self.record_schema = ImportedConversion()
-
-    def _deserialize(self, value, *args, **kwargs) -> dict:
-        if isinstance(value, dict) and "started_at" not in value and ("timestamp" in value or "conversion_page" in value):
-            self.record_schema.load(value)  # first, so that the faults are named after the record's own fields
-            value = session_of_record(value)
-        return super()._deserialize(value, *args, **kwargs)
-
-
-class Sessions(List):
-    def _deserialize(self, value, *args, **kwargs) -> list[dict]:
-        if isinstance(value, list) and len(value) > MOST_SESSIONS:  # before each one is looked at
-            raise ValidationError(f"Must have at most {MOST_SESSIONS} sessions, not {len(value)}.")
-        return super()._deserialize(value, *args, **kwargs)
-
-
-def is_primary_domain(domain: str) -> None:
-    host = attribution.host(f"https://{domain}/") if re.fullmatch(r"[^/?#@:\s]+", domain) else None
-    primary = attribution.primary_domain(host) if host else "one such as shop.example"
-    if domain != primary:
-        raise ValidationError(f"Must be a primary domain: not {domain[:100]}, but {primary}.")
-
-
-def has_each_session_once(sessions: list[dict]) -> None:
-    seen, faults = set(), {}
-    for number, session in enumerate(sessions):
-        if (name := session.get("session_id")) in seen:
-            faults[number] = {"session_id": [f"An earlier session has the session_id {name[:100]!r} already."]}
-        elif name is not None:
-            seen.add(name)
-    if faults:
-        raise ValidationError(faults)
-
-
 SESSIONS = Sessions(SessionOrRecord(), required=True)
 MONTHLY_LIMIT = Count(load_default=None, allow_none=True)
 TemporaryAccount = Strict.from_dict(
