@@ -4,6 +4,7 @@ The clock that a state sets is the clock of one process.
 """
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 from flask import Blueprint, current_app
 from marshmallow import ValidationError, fields, validate
@@ -25,7 +26,7 @@ states = Blueprint("states", __name__)
 @states.errorhandler(accounts.KeyInUse)
 @states.errorhandler(temporary_accounts.DomainInUse)
 def imported_data_in_the_way(error: ValueError):
-    raise Conflict(str(error))
+    return {"error": str(error)}, HTTPStatus.CONFLICT
 
 
 def in_seeded_years(now: int) -> None:
@@ -107,6 +108,6 @@ def set_up(state: str, params: dict) -> dict:
         elif loading.bring_to(connection, account, clock.today()):
             connection.execute("UPDATE accounts SET is_temporary = 1 WHERE domain = ?", (STATE["domain"],))
         else:
-            raise temporary_accounts.DomainInUse(f"{STATE['domain']} is an imported account; states need that domain.")
+            raise temporary_accounts.DomainInUse(f"{STATE['domain']} is an imported account, and states need that domain.")
         loading.seed(connection, clock.today())
     return STATE
