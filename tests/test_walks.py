@@ -246,6 +246,12 @@ def test_a_session_query_that_jumps_over_the_end_leaves_a_gap(mock):
     assert walks(mock)[0]["gaps"] == [[200, 600]]
 
 
+def test_a_wrong_client_is_found_after_a_right_one_has_walked_the_same_query(mock):
+    for client in (until_has_more_is_false(records_processed), until_has_more_is_false(add_records)):
+        run(mock, client, SESSIONS, "dense")
+    assert [walk["faults"] for walk in walks(mock)] == [[], ["gaps"]]
+
+
 # What must stay silent. Each row is a series of (query, offset).
 
 

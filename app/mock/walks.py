@@ -197,14 +197,15 @@ def find_walk(of_query: list[Walk], total_records: int, page: Page) -> tuple[Wal
         return (retried[0] if retried[0].starts[page.offset] == page.records_processed else None), True
     if any(page.offset in walk.starts or page.offset in walk.ends for walk in of_query):
         return None, True  # the data has changed since the page before
-    if page.offset > total_records:
-        # After a change of the data, a client may still go by the old total.
+    is_direct = of_query and of_query[0].strategy == "direct"
+    if is_direct and page.offset > total_records:
+        # How a client ends that adds 50 until a page is empty. After a change of the data, one may still go by the old total.
         possible = same_data if len(same_data) == len(of_query) else [walk for walk in same_data if walk.first_offset]
         return next((walk for walk in possible if walk.is_finished and not walk.past_the_end), next(iter(possible), None)), True
     if not same_data:
         return None, True
     newest = same_data[0]
-    may_be_right = newest.strategy == "session" and page.offset % BATCH_SIZE == 0 and not newest.is_whole
+    may_be_right = not is_direct and page.offset % BATCH_SIZE == 0 and not newest.is_whole
     return (None if may_be_right else newest), True
 
 

@@ -1,7 +1,4 @@
-"""Load conversions with a Singer tap, made with Meltano's SDK: python singer_tap.py URL KEY QUERY."""
-
-import json
-import sys
+"""Load conversions with a Singer tap, made with Meltano's SDK. The paginator is what counts."""
 
 from singer_sdk import RESTStream, Tap
 from singer_sdk import typing as th
@@ -40,7 +37,7 @@ class Conversions(RESTStream):
         return {"Authentication": self.config["key"]}
 
     def get_new_paginator(self) -> BaseAPIPaginator:
-        return {"right": RecordsProcessed, "records": AddRecords}[self.config["paginator"]](0)
+        return {"right": RecordsProcessed, "adds the number of records": AddRecords}[self.config["paginator"]](0)
 
     def prepare_request_payload(self, context, next_page_token) -> dict:
         return self.config["query"] | {"offset": next_page_token}
@@ -59,7 +56,5 @@ class ConversionsTap(Tap):
         return [Conversions(self)]
 
 
-if __name__ == "__main__":
-    url, key, query, *paginator = sys.argv[1:]
-    config = {"url": url, "key": key, "query": json.loads(query), "paginator": (paginator or ["right"])[0]}
-    ConversionsTap(config=config).sync_all()
+def load(url: str, key: str, query: dict, paginator: str = "right") -> None:
+    ConversionsTap(config={"url": url, "key": key, "query": query, "paginator": paginator}).sync_all()
