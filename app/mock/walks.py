@@ -80,10 +80,6 @@ class Walk:
     def is_finished(self) -> bool:
         return self.covered.end >= self.total_records
 
-    def is_continued_at(self, offset: int) -> bool:
-        """Whether a page ends there and none starts there."""
-        return offset in self.ends and offset not in self.starts
-
     def add(self, page: Page) -> str:
         """Add a page. Returns a warning if it repeats positions, or if in a session query it leaves a gap."""
         offset, end, _ = page
@@ -184,28 +180,37 @@ def find_walk(of_query: list[Walk], total_records: int, page: Page) -> tuple[Wal
     A client that pages correctly asks only for an offset at which one of its own pages ended, or for its last offset again. So it
     is certainly wrong if no page explains the offset. If one does, two clients may have been mistaken for each other.
     """
-    if page.offset == 0:
+    offset, end, _ = page
+    if offset == 0:
         return None, True
-    same_data = [walk for walk in reversed(of_query) if walk.total_records == total_records]
-    for walk in same_data:
-        if walk.is_continued_at(page.offset):
-            return walk, all(other.is_finished for other in same_data if other is not walk)
-    if retried := [walk for walk in same_data if page.offset in walk.starts]:
-        if page.offset == total_records:
+    same_data, retried, is_explained = [], [], False
+    for walk in reversed(of_query):  # newest first
+        starts_here, ends_here = offset in walk.starts, offset in walk.ends
+        if walk.total_records != total_records:
+            is_explained = is_explained or starts_here or ends_here
+        elif ends_here and not starts_here:
+            others = (other for other in of_query if other is not walk and other.total_records == total_records)
+            return walk, all(other.is_finished for other in others)
+        else:
+            same_data.append(walk)
+            if starts_here:
+                retried.append(walk)
+    if retried:
+        if offset == total_records:
             return next((walk for walk in retried if not walk.has_retried_past_the_end), retried[0]), True
         # The same request with another end: the data has changed.
-        return (retried[0] if retried[0].starts[page.offset] == page.records_processed else None), True
-    if any(page.offset in walk.starts or page.offset in walk.ends for walk in of_query):
+        return (retried[0] if retried[0].starts[offset] == end else None), True
+    if is_explained:
         return None, True  # the data has changed since the page before
     is_direct = of_query and of_query[0].strategy == "direct"
-    if is_direct and page.offset > total_records:
+    if is_direct and offset > total_records:
         # How a client ends that adds 50 until a page is empty. After a change of the data, one may still go by the old total.
         possible = same_data if len(same_data) == len(of_query) else [walk for walk in same_data if walk.first_offset]
         return next((walk for walk in possible if walk.is_finished and not walk.past_the_end), next(iter(possible), None)), True
     if not same_data:
         return None, True
     newest = same_data[0]
-    may_be_right = not is_direct and page.offset % BATCH_SIZE == 0 and not newest.is_whole
+    may_be_right = not is_direct and offset % BATCH_SIZE == 0 and not newest.is_whole
     return (None if may_be_right else newest), True
 
 
