@@ -206,7 +206,9 @@ def find_walk(of_query: list[Walk], total_records: int, page: Page) -> tuple[Wal
     if is_direct and offset > total_records:
         # How a client ends that adds 50 until a page is empty. After a change of the data, one may still go by the old total.
         possible = same_data if len(same_data) == len(of_query) else [walk for walk in same_data if walk.first_offset]
-        return next((walk for walk in possible if walk.is_finished and not walk.past_the_end), next(iter(possible), None)), True
+        first = [walk for walk in possible if walk.is_finished and not walk.past_the_end]
+        retry = [walk for walk in possible if walk.last_past_the_end == offset and not walk.has_retried_past_the_end]
+        return next(iter(first + retry + possible), None), True
     if not same_data:
         return None, True
     newest = same_data[0]
