@@ -188,27 +188,27 @@ def find_walk(of_query: list[Walk], total_records: int, page: Page) -> tuple[Wal
         starts_here, ends_here = offset in walk.starts, offset in walk.ends
         if walk.total_records != total_records:
             is_explained = is_explained or starts_here or ends_here
-        elif ends_here and not starts_here:
+        elif ends_here and not starts_here and not (walk.past_the_end and offset == total_records):
             others = (other for other in of_query if other is not walk and other.total_records == total_records)
             return walk, all(other.is_finished for other in others)
         else:
             same_data.append(walk)
             if starts_here:
                 retried.append(walk)
-    if retried:
-        if offset == total_records:
-            return next((walk for walk in retried if not walk.has_retried_past_the_end), retried[0]), True
+    if retried and offset < total_records:
         # The same request with another end: the data has changed.
         return (retried[0] if retried[0].starts[offset] == end else None), True
+    is_direct = of_query and of_query[0].strategy == "direct"
+    if offset == total_records or (is_direct and offset > total_records):
+        # How clients end that stop at an empty page: one request each, and perhaps its retry. After a change of the data, one may
+        # still go by the old total.
+        possible = same_data if len(same_data) == len(of_query) else [walk for walk in same_data if walk.first_offset]
+        finished = [walk for walk in possible if walk.is_finished and not walk.past_the_end]
+        retry = [walk for walk in possible if walk.last_past_the_end == offset and not walk.has_retried_past_the_end]
+        fresh = [walk for walk in possible if not walk.past_the_end]
+        return next(iter(finished + retry + fresh + possible), None), True
     if is_explained:
         return None, True  # the data has changed since the page before
-    is_direct = of_query and of_query[0].strategy == "direct"
-    if is_direct and offset > total_records:
-        # How a client ends that adds 50 until a page is empty. After a change of the data, one may still go by the old total.
-        possible = same_data if len(same_data) == len(of_query) else [walk for walk in same_data if walk.first_offset]
-        first = [walk for walk in possible if walk.is_finished and not walk.past_the_end]
-        retry = [walk for walk in possible if walk.last_past_the_end == offset and not walk.has_retried_past_the_end]
-        return next(iter(first + retry + possible), None), True
     if not same_data:
         return None, True
     newest = same_data[0]
