@@ -19,7 +19,9 @@ CREATE TABLE accounts (
     -- The day, as YYYY-MM-DD, up to which the account holds bundled data. NULL: it holds imported data.
     seeded_to TEXT CHECK (seeded_to IS date(seeded_to)),
     -- Seconds; no session of the account is longer (see the triggers). Bounds the search for sessions that overlap a window.
-    longest_session INTEGER NOT NULL DEFAULT 0 CHECK (longest_session >= 0)
+    longest_session INTEGER NOT NULL DEFAULT 0 CHECK (longest_session >= 0),
+    -- 1: the mock created it for a test, and a reset deletes it.
+    is_temporary INTEGER NOT NULL DEFAULT 0 CHECK (is_temporary IN (0, 1))
 ) STRICT;
 
 -- A key opens one account. Only its SHA-256 is stored, so the file does not reveal keys.

@@ -14,7 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import api, cli, errors, explorer, headers, health, instants, loading, mock, openapi, rate_limit
 from app.database import Database
-from app.mock import beside
+from app.mock import beside, prefer
 
 
 def create_app(settings: dict | None = None) -> Flask:
@@ -34,7 +34,7 @@ def create_app(settings: dict | None = None) -> Flask:
 
     app.extensions["database"] = Database(Path(app.config["DATABASE"]), _read(app, "TIMEOUT", _seconds))
     app.extensions["clock"] = _read(app, "NOW", instants.Clock)
-    app.extensions["delay"] = _read(app, "DELAY", mock.milliseconds)
+    app.extensions["delay"] = _read(app, "DELAY", prefer.milliseconds)
     is_mock = _read(app, "MOCK", _switch)
     if app.config["ORIGINS"] is None:
         app.config["ORIGINS"] = "*" if is_mock else ""

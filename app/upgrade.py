@@ -1,6 +1,6 @@
 """Upgrade a database of schema version 1, in the transaction that creates the current tables.
 
-Version 1 had no application_id, no longest_session, and no session longer than a day. All its rows are valid in version 2 unchanged.
+Version 1 had no application_id, no longest_session, and no session longer than a day. Its rows are valid in version 2 unchanged.
 """
 
 import sqlite3

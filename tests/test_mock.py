@@ -4,9 +4,10 @@ import time
 
 import pytest
 
-from app import api, mock, openapi, schemas
+from app import api, openapi, schemas
 from app.body import LARGEST_BODY
 from app.loading import traffic
+from app.mock import prefer as preferences
 from tests.conftest import NOW, Hub, a_conversion, a_session
 
 BROWSER = {"Origin": "http://localhost:5173"}
@@ -94,10 +95,13 @@ def test_the_body_of_a_preferred_code_is_the_true_one(mocking, status, request_f
     assert (true.status_code, true.json) == (status, prefer(mocking, f"code={status}").json)
 
 
-def test_a_preferred_200_is_what_it_would_be_anyway(mocking):
+def test_a_preferred_200_is_what_it_would_be_anyway_and_is_not_applied_to_an_error(mocking):
     response = prefer(mocking, "code=200")
     assert response.json == mocking.ask({}, "YOUR_API_KEY")
     assert response.headers["Preference-Applied"] == "code=200"
+    response = prefer(mocking, "code=200", key=None)
+    assert response.status_code == 401
+    assert "Preference-Applied" not in response.headers
 
 
 @pytest.mark.parametrize("code", ["418", "500", "abc", "", "0429"])
@@ -114,15 +118,56 @@ def test_a_preferred_delay_is_waited_for(mocking):
     assert (response.status_code, response.headers["Preference-Applied"]) == (200, "delay=120")
 
 
-@pytest.mark.parametrize("preference", ["delay=50, code=429", "code=429;delay=50", 'code="429" , delay="50"'])
+@pytest.mark.decision(50)
+@pytest.mark.parametrize(
+    "preference",
+    [
+        "delay=50, code=429",
+        "code=429;delay=50",
+        'code="429" , delay="50"',
+        "CODE=429 , Delay = 50",
+        'note="a, code=503", code=429, delay=50, code=503, delay=9000',
+        'note="an escaped \\" and, code=503", code=429, delay=50',
+        "respond-async; code=503, code=429, wait=9, delay=50",
+    ],
+)
 def test_preferences_can_be_combined(mocking, preference):
     response = prefer(mocking, preference)
     assert response.status_code == 429
     assert response.headers["Preference-Applied"] == "delay=50, code=429"
 
 
+def test_the_header_can_be_sent_more_than_once(mocking):
+    response = mocking.client.post(api.PATH, headers=[("Prefer", "code=429"), ("Prefer", "delay=50")])
+    assert (response.status_code, response.headers["Preference-Applied"]) == (429, "delay=50, code=429")
+
+
+@pytest.mark.parametrize(
+    ("preference", "seconds"), [("code=429", "5"), ("code=429, retry-after=2", "2"), ("code=429; Retry-After=0", "0")]
+)
+def test_a_preferred_429_has_a_short_retry_after_so_that_clients_that_wait_do_not_sleep_until_the_next_month(
+    mocking, preference, seconds
+):
+    response = prefer(mocking, preference)
+    assert (response.status_code, response.headers["Retry-After"]) == (429, seconds)
+    assert ("retry-after" in response.headers["Preference-Applied"]) == ("etry-" in preference.lower())
+
+
+def test_a_real_limit_keeps_the_true_retry_after(mocking):
+    response = mocking.post("{}", "over-limit", headers={"Prefer": "retry-after=2"})
+    assert (response.status_code, response.headers["Retry-After"]) == (429, str(16 * 86_400 + 43_200))
+    assert "Preference-Applied" not in response.headers
+
+
+@pytest.mark.parametrize("seconds", ["abc", "-1", "1.5", "", "9999999999"])
+def test_a_retry_after_that_is_not_a_number_of_seconds_is_400(mocking, seconds):
+    response = prefer(mocking, f"code=429, retry-after={seconds}")
+    assert response.status_code == 400
+    assert f"retry-after={seconds} is wrong" in response.json["error"]
+
+
 def test_a_delay_is_ten_seconds_at_most():
-    assert mock.milliseconds("10000") == mock.milliseconds("999999") == 10_000
+    assert preferences.milliseconds("10000") == preferences.milliseconds("999999") == 10_000
 
 
 @pytest.mark.parametrize("delay", ["abc", "-1", "1.5", "", "1e3"])
@@ -132,7 +177,21 @@ def test_a_delay_that_is_no_number_is_400(mocking, delay):
     assert "milliseconds" in response.json["error"]
 
 
-@pytest.mark.parametrize("preference", ["return=minimal", "respond-async, wait=10", "example=page", "", ";;,,=", "code"])
+@pytest.mark.parametrize(
+    "preference",
+    [
+        "return=minimal",
+        "respond-async, wait=10",
+        "example=page",
+        "",
+        ";;,,=",
+        "code",
+        'note="a, code=503"',
+        "note; code=503",
+        "xcode=503",
+        'note="code=503',
+    ],
+)
 def test_other_preferences_are_passed_over(mocking, preference):
     response = prefer(mocking, preference)
     assert response.status_code == 200
@@ -179,6 +238,38 @@ def test_where_an_imported_account_has_a_bundled_key_a_reset_is_409_and_changes_
     assert hub.post("{}", "YOUR_API_KEY").status_code == 401
 
 
+def test_where_an_imported_account_has_the_domain_of_the_states_a_state_is_409_and_its_data_stays(tmp_path):
+    hub = Hub(tmp_path / "conversions.sqlite", MOCK="1")
+    hub.load([a_session(conversions=[a_conversion()])], "state.example", "mine")
+    for state in (
+        {"state": "a number of conversions", "params": {"count": 2}},
+        {"state": "these sessions", "params": {"sessions": []}},
+    ):
+        response = hub.client.post("/_mock/states", json=state)
+        assert (response.status_code, "state.example" in response.json["error"]) == (409, True)
+    assert hub.client.post("/_mock/reset").status_code == 200
+    assert hub.ask({}, "mine")["pagination"]["total_records"] == 1
+
+
+def test_a_reset_for_which_the_clock_has_no_data_is_409(tmp_path):
+    hub = Hub(tmp_path / "conversions.sqlite", now="1999-12-31T00:00:00Z", MOCK="1")
+    response = hub.client.post("/_mock/reset")
+    assert (response.status_code, "1999-12-31" in response.json["error"]) == (409, True)
+
+
+def test_an_error_of_our_own_during_a_reset_is_not_taken_for_imported_data_in_the_way(tmp_path, monkeypatch):
+    hub = Hub(tmp_path / "conversions.sqlite", MOCK="1")
+    hub.app.testing = False
+
+    def broken(*args):
+        raise ValueError("a secret of the inside")
+
+    monkeypatch.setattr("app.loading.sessions.seed", broken)
+    response = hub.client.post("/_mock/reset")
+    assert response.status_code == 500
+    assert "secret" not in response.text
+
+
 # Provider states
 
 
@@ -200,6 +291,19 @@ def test_a_state_can_be_a_number_of_conversions(mocking, count):
 def test_a_state_can_be_a_number_of_sessions(mocking, count):
     key = set_state(mocking, "a number of sessions", count=count)["key"]
     assert mocking.ask({"source": "google.com"}, key)["pagination"]["total_records"] == count
+
+
+def test_a_state_can_be_these_sessions(mocking):
+    record = a_conversion(email="one@example.org")
+    visit = a_session(referrer="https://www.google.com/", conversions=[a_conversion(email="two@example.org")] * 2)
+    assert set_state(mocking, "these sessions", sessions=[record, visit]) == {"key": "state", "domain": "state.example"}
+    assert mocking.ask({}, "state")["pagination"]["total_records"] == 3
+    assert [record["email"] for record in mocking.everything({"source": "google.com"}, "state")] == ["two@example.org"] * 2
+    set_state(mocking, "these sessions", sessions=[record], monthly_limit=1)
+    assert mocking.ask({}, "state")["records"] == [record]
+    assert mocking.post("{}", "state").status_code == 429
+    mocking.client.post("/_mock/reset")
+    assert mocking.post("{}", "state").status_code == 401
 
 
 def test_a_state_can_be_an_exhausted_limit(mocking):
@@ -253,6 +357,8 @@ def test_the_states_are_listed(mocking):
         ({"state": "a number of conversions", "params": {"count": 1}, "action": "undo"}, ["action"]),
         ({"state": "a number of conversions", "params": [3]}, ["params"]),
         ({"state": "the clock at an instant", "params": {"now": "noon"}}, ["params.now"]),
+        ({"state": "these sessions"}, ["params.sessions"]),
+        ({"state": "these sessions", "params": {"sessions": [{"timestamp": 1}]}}, ["params.sessions.0.timestamp"]),
         ({"state": None}, ["state"]),
         ({}, ["state"]),
         ([], ["object"]),

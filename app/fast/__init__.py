@@ -5,8 +5,8 @@ Instead of skipping rows with OFFSET, these statements seek: they read the rows 
 
 A cached value is valid while the window holds the same rows. So its key has the data version, which every import and seeding
 replaces, and instead of the window the times in the data next to its ends: the first and last conversion within it, and for
-sessions the last start and the first end. Windows with the same times hold the same rows, so a default window, which ends now, still
-finds its cached values a second later.
+sessions the last start and the first end. Windows with the same times hold the same rows, so a default window, which ends now,
+still finds its cached values a second later.
 """
 
 from collections.abc import Callable

@@ -50,3 +50,8 @@ class ImportedSession(Strict):
         if outside:
             raise ValidationError({"conversions": outside})
         return session
+
+
+def session_of_record(record: dict) -> dict:
+    """Return the session of a record as the API returns it: it starts at the conversion and lands on the conversion's page."""
+    return {"started_at": record["timestamp"], "landing_page": record["conversion_page"], "conversions": [record]}

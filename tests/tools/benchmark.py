@@ -34,6 +34,7 @@ from app import accounts, api, create_app, database, fast, openapi, schemas, str
 from app.database import Database
 from app.fast import Cache
 from app.loading import sessions as loading
+from app.mock import walks
 from tests.tools.picture import Growth, Row, draw
 
 ROOT = Path(__file__).parent.parent.parent
@@ -246,6 +247,25 @@ def asker_of(app: Flask, body: bytes) -> Callable[[], bytes]:
     asked = EnvironBuilder(path=api.PATH, method="POST", data=body, content_type="application/json", headers=KEY)
     environ = asked.get_environ()
     return lambda: b"".join(app(environ | {"wsgi.input": BytesIO(body)}, lambda *_: None))
+
+
+def measure_walks(bench: Bench, path: Path) -> None:
+    """What the record of walks costs in mock mode: requests with it and without it, in turn."""
+    recording, silent = (create_app({"DATABASE": path, "NOW": MOMENT, "MOCK": "1"}) for _ in range(2))
+    recording.logger.setLevel("WARNING")
+    silent.after_request_funcs[None].remove(walks.record_page)
+    for name, filters in {"direct": {"meta_type": "type-common"}, "session": {"source": "source-common"}}.items():
+        body = json.dumps(EVERYTHING | filters).encode()
+        asked = EnvironBuilder(path=api.PATH, method="POST", data=body, content_type="application/json", headers=KEY)
+        environ = asked.get_environ()
+
+        def ask(app, environ=environ, body=body) -> bytes:
+            return b"".join(app(environ | {"wsgi.input": BytesIO(body)}, lambda *_: None))
+
+        for app in (recording, silent):
+            ask(app)
+        with_record, without = medians_of(1000, partial(ask, recording), partial(ask, silent))
+        bench.row(f"a request in mock mode ÷ without the record of walks, {name}", with_record / without, most=1.05)
 
 
 # Over HTTP: real servers, each in a process of its own
@@ -594,6 +614,7 @@ def main() -> None:
             make(path, options.sessions)
         bench, asker = Bench(is_quick), Asker(path)
         measure_wsgi(bench, path, asker)
+        measure_walks(bench, path)
         warm(path)
         measure_strategies(bench, asker)
         warm(path)

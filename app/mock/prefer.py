@@ -1,0 +1,120 @@
+"""Errors and delays on demand: "Prefer: code=429, retry-after=2, delay=1500". Decisions 34 and 50."""
+
+import re
+import sqlite3
+import time
+
+from flask import Flask, Response, current_app, g, request
+from werkzeug.exceptions import BadRequest, MethodNotAllowed, Unauthorized, UnsupportedMediaType
+
+from app import accounts, api, openapi, schemas
+from app.body import too_large, wrong_type
+
+LONGEST_DELAY = 10_000  # milliseconds
+RETRY_AFTER = 5  # seconds; the time until the next month would keep clients that wait for it asleep
+
+QUOTED = r'"(?:[^"\\]|\\.)*"?'
+OURS = ("code", "delay", "retry-after")
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(apply_prefer_header)
+    app.after_request(add_preference_applied)
+
+
+def parse(header: str) -> dict[str, str]:
+    """Return the values of our preferences, the first one of each, as RFC 7240 reads the header.
+
+    Their names are case-insensitive, and blanks around = and separators don't count. `code=503; delay=5` is taken like
+    `code=503, delay=5`, but a parameter of somebody else's preference is not ours.
+
+    >>> parse('Code=503 , delay = "5"')
+    {'code': '503', 'delay': '5'}
+    >>> parse('note="a, code=503", respond-async; delay=5')
+    {}
+    """
+    found = {}
+    for preference in _split(header, ","):
+        parts = [part.partition("=") for part in _split(preference, ";")]
+        names = [name.strip().lower() for name, _, _ in parts]
+        if names and names[0] in OURS:
+            for name, (_, equals, value) in zip(names, parts, strict=True):
+                if name in OURS and equals:
+                    found.setdefault(name, _unquoted(value.strip()))
+    return found
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split at separators outside of quoted strings."""
+    return re.findall(rf'(?:{QUOTED}|[^"{separator}])+', text)
+
+
+def _unquoted(value: str) -> str:
+    return re.sub(r"\\(.)", r"\1", value[1:-1]) if re.fullmatch(QUOTED, value) else value
+
+
+def apply_prefer_header() -> None:
+    """Wait, and raise what the endpoint itself raises for the preferred status. Ignore other preferences."""
+    if request.path != api.PATH:
+        return
+    preferred = g.preferred = parse(",".join(request.headers.getlist("Prefer")))
+    delay = current_app.extensions["delay"]
+    if "delay" in preferred:
+        try:
+            delay = milliseconds(preferred["delay"])
+        except ValueError as fault:
+            raise BadRequest(f"The preference delay={preferred['delay']} is wrong. {fault}") from None
+        g.delay = delay
+    code, documented = preferred.get("code"), ["200", *map(str, openapi.ERRORS)]
+    if code is not None and code not in documented:
+        raise BadRequest(f"The preference code={code} is not a status of this endpoint. Its statuses are {', '.join(documented)}.")
+    retry_after = preferred.get("retry-after")
+    if retry_after is not None and not re.fullmatch("[0-9]{1,9}", retry_after):
+        raise BadRequest(f"The preference retry-after={retry_after} is wrong. Must be a number of seconds, for example 2.")
+    time.sleep(delay / 1000)
+    if code is not None and code != "200":
+        g.forced = code
+        raise_error(int(code))
+
+
+def milliseconds(text: str) -> int:
+    """Return how long to wait, at most ten seconds. Raises ValueError."""
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError("Must be a number of milliseconds, for example 1500.")
+    return min(int(text), LONGEST_DELAY)
+
+
+def raise_error(code: int) -> None:
+    match code:
+        case 400:
+            schemas.load_query({"offset": -1}, now=0)
+        case 401:
+            raise Unauthorized(api.NO_KEY)
+        case 405:
+            raise MethodNotAllowed(["POST"])
+        case 413:
+            raise too_large()
+        case 415:
+            raise UnsupportedMediaType(wrong_type("text/plain"))
+        case 429:
+            account = accounts.Account(id=0, domain="example.com", longest_session=0, monthly_limit=5000, used_elsewhere=5000)
+            raise accounts.LimitExceeded(account, used=5000)
+        case 503:
+            raise sqlite3.OperationalError("a Prefer header asked for it")
+
+
+def add_preference_applied(response: Response) -> Response:
+    """Name the preferences that made the response what it is."""
+    preferred, applied = g.get("preferred", {}), []
+    if "delay" in g:
+        applied.append(f"delay={g.delay}")
+    code = g.get("forced", "200")
+    if preferred.get("code") == code and response.status_code == int(code):
+        applied.append(f"code={code}")
+        if code == "429":
+            response.headers["Retry-After"] = preferred.get("retry-after", str(RETRY_AFTER))
+            if "retry-after" in preferred:
+                applied.append(f"retry-after={preferred['retry-after']}")
+    if applied:
+        response.headers["Preference-Applied"] = ", ".join(applied)
+    return response

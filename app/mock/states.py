@@ -1,0 +1,113 @@
+"""Reset, and provider states in the protocol of Pact: {"state": "…", "action": "setup", "params": {…}}. Decisions 35 and 36.
+
+The clock that a state sets is the clock of one process.
+"""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from flask import Blueprint, current_app
+from marshmallow import ValidationError, fields, validate
+from werkzeug.exceptions import BadRequest, Conflict
+
+from app import accounts, instants
+from app.body import read_json_body
+from app.fields import Count, Moment, Strict, Text
+from app.loading import sessions as loading
+from app.loading import traffic
+from app.mock import temporary_accounts
+from app.mock.walks import forget_walks
+
+MOST_SESSIONS = temporary_accounts.MOST_SESSIONS
+
+states = Blueprint("states", __name__)
+
+
+@states.errorhandler(accounts.KeyInUse)
+@states.errorhandler(temporary_accounts.DomainInUse)
+def imported_data_in_the_way(error: ValueError):
+    return {"error": str(error)}, HTTPStatus.CONFLICT
+
+
+def in_seeded_years(now: int) -> None:
+    if datetime.fromtimestamp(now, UTC).year not in loading.YEARS:
+        raise ValidationError(loading.OTHER_YEARS)
+
+
+@states.post("/reset")
+def reset():
+    """Restore the bundled data and the counted calls of a first start, and delete temporary accounts. Imported data stays."""
+    clock: instants.Clock = current_app.extensions["clock"]
+    clock.instant = clock.setting
+    if clock.today().year not in loading.YEARS:
+        raise Conflict(f"The clock is at {clock.today()}. {loading.OTHER_YEARS}")
+    with temporary_accounts.writing, current_app.extensions["database"].writing_sessions() as connection:
+        connection.execute(temporary_accounts.DELETE_ALL)
+        connection.execute("DELETE FROM usage WHERE account_id IN (SELECT id FROM accounts WHERE seeded_to IS NOT NULL)")
+        loading.seed(connection, clock.today())
+    forget_walks()
+    return {"message": f"The bundled data is that of {clock.today()}, and no calls are counted."}
+
+
+STATE = {"key": "state", "domain": "state.example"}
+BUNDLED = {f"the key {account['key']}": account for account in traffic.accounts()}
+
+COUNT = Count(required=True, validate=validate.Range(max=MOST_SESSIONS, error=f"Must be at most {MOST_SESSIONS}."))
+STATES = {
+    "a number of conversions": {"count": COUNT},
+    "a number of sessions": {"count": COUNT},
+    "these sessions": {"sessions": temporary_accounts.SESSIONS, "monthly_limit": temporary_accounts.MONTHLY_LIMIT},
+    "an exhausted limit": {"limit": Count(load_default=5000)},
+    "the clock at an instant": {"now": Moment(required=True, validate=in_seeded_years)},
+    **{name: {} for name in BUNDLED},
+}
+
+
+class ProviderState(Strict):
+    state = Text(required=True)
+    action = Text(load_default="setup", validate=validate.OneOf(["setup", "teardown"]))
+    params = fields.Dict(load_default=dict)
+
+
+@states.get("/states")
+def list_states():
+    return {"states": [{"state": state, "params": list(params)} for state, params in STATES.items()]}
+
+
+@states.post("/states")
+def set_state():
+    """Reset, set the state up, and return the key and the domain to use. A teardown is a reset."""
+    wanted = ProviderState().load(read_json_body(temporary_accounts.LARGEST_BODY))
+    if wanted["state"] and wanted["state"] not in STATES:
+        raise BadRequest(f"There is no state {wanted['state'][:100]!r}. The states are {', '.join(STATES)}.")
+    if wanted["action"] == "teardown" or not wanted["state"]:  # without a name: before and after every interaction
+        reset()
+        return {}
+    try:
+        params = Strict.from_dict(STATES[wanted["state"]])().load(wanted["params"])
+        reset()
+        return set_up(wanted["state"], params)
+    except ValidationError as error:
+        raise ValidationError({"params": error.messages}) from None
+
+
+def set_up(state: str, params: dict) -> dict:
+    if state in BUNDLED:
+        return {name: BUNDLED[state][name] for name in STATE}
+    clock: instants.Clock = current_app.extensions["clock"]
+    account = STATE | {"series": [{"campaign": "state", "sessions": params.get("count", 1), "spacing": 200}]}
+    if state == "a number of sessions":
+        account["series"][0]["every"] = 4
+    elif state == "an exhausted limit":
+        account |= {"monthly_limit": params["limit"], "used_elsewhere": params["limit"]}
+    elif state == "the clock at an instant":
+        clock.instant = params["now"]
+    with temporary_accounts.writing, current_app.extensions["database"].writing_sessions() as connection:
+        if state == "these sessions":
+            temporary_accounts.create(connection, STATE["key"], STATE["domain"], params["monthly_limit"], params["sessions"])
+        elif loading.bring_to(connection, account, clock.today()):
+            connection.execute("UPDATE accounts SET is_temporary = 1 WHERE domain = ?", (STATE["domain"],))
+        else:
+            raise temporary_accounts.DomainInUse(f"{STATE['domain']} is an imported account, and states need that domain.")
+        loading.seed(connection, clock.today())
+    return STATE

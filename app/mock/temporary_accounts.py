@@ -1,0 +1,119 @@
+"""Accounts for one test: each test creates its own, so that tests can run side by side. Decisions 52 and 53."""
+
+import re
+import secrets
+from http import HTTPStatus
+from threading import Lock
+
+from flask import Blueprint, current_app
+from marshmallow import ValidationError
+from werkzeug.exceptions import Conflict
+
+from app import accounts
+from app.body import read_json_body
+from app.database import Connection
+from app.fields import Count, List, Nested, Strict, Text
+from app.loading import attribution
+from app.loading import sessions as loading
+from app.loading.imported import ImportedConversion, ImportedSession, session_of_record
+
+LARGEST_BODY = 4 * 1024 * 1024  # bytes
+MOST_SESSIONS = 10_000
+
+# Other accounts have is_temporary = 0, so nothing here can reach them.
+MAKE = """
+INSERT INTO accounts (domain, monthly_limit, is_temporary)
+SELECT :domain, :monthly_limit, 1 WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE domain = :domain)
+RETURNING id
+"""
+DELETE_ALL = "DELETE FROM accounts WHERE is_temporary = 1"
+DELETE_ONE = f"{DELETE_ALL} AND id = (SELECT account_id FROM keys WHERE digest = ?)"
+
+temporary_accounts = Blueprint("temporary_accounts", __name__)
+
+
+class DomainInUse(ValueError):
+    """There is an account for the domain already."""
+
+
+class SessionOrRecord(Nested):
+    """A session in the import format, or a record as the API returns it, which becomes a session of its own."""
+
+    def __init__(self, **kwargs):
+        super().__init__(ImportedSession, **kwargs)
+        self.record_schema = ImportedConversion()
+
+    def _deserialize(self, value, *args, **kwargs) -> dict:
+        if isinstance(value, dict) and "started_at" not in value and ("timestamp" in value or "conversion_page" in value):
+            self.record_schema.load(value)  # first, so that the faults are named after the record's own fields
+            value = session_of_record(value)
+        return super()._deserialize(value, *args, **kwargs)
+
+
+class Sessions(List):
+    """At most so many sessions, each session_id once."""
+
+    def _deserialize(self, value, *args, **kwargs) -> list[dict]:
+        if isinstance(value, list) and len(value) > MOST_SESSIONS:  # before each one is looked at
+            raise ValidationError(f"Must have at most {MOST_SESSIONS} sessions, not {len(value)}.")
+        sessions = super()._deserialize(value, *args, **kwargs)
+        seen, faults = set(), {}
+        for number, session in enumerate(sessions):
+            if (name := session.get("session_id")) in seen:
+                faults[number] = {"session_id": [f"An earlier session has the session_id {name[:100]!r} already."]}
+            elif name is not None:
+                seen.add(name)
+        if faults:
+            raise ValidationError(faults)
+        return sessions
+
+
+def is_primary_domain(domain: str) -> None:
+    host = attribution.host(f"https://{domain}/") if re.fullmatch(r"[^/?#@:\s]+", domain) else None
+    primary = attribution.primary_domain(host) if host else "one such as shop.example"
+    if domain != primary:
+        raise ValidationError(f"Must be a primary domain: not {domain[:100]}, but {primary}.")
+
+
+SESSIONS = Sessions(SessionOrRecord(), required=True)
+MONTHLY_LIMIT = Count(load_default=None, allow_none=True)
+TemporaryAccount = Strict.from_dict(
+    {"sessions": SESSIONS, "domain": Text(validate=is_primary_domain), "monthly_limit": MONTHLY_LIMIT}, name="TemporaryAccount"
+)
+
+
+# Tests that run side by side take turns here, as long as it takes. SQLite would refuse one after five seconds.
+writing = Lock()
+
+
+@temporary_accounts.post("/accounts")
+def create_account():
+    """Create an account with these sessions, and return its key."""
+    account = TemporaryAccount().load(read_json_body(LARGEST_BODY))
+    key, domain = accounts.make_key(), account.get("domain") or f"test-{secrets.token_hex(8)}.example"
+    with writing, current_app.extensions["database"].writing_sessions() as connection:
+        try:
+            create(connection, key, domain, account["monthly_limit"], account["sessions"])
+        except DomainInUse as error:
+            raise Conflict(str(error)) from None
+    conversions = sum(len(session["conversions"]) for session in account["sessions"])
+    return {"key": key, "domain": domain, "sessions": len(account["sessions"]), "conversions": conversions}, HTTPStatus.CREATED
+
+
+@temporary_accounts.delete("/accounts/<key>")
+def delete_account(key: str):
+    with writing, current_app.extensions["database"].writing_sessions() as connection:
+        if connection.execute(DELETE_ONE, (accounts.digest(key),)).rowcount == 0:
+            return {"error": "No temporary account has this key."}, HTTPStatus.NOT_FOUND
+    return "", HTTPStatus.NO_CONTENT
+
+
+def create(connection: Connection, key: str, domain: str, monthly_limit: int | None, sessions: list[dict]) -> None:
+    """Create a temporary account. Raises DomainInUse or accounts.KeyInUse if it would take over another account."""
+    made = connection.execute(MAKE, {"domain": domain, "monthly_limit": monthly_limit}).fetchall()
+    if not made:
+        raise DomainInUse(f"There is an account for {domain} already. Choose another domain, or leave it out.")
+    ((account,),) = made
+    accounts.add_key(connection, account, key)
+    for session in sessions:
+        loading.add_session(connection, account, domain, session)

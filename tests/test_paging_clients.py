@@ -1,0 +1,105 @@
+"""Real data pipelines page through the mock: dlt, a Singer tap and Airbyte, as tests/pipelines sets them up.
+
+They are installed once, in an environment of their own that is kept in the folder for temporary files.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import gettempdir, mkdtemp
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.conftest import Hub, a_conversion, a_session, serving
+
+PIPELINES = Path(__file__).parent / "pipelines"
+PACKAGES = {"dlt_source": "dlt==1.31.0", "singer_tap": "singer-sdk==0.54.9", "airbyte_source": "airbyte-cdk==7.39.1"}
+KEPT = Path(gettempdir()) / f"conversions-pipelines-{os.getuid()}-{sys.version_info.major}.{sys.version_info.minor}"
+
+DIRECT, SESSION, NOTHING = {"start_date": "2025-01-01"}, {"start_date": "2025-01-01", "source": "google.com"}, {"source": "nowhere"}
+EXACT = (True, [])
+
+# Each pipeline with each of its paginators: the query, and whether the walk is complete and which faults it has.
+RUNS = {
+    "dlt_source": [
+        (DIRECT, "right", EXACT),
+        (SESSION, "right", EXACT),
+        (NOTHING, "right", EXACT),
+        (DIRECT, "adds 50", EXACT),
+        (SESSION, "adds 50", (True, ["repeats"])),
+        (DIRECT, "ignores has_more", (True, ["past_the_end"])),
+        (SESSION, "ignores has_more", (True, ["past_the_end"])),
+        (DIRECT, "automatic", (False, [])),
+        (SESSION, "automatic", (False, [])),
+    ],
+    "singer_tap": [
+        (DIRECT, "right", EXACT),
+        (SESSION, "right", EXACT),
+        (NOTHING, "right", EXACT),
+        (SESSION, "adds the number of records", (False, ["gaps"])),
+    ],
+    "airbyte_source": [
+        (DIRECT, "right", EXACT),
+        (SESSION, "right", EXACT),
+        (NOTHING, "right", EXACT),
+        (DIRECT, "adds the number of records", EXACT),
+        (SESSION, "adds the number of records", (False, ["gaps"])),
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """The interpreter of an environment that has the pipelines; its tests are skipped if they can't be installed."""
+    python = KEPT / "bin" / "python"
+    if not python.exists():
+        made = Path(mkdtemp(prefix="pipelines-"))
+        subprocess.run([sys.executable, "-m", "venv", made], check=True)
+        install = [made / "bin" / "python", "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *PACKAGES.values()]
+        done = subprocess.run(install, capture_output=True, text=True, check=False)
+        if done.returncode:
+            (pytest.fail if "CI" in os.environ else pytest.skip)(
+                f"dlt, singer-sdk and airbyte-cdk can't be installed: {done.stderr}"
+            )
+        if not KEPT.exists():
+            made.rename(KEPT)
+    return python
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    with serving(Hub(tmp_path_factory.mktemp("pipelines") / "conversions.sqlite"), "--threads", "4", MOCK="1") as (host, port):
+        yield f"http://{host}:{port}"
+
+
+def ask(url: str, body: dict | None = None) -> dict:
+    sent = None if body is None else json.dumps(body).encode()
+    with urlopen(Request(url, sent, {"Content-Type": "application/json"})) as response:
+        return json.load(response)
+
+
+# 250 sessions with 500 conversions: three pages of sessions would be wrong, and so would ten of fifty.
+VISIT = a_session(referrer="https://www.google.com/", conversions=[a_conversion()] * 2)
+
+LOAD_ALL = """
+import importlib, json, sys
+pipeline, url, runs = sys.argv[1:]
+for key, query, paginator in json.loads(runs):
+    importlib.import_module(pipeline).load(url, key, query, paginator)
+"""
+
+
+@pytest.mark.parametrize("pipeline", RUNS)
+def test_a_real_pipeline_walks_exactly_if_it_is_set_up_right_and_has_its_fault_if_not(pipeline, python, url, tmp_path):
+    accounts = [ask(f"{url}/_mock/accounts", {"sessions": [VISIT] * 250}) for _ in RUNS[pipeline]]
+    runs = [(account["key"], query, paginator) for account, (query, paginator, _) in zip(accounts, RUNS[pipeline], strict=True)]
+    command = [python, "-c", LOAD_ALL, pipeline, url, json.dumps(runs)]
+    environment = os.environ | {"PYTHONPATH": str(PIPELINES), "HOME": str(tmp_path), "RUNTIME__DLTHUB_TELEMETRY": "false"}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    walks = {walk["domain"]: (walk["complete"], walk["faults"]) for walk in ask(f"{url}/_mock/walks")["walks"]}
+    for account, (query, paginator, expected) in zip(accounts, RUNS[pipeline], strict=True):
+        assert walks[account["domain"]] == expected, (query, paginator)

@@ -1,0 +1,549 @@
+"""The record of walks: each wrong way to page gets its fault, and no right one does."""
+
+import json
+import logging
+import re
+import subprocess
+import sys
+from collections import Counter
+from contextlib import suppress
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import Hub, a_conversion, a_session, flask, serving
+
+SESSIONS = {"start_date": "2020-01-01", "source": "google.com"}
+CONVERSIONS = {"start_date": "2020-01-01"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Hub:
+    """A mock with the bundled data: "dense" has 600 sessions with 3,000 conversions, "sparse" 2,000 with 60."""
+    hub = Hub(tmp_path_factory.mktemp("walks") / "conversions.sqlite", MOCK="1")
+    assert hub.run("seed").exit_code == 0
+    return hub
+
+
+@pytest.fixture
+def mock(server) -> Hub:
+    assert server.client.delete("/_mock/walks").status_code == 204
+    return server
+
+
+def walks(hub: Hub) -> list[dict]:
+    return hub.client.get("/_mock/walks").json["walks"]
+
+
+def page(hub: Hub, query: dict, offset: int, key: str = "dense") -> tuple[dict, str | None]:
+    """A response that must be a page, and its warning."""
+    response = hub.post(json.dumps(query | {"offset": offset} if offset else query), key)
+    assert response.status_code == 200, response.text
+    return response.json, response.headers.get("Pagination-Warning")
+
+
+# Clients. Each one is a generator of offsets: it yields an offset, and is sent the page.
+
+
+def until_has_more_is_false(advance):
+    def client():
+        offset = 0
+        while True:
+            page = yield offset
+            if not page["pagination"]["has_more"]:
+                return
+            offset = advance(offset, page)
+
+    return client
+
+
+def until_a_page_is_empty(advance):
+    def client():
+        offset = 0
+        while True:
+            page = yield offset
+            if not page["records"]:
+                return
+            offset = advance(offset, page)
+
+    return client
+
+
+def until_total_records_are_collected():
+    offset = records = 0
+    while True:
+        page = yield offset
+        records += len(page["records"])
+        if records >= page["pagination"]["total_records"]:
+            return
+        offset = page["pagination"]["records_processed"]
+
+
+def ignoring_has_more():
+    offset = 0
+    while True:
+        page = yield offset
+        offset = page["pagination"]["records_processed"]
+
+
+def in_parallel():
+    page = yield 0
+    offsets = list(range(50, page["pagination"]["total_records"], 50))
+    Random(1).shuffle(offsets)
+    for offset in offsets:  # noqa: UP028 (a list can't be sent the pages)
+        yield offset
+
+
+def only_one_page():
+    yield 0
+
+
+def records_processed(offset: int, page: dict) -> int:
+    return page["pagination"]["records_processed"]
+
+
+def add_50(offset: int, page: dict) -> int:
+    return offset + 50
+
+
+def add_records(offset: int, page: dict) -> int:
+    return offset + len(page["records"])
+
+
+def add_records_processed(offset: int, page: dict) -> int:
+    return offset + page["pagination"]["records_processed"]
+
+
+def step_by_200(offset: int, page: dict) -> int:
+    return offset + 200
+
+
+def run(hub: Hub, client, query: dict, key: str, most: int = 100) -> tuple[list[int], list[str]]:
+    """Run a client to its end, or for so many requests. Returns its offsets and the warnings that it got."""
+    offsets, warnings, requests = [], [], client()
+    offset = next(requests)
+    for _ in range(most):
+        response, warning = page(hub, query, offset, key)
+        offsets.append(offset)
+        warnings += [warning] if warning else []
+        try:
+            offset = requests.send(response)
+        except StopIteration:
+            break
+    return offsets, warnings
+
+
+RIGHT = {
+    "offset = records_processed": (until_has_more_is_false(records_processed), [CONVERSIONS, SESSIONS]),
+    "offset = records_processed, until empty": (until_a_page_is_empty(records_processed), [CONVERSIONS]),
+    "offset += 50": (until_has_more_is_false(add_50), [CONVERSIONS]),
+    "offset += 50, until empty": (until_a_page_is_empty(add_50), [CONVERSIONS]),
+    "offset += len(records)": (until_has_more_is_false(add_records), [CONVERSIONS]),
+    "until total_records are collected": (until_total_records_are_collected, [CONVERSIONS]),
+    "pages fetched in parallel by 50": (in_parallel, [CONVERSIONS]),
+}
+
+
+@pytest.mark.parametrize("key", ["dense", "sparse"])
+@pytest.mark.parametrize(
+    ("client", "query"),
+    [
+        pytest.param(client, query, id=f"{name}, {'session' if query == SESSIONS else 'direct'}")
+        for name, (client, queries) in RIGHT.items()
+        for query in queries
+    ],
+)
+def test_a_client_that_pages_correctly_walks_completely_and_without_faults(mock, client, query, key):
+    offsets, warnings = run(mock, client, query, key)
+    (walk,) = walks(mock)
+    assert warnings == []
+    assert (walk["complete"], walk["faults"], walk["repeats"], walk["gaps"]) == (True, [], [], [])
+    assert [page["offset"] for page in walk["pages"]] == offsets
+    assert re.fullmatch(r"All \d+ (conversions|sessions)\.", walk["sentence"])
+
+
+ADD_PROCESSED = "add records_processed instead of replacing the offset"
+WRONG = [
+    ("offset += 50", until_has_more_is_false(add_50), SESSIONS, "dense", ["repeats"], "add 50"),
+    ("offset += 50", until_has_more_is_false(add_50), SESSIONS, "sparse", ["repeats"], "add 50"),
+    ("pages in parallel", in_parallel, SESSIONS, "dense", ["repeats"], None),
+    ("offset += len(records)", until_has_more_is_false(add_records), SESSIONS, "dense", ["gaps"], "add the number of records"),
+    ("offset += len(records)", until_has_more_is_false(add_records), SESSIONS, "sparse", ["repeats"], "add the number of records"),
+    ("until total_records are collected", until_total_records_are_collected, SESSIONS, "sparse", ["past_the_end"], None),
+    ("offset += records_processed", until_has_more_is_false(add_records_processed), CONVERSIONS, "dense", ["gaps"], ADD_PROCESSED),
+    ("offset += records_processed", until_has_more_is_false(add_records_processed), SESSIONS, "dense", ["gaps"], ADD_PROCESSED),
+    ("offset += 200", until_has_more_is_false(step_by_200), SESSIONS, "sparse", ["repeats"], "step by 200"),
+    ("offset += 200", until_has_more_is_false(step_by_200), CONVERSIONS, "dense", ["gaps"], "step by 200"),
+    ("a cursor that ignores has_more", ignoring_has_more, CONVERSIONS, "sparse", ["past_the_end"], None),
+    ("a cursor that ignores has_more", ignoring_has_more, SESSIONS, "sparse", ["past_the_end"], None),
+]  # fmt: skip
+
+
+@pytest.mark.decision(54)
+@pytest.mark.parametrize(
+    ("client", "query", "key", "faults", "habit"),
+    [pytest.param(*row[1:], id=f"{row[0]}, {'session' if row[2] == SESSIONS else 'direct'}, {row[3]}") for row in WRONG],
+)
+def test_each_wrong_way_to_page_has_its_fault_and_the_sentence_says_what_the_client_seems_to_do(
+    mock, client, query, key, faults, habit
+):
+    _, warnings = run(mock, client, query, key)
+    (walk,) = walks(mock)
+    assert walk["faults"] == faults
+    assert f"the client seems to {habit}" in walk["sentence"] if habit else "seems" not in walk["sentence"]
+    assert ("repeats" in faults or ("gaps" in faults and query == SESSIONS)) == bool(warnings)
+
+
+def test_a_page_that_repeats_is_warned_of_in_a_header_and_the_log_and_its_body_is_unchanged(mock, caplog):
+    plain, _ = page(mock, SESSIONS | {"offset": 50}, 0)
+    mock.client.delete("/_mock/walks")
+    assert page(mock, SESSIONS, 0)[1] is None
+    with caplog.at_level(logging.WARNING):
+        body, warning = page(mock, SESSIONS, 50)
+    assert warning == (
+        '"offset 50 was requested, but the previous page ended at 200: the client seems to add 50. '
+        'In a session query set offset to records_processed, 200."'
+    )
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [warning.strip('"')]
+    assert body == plain
+    assert walks(mock) == [
+        {
+            "domain": "dense.example",
+            "query": SESSIONS,
+            "strategy": "session",
+            "total_records": 600,
+            "pages": [
+                {"offset": 0, "records_processed": 200, "records": 1000},
+                {"offset": 50, "records_processed": 250, "records": 1000},
+            ],
+            "complete": False,
+            "faults": ["repeats"],
+            "repeats": [[50, 200]],
+            "gaps": [],
+            "past_the_end": 0,
+            "sentence": warning.strip('"'),
+        }
+    ]
+
+
+def test_a_gap_is_warned_of_at_once_in_a_session_query_and_only_in_the_verdict_of_a_direct_one(mock):
+    for query in (SESSIONS, CONVERSIONS):
+        page(mock, query, 0)
+    _, warning = page(mock, SESSIONS, 400)
+    assert warning.startswith('"offset 400 was requested, but the previous page ended at 200')
+    assert page(mock, CONVERSIONS, 400)[1] is None
+    assert [(walk["faults"], walk["gaps"]) for walk in walks(mock)] == [(["gaps"], [[200, 400]]), (["gaps"], [[50, 400]])]
+    page(mock, SESSIONS, 200)
+    for offset in range(50, 400, 50):
+        page(mock, CONVERSIONS, offset)
+    assert [walk["faults"] for walk in walks(mock)] == [[], []]
+
+
+def test_a_session_query_that_jumps_over_the_end_leaves_a_gap(mock):
+    page(mock, SESSIONS, 0)
+    assert page(mock, SESSIONS, 5000)[1] is not None
+    assert walks(mock)[0]["gaps"] == [[200, 600]]
+
+
+def test_a_wrong_client_is_found_after_a_right_one_has_walked_the_same_query(mock):
+    for client in (until_has_more_is_false(records_processed), until_has_more_is_false(add_records)):
+        run(mock, client, SESSIONS, "dense")
+    assert [walk["faults"] for walk in walks(mock)] == [[], ["gaps"]]
+
+
+# What must stay silent. Each row is a series of (query, offset).
+
+
+@pytest.mark.decision(55)
+@pytest.mark.parametrize(
+    ("requests", "expected"),
+    [
+        pytest.param([0, 200, 200, 400, 400], 1, id="retries"),
+        pytest.param([0, 0, 200], 2, id="a retry of the first page"),
+        pytest.param([0, 200, 400, 200], 1, id="going back to an earlier page"),
+        pytest.param([0, 0, 200, 200, 400, 400], 2, id="two clients side by side"),
+        pytest.param([0, 200, 0, 400, 200, 400], 2, id="a second client that starts later"),
+        pytest.param([400], 1, id="the rest of a walk after a restart"),
+        pytest.param([400, 200, 400], 2, id="the rests of two walks after a restart"),
+        pytest.param([0, 200, 400, 600, 600], 1, id="until empty, and a retry of the empty page"),
+        pytest.param([0, 0, 200, 400, 200, 400, 600, 600, 600, 600], 2, id="two clients until empty, with retries"),
+    ],
+)
+def test_clients_that_page_correctly_get_no_warning_however_their_requests_come(mock, requests, expected):
+    assert [page(mock, SESSIONS, offset)[1] for offset in requests] == [None] * len(requests)
+    assert [walk["faults"] for walk in walks(mock)] == [[]] * expected
+
+
+def test_a_walk_that_stops_early_is_unfinished_which_is_not_a_fault(mock):
+    run(mock, only_one_page, SESSIONS, "dense")
+    (walk,) = walks(mock)
+    assert (walk["complete"], walk["faults"]) == (False, [])
+    assert walk["sentence"] == "Unfinished, which is not a fault: 200 of 600 sessions."
+
+
+def test_the_same_offsets_of_two_accounts_or_two_queries_are_two_walks(mock):
+    page(mock, SESSIONS, 0, "dense")
+    page(mock, SESSIONS, 0, "sparse")
+    page(mock, SESSIONS | {"meta_type": "html_form"}, 0, "sparse")
+    assert page(mock, SESSIONS, 1400, "sparse")[1] is None
+    assert page(mock, SESSIONS, 200, "dense")[1] is None
+    assert [(walk["domain"], len(walk["pages"])) for walk in walks(mock)] == [
+        ("dense.example", 2),
+        ("sparse.example", 2),
+        ("sparse.example", 1),
+    ]
+
+
+def test_nothing_found_is_a_walk_without_faults(mock):
+    for offset in (0, 50, 100, 0):
+        response = mock.post(json.dumps(SESSIONS | {"offset": offset, "meta_id": "nothing"}), "dense")
+        assert "message" in response.json
+        assert "Pagination-Warning" not in response.headers
+    assert [walk["faults"] for walk in walks(mock)] == [[], []]
+
+
+def test_a_refused_request_belongs_to_no_walk(mock):
+    mock.post('{"offset": -1}', "dense")
+    mock.post("{}", None)
+    mock.post("{}", "over-limit")
+    assert walks(mock) == []
+
+
+# Properties
+
+
+OF_PARTS = {"source": "google.com"}  # with the default window, which ends now
+
+
+def a_year(path_factory, name: str) -> Hub:
+    """A mock with 1,500 sessions in 50 days, unevenly converting, so that pages of the default window end at many places."""
+    hub = Hub(path_factory.mktemp(name) / "conversions.sqlite", MOCK="1")
+    dice, sessions = Random(3), []
+    for number in range(1500):
+        at = f"2025-{7 + number // 750:02}-{1 + number % 750 // 30:02} {number % 24:02}:{dice.randrange(60):02}:00"
+        many = dice.choice([0, 0, 0, 0, 0, 1, 2]) if number % 500 < 300 else 0
+        sessions.append(
+            a_session(started_at=at, referrer="https://www.google.com/", conversions=[a_conversion(timestamp=at)] * many)
+        )
+    hub.load(sessions)
+    return hub
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory) -> Hub:
+    return a_year(tmp_path_factory, "year")
+
+
+def at(day: float) -> int:
+    return int(1_754_006_400 + day * 86_400)  # from 2025-08-01
+
+
+A_RIGHT_CLIENT = st.one_of(
+    st.tuples(st.just(OF_PARTS), st.sampled_from([until_has_more_is_false(records_processed), only_one_page])),
+    st.tuples(st.just({}), st.sampled_from([client for client, queries in RIGHT.values() if CONVERSIONS in queries])),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(clients=st.lists(A_RIGHT_CLIENT, min_size=1, max_size=4), random=st.randoms(use_true_random=False), moves=st.booleans())
+def test_right_clients_side_by_side_with_retries_and_a_window_that_moves_on_get_no_warning_and_no_fault(
+    year, clients, random, moves
+):
+    year.client.delete("/_mock/walks")
+    clock, day = year.app.extensions["clock"], 20.0
+    clock.instant = at(day)
+    running = []
+    for query, client in clients:
+        requests = client()
+        running.append((query, requests, next(requests)))
+    while running:
+        query, requests, offset = running.pop(random.randrange(len(running)))
+        for _ in range(random.choice([1, 1, 1, 2])):
+            response, warning = page(year, query, offset, "key")
+            assert warning is None
+            if moves and random.random() < 0.3:
+                day += random.choice([0.01, 0.2, 1.0])
+                clock.instant = at(day)
+        with suppress(StopIteration):
+            running.append((query, requests, requests.send(response)))
+    assert [walk["faults"] for walk in walks(year)] == [[]] * len(walks(year))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    query=st.sampled_from([OF_PARTS, {}]),
+    steps=st.lists(st.one_of(st.integers(1, 900), st.integers(1, 18).map(lambda n: n * 50)), max_size=12),
+)
+def test_the_faults_of_a_client_are_those_that_counting_each_position_finds(year, query, steps):
+    year.client.delete("/_mock/walks")
+    year.app.extensions["clock"].instant = at(20)
+    pages = []
+    for offset in [0, *steps]:
+        response, warning = page(year, query, offset, "key")
+        processed = response["pagination"]["records_processed"]
+        before = positions(pages)
+        total = response["pagination"]["total_records"]
+        reached = max([max(end, min(start, total)) for start, end in pages], default=0)
+        repeats = (offset, processed) not in pages and any(position in before for position in range(offset, processed))
+        leaves_gap = query == OF_PARTS and pages and offset > reached < total
+        assert bool(warning) == bool(repeats or leaves_gap)
+        pages.append((offset, processed))
+    (walk,) = walks(year)
+    counted = positions(pages)
+    reached = max(max(processed, min(offset, total)) for offset, processed in pages)
+    assert spread(walk["repeats"]) == {position for position, times in counted.items() if times > 1}
+    assert spread(walk["gaps"]) == {position for position in range(reached) if position not in counted}
+    assert walk["complete"] == all(position in counted for position in range(total))
+    assert set(walk["faults"]) - {"past_the_end"} == {fault for fault in ("repeats", "gaps") if walk[fault]}
+
+
+def positions(pages: list[tuple[int, int]]) -> Counter:
+    """How many different requests cover each position."""
+    return Counter(position for offset, processed in set(pages) for position in range(offset, processed))
+
+
+def spread(ranges: list[list[int]]) -> set[int]:
+    return {position for start, end in ranges for position in range(start, end)}
+
+
+# The data changes during a walk
+
+
+def test_data_that_is_replaced_during_a_walk_makes_no_fault(tmp_path):
+    hub = a_hub_with(tmp_path, 500)
+    page(hub, SESSIONS, 0, "key")
+    page(hub, SESSIONS, 200, "key")
+    load(hub, 450, "--replace")
+    for offset in (400, 200, 400):
+        assert page(hub, SESSIONS, offset, "key")[1] is None
+    assert all(walk["faults"] == [] for walk in walks(hub))
+
+
+def a_hub_with(folder, sessions: int) -> Hub:
+    hub = Hub(folder / "conversions.sqlite", MOCK="1")
+    load(hub, sessions)
+    return hub
+
+
+def load(hub: Hub, sessions: int, *options: str) -> None:
+    a_visit = {"ended_at": "2025-08-01 23:00:00", "referrer": "https://www.google.com/"}
+    starts = [f"2025-08-01 {number // 60:02}:{number % 60:02}:00" for number in range(sessions)]
+    converting = [a_conversion(timestamp="2025-08-01 20:00:00")]
+    hub.load([a_session(started_at=start, conversions=converting, **a_visit) for start in starts], "example.com", "key", *options)
+
+
+# What is kept
+
+
+def test_the_last_200_walks_are_kept_and_the_last_2000_pages_of_each(mock):
+    page(mock, {"meta_id": "the first"} | CONVERSIONS, 0, "sparse")
+    for _ in range(200):
+        page(mock, CONVERSIONS, 0, "sparse")
+    found = walks(mock)
+    assert len(found) == 200
+    assert all("meta_id" not in walk["query"] for walk in found)
+    for _ in range(2001):
+        page(mock, {"meta_type": "html_form"} | CONVERSIONS, 50, "sparse")
+    assert len(walks(mock)[-1]["pages"]) == 2000
+
+
+@pytest.mark.parametrize("clear", [lambda client: client.delete("/_mock/walks"), lambda client: client.post("/_mock/reset")])
+def test_deleting_the_walks_and_a_reset_clear_them(mock, clear):
+    page(mock, CONVERSIONS, 0)
+    assert clear(mock.client).status_code in (200, 204)
+    assert walks(mock) == []
+
+
+@pytest.mark.decision(56)
+def test_a_server_of_several_processes_says_that_it_cannot_judge_and_warns_of_nothing(server):
+    several = {"environ_overrides": {"wsgi.multiprocess": True}}
+    server.client.delete("/_mock/walks")
+    for offset in (0, 50):
+        response = server.post(json.dumps(SESSIONS | {"offset": offset}), "dense", **several)
+        assert "Pagination-Warning" not in response.headers
+    response = server.client.get("/_mock/walks", **several)
+    assert response.status_code == 409
+    assert "several processes" in response.json["error"]
+    assert walks(server) == []
+
+
+def test_without_mock_mode_nothing_is_recorded_and_nothing_warned_of(bundled):
+    for offset in (0, 50):
+        response = bundled.post(json.dumps(SESSIONS | {"offset": offset}), "dense")
+        assert "Pagination-Warning" not in response.headers
+    assert bundled.client.get("/_mock/walks").status_code == 404
+    assert "walks" not in bundled.app.extensions
+
+
+# flask exec --check-paging
+
+A_CLIENT = """
+import json, os, sys, urllib.request
+offset, step, status = 0, sys.argv[1], int(sys.argv[2])
+while True:
+    body = json.dumps({"start_date": "2020-01-01", "source": "google.com", "offset": offset}).encode()
+    headers = {"Authentication": "dense", "Content-Type": "application/json"}
+    request = urllib.request.Request(os.environ["CONVERSIONS_BASE_URL"] + "/api/v1/conversions", body, headers)
+    pagination = json.load(urllib.request.urlopen(request))["pagination"]
+    if not pagination["has_more"]:
+        sys.exit(status)
+    offset = offset + 50 if step == "50" else pagination["records_processed"]
+"""
+
+
+@pytest.mark.decision(57)
+@pytest.mark.parametrize(
+    ("step", "status", "expected", "verdict"),
+    [
+        ("records_processed", 0, 0, "✓ dense.example {"),
+        ("records_processed", 7, 7, "3 pages: All 600 sessions."),
+        ("50", 0, 1, "✗ dense.example {"),
+        ("50", 7, 1, "offset 50 was requested, but the previous page ended at 200: the client seems to add 50."),
+    ],
+)
+def test_exec_with_check_paging_prints_the_verdicts_and_exits_with_1_if_a_walk_has_a_fault(step, status, expected, verdict):
+    command = flask("exec", "--check-paging", "--", sys.executable, "-c", A_CLIENT, step, str(status))
+    done = subprocess.run(**command, capture_output=True)
+    assert done.returncode == expected, done.stderr
+    assert verdict in done.stdout
+
+
+def test_exec_with_check_paging_says_so_if_it_saw_no_walk():
+    done = subprocess.run(**flask("exec", "--check-paging", "--", "true"), capture_output=True)
+    assert (done.returncode, done.stdout) == (0, "No request of COMMAND got a page, or a reset has cleared the walks.\n")
+
+
+# Many tests side by side
+
+
+def test_sixteen_clients_at_once_each_have_their_own_walk(server):
+    import threading
+    from urllib.request import Request, urlopen
+
+    server.client.delete("/_mock/walks")
+    with serving(server, "--threads", "8", MOCK="1") as (host, port):
+        base, verdicts = f"http://{host}:{port}", {}
+
+        def ask(path: str, body: dict | None = None, key: str = "", method: str = "POST"):
+            sent = None if body is None else json.dumps(body).encode()
+            headers = {"Content-Type": "application/json", "Authentication": key}
+            with urlopen(Request(base + path, sent, headers, method=method)) as response:
+                return json.loads(response.read() or "null")
+
+        def one_test(number: int) -> None:
+            record = a_conversion(timestamp="2025-08-01 10:00:00", conversion_page="https://shop.example/thanks")
+            account = ask("/_mock/accounts", {"sessions": [record] * (60 + number)})
+            for offset in (0, 50) if number % 2 else (0, 20):
+                ask("/api/v1/conversions", {"offset": offset}, account["key"])
+            mine = [walk for walk in ask("/_mock/walks", method="GET")["walks"] if walk["domain"] == account["domain"]]
+            verdicts[number] = [(walk["total_records"], walk["faults"]) for walk in mine]
+            ask(f"/_mock/accounts/{account['key']}", method="DELETE")
+
+        tests = [threading.Thread(target=one_test, args=[number]) for number in range(16)]
+        for test in tests:
+            test.start()
+        for test in tests:
+            test.join()
+    assert verdicts == {number: [(60 + number, [] if number % 2 else ["repeats"])] for number in range(16)}
