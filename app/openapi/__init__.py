@@ -1,4 +1,4 @@
-"""The OpenAPI document, generated from the schemas that do the work, and Swagger UI at /docs/. Decisions 58 to 60."""
+"""The OpenAPI document, generated from the schemas that do the work, and Swagger UI at /docs/. Decisions 58, 60, 61."""
 
 import json
 from functools import cache
