@@ -66,12 +66,12 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json"))
 
 
-@openapi.get("/openapi.json")
+@openapi.get("/openapi.json", endpoint="document")
 def as_json():
     return document(request.host_url.rstrip("/"))
 
 
-@openapi.get("/openapi.yaml")
+@openapi.get("/openapi.yaml", endpoint="document_as_yaml")
 def as_yaml():
     # The registered type, of RFC 9512.
     return Response(to_yaml(document(request.host_url.rstrip("/"))), content_type="application/yaml")
