@@ -22,7 +22,7 @@ def init_app(app: Flask) -> None:
         app.before_request(answer_preflight)
         CORS(
             app,
-            resources=["/api/.*", "/openapi.json"],
+            resources=["/api/.*", "/openapi.(json|yaml)"],
             origins=app.config["ORIGINS"].split(),
             allow_headers=["Authentication", "Content-Type", "Prefer"],
             methods=["GET", "POST"],
