@@ -83,20 +83,25 @@ def address(bundled) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def workplace(tools, address, tmp_path_factory) -> Path:
-    """A folder with our programs and what the README's commands generate from the document."""
+    """A folder with our programs and the document of the running server."""
     folder = tmp_path_factory.mktemp("openapi")
     shutil.copytree(OURS, folder, dirs_exist_ok=True)
     (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
     (folder / "node_modules").symlink_to(tools / "node_modules")
-    (block,) = re.findall(r"```\n(\.venv/bin/flask openapi .*?)```", README, re.DOTALL)
-    flask = f"'{sys.executable}' -m flask --app '{REPOSITORY / 'wsgi.py'}'"
-    path = f"{tools / 'python' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    run("bash", "-ec", block.replace(".venv/bin/flask", flask), cwd=folder, PATH=path)
-    # From here on, the document of the running server.
     for name in ("openapi.json", "openapi.yaml"):
         with urllib.request.urlopen(f"{address}/{name}") as response:
             (folder / name).write_bytes(response.read())
     return folder
+
+
+@pytest.fixture(scope="session")
+def generated(tools, workplace) -> Path:
+    """The workplace, after the README's commands have generated types, models and a client in it."""
+    (block,) = re.findall(r"```\n(\.venv/bin/flask openapi .*?)```", README, re.DOTALL)
+    flask = f"'{sys.executable}' -m flask --app '{REPOSITORY / 'wsgi.py'}'"
+    path = f"{tools / 'python' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    run("bash", "-ec", block.replace(".venv/bin/flask", flask), cwd=workplace, PATH=path)
+    return workplace
 
 
 @pytest.fixture
@@ -139,19 +144,19 @@ def test_spectral_finds_no_warning(npx):
 # Types and clients
 
 
-def test_openapi_typescripts_types_fit_a_strict_client_that_walks_all_pages(npx, workplace, address, bundled):
+def test_openapi_typescripts_types_fit_a_strict_client_that_walks_all_pages(npx, generated, address, bundled):
     """No optional property is required, the two kinds of 200 can be told apart, and a client finds every record."""
     imported = 'import type { components } from "./conversions.js";'
     declared = 'export const readmeQuery: components["schemas"]["ConversionsQuery"]'
-    (workplace / "readme.ts").write_text(f"{imported}\n{declared} = {README_QUERY};\n", encoding="utf-8")
+    (generated / "readme.ts").write_text(f"{imported}\n{declared} = {README_QUERY};\n", encoding="utf-8")
     npx("tsc", "--project", "tsconfig.json")
-    assert json.loads(run("node", "pages.js", address, cwd=workplace)) == walked(bundled)
+    assert json.loads(run("node", "pages.js", address, cwd=generated)) == walked(bundled)
 
 
-def test_openapi_generators_python_client_walks_all_pages(tools, workplace, address, bundled):
+def test_openapi_generators_python_client_walks_all_pages(tools, generated, address, bundled):
     """The operation, its body and the union of responses have usable names; no optional property is sent."""
     python = tools / "python" / "bin" / "python"
-    done = run(python, "pages.py", address, README_QUERY, cwd=workplace, PYTHONPATH=str(workplace / "conversions-client"))
+    done = run(python, "pages.py", address, README_QUERY, cwd=generated, PYTHONPATH=str(generated / "conversions-client"))
     assert json.loads(done) == walked(bundled)
 
 
@@ -177,14 +182,14 @@ def test_openapi_generator_writes_a_client(tools, workplace, language, file, exp
     assert not [file for file in (workplace / language).rglob("*") if re.search("200Response|OneOf|Inline", file.name)]
 
 
-def test_datamodel_code_generators_models_parse_every_response(tools, workplace, bundled):
+def test_datamodel_code_generators_models_parse_every_response(tools, generated, bundled):
     """Every page and every error is what the document says, to the last field."""
     bodies = [("ConversionsPage", page) for page in bundled.walk(SUMMER | {"source": "google.com"}, "YOUR_API_KEY")]
     bodies += [("ConversionsPage", page) for page in bundled.walk({"start_date": "2025-03-01"}, "published-sample")]
     for status, examples in openapi.EXAMPLES["responses"].items():
         schema = openapi.document()["paths"][api.PATH]["post"]["responses"][status]["content"]["application/json"]["schema"]
         bodies += [(schema["$ref"].rpartition("/")[2], example["value"]) for example in examples.values()]
-    run(tools / "python" / "bin" / "python", "models.py", cwd=workplace, stdin=json.dumps(bodies))
+    run(tools / "python" / "bin" / "python", "models.py", cwd=generated, stdin=json.dumps(bodies))
 
 
 # Clients, mocks and test tools that send requests
