@@ -82,26 +82,29 @@ def address(bundled) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def workplace(tools, address, tmp_path_factory) -> Path:
-    """A folder with our programs and the document of the running server."""
+def workplace(address, tmp_path_factory) -> Path:
+    """A folder with the document of the running server."""
     folder = tmp_path_factory.mktemp("openapi")
-    shutil.copytree(OURS, folder, dirs_exist_ok=True)
-    (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
-    (folder / "node_modules").symlink_to(tools / "node_modules")
     for name in ("openapi.json", "openapi.yaml"):
         with urllib.request.urlopen(f"{address}/{name}") as response:
             (folder / name).write_bytes(response.read())
+    for name in ("dredd.cjs", "spectral.yaml"):
+        shutil.copy(OURS / name, folder)
     return folder
 
 
 @pytest.fixture(scope="session")
-def generated(tools, workplace) -> Path:
-    """The workplace, after the README's commands have generated types, models and a client in it."""
+def generated(tools, tmp_path_factory) -> Path:
+    """A folder with our programs, in which the README's commands have generated types, models and a client."""
+    folder = tmp_path_factory.mktemp("generated")
+    shutil.copytree(OURS, folder, dirs_exist_ok=True)
+    (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+    (folder / "node_modules").symlink_to(tools / "node_modules")
     (block,) = re.findall(r"```\n(\.venv/bin/flask openapi .*?)```", README, re.DOTALL)
     flask = f"'{sys.executable}' -m flask --app '{REPOSITORY / 'wsgi.py'}'"
     path = f"{tools / 'python' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    run("bash", "-ec", block.replace(".venv/bin/flask", flask), cwd=workplace, PATH=path)
-    return workplace
+    run("bash", "-ec", block.replace(".venv/bin/flask", flask), cwd=folder, PATH=path)
+    return folder
 
 
 @pytest.fixture
@@ -144,12 +147,12 @@ def test_spectral_finds_no_warning(npx):
 # Types and clients
 
 
-def test_openapi_typescripts_types_fit_a_strict_client_that_walks_all_pages(npx, generated, address, bundled):
+def test_openapi_typescripts_types_fit_a_strict_client_that_walks_all_pages(tools, generated, address, bundled):
     """No optional property is required, the two kinds of 200 can be told apart, and a client finds every record."""
     imported = 'import type { components } from "./conversions.js";'
     declared = 'export const readmeQuery: components["schemas"]["ConversionsQuery"]'
     (generated / "readme.ts").write_text(f"{imported}\n{declared} = {README_QUERY};\n", encoding="utf-8")
-    npx("tsc", "--project", "tsconfig.json")
+    run(tools / "node_modules" / ".bin" / "tsc", cwd=generated)
     assert json.loads(run("node", "pages.js", address, cwd=generated)) == walked(bundled)
 
 
