@@ -129,6 +129,13 @@ def test_each_response_of_the_document_is_what_the_server_returns(bundled, hub):
     assert RESPONSES.keys() == OPERATION["responses"].keys()
 
 
+def test_each_header_of_the_document_is_what_the_server_returns(bundled):
+    for response in (bundled.client.get(api.PATH), bundled.post("{}", "over-limit")):
+        documented = OPERATION["responses"][str(response.status_code)]["headers"]
+        for name, header in documented.items():
+            assert response.headers[name] == str(header["schema"]["example"])
+
+
 def test_a_client_that_gets_the_first_example_for_every_request_ends():
     first = next(iter(RESPONSES["200"].values()))["value"]
     assert first["records"]
