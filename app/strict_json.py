@@ -71,7 +71,7 @@ def _decode(text: str):
     try:
         return _decoder.decode(_REPLACED.sub(_replacement, text))
     except json.JSONDecodeError as error:
-        found = f"unexpected {shown(text[error.pos])}" if error.pos < len(text) else "unexpected end"
+        found = f"unexpected {text[error.pos]!r}" if error.pos < len(text) else "unexpected end"
         raise ValueError(f"is not valid JSON: {found} {_place(text, error.pos)}") from None
 
 
