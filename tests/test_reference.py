@@ -11,6 +11,8 @@ from tests.test_explorer import AXE, CHROMIUM, ONLY_HERE, OPTIONS, in_browser
 
 pytestmark = in_browser
 
+PATIENCE = 30_000  # milliseconds: Swagger UI is slow to appear on a busy machine
+
 # What only Swagger UI's own markup could mend: its h3 after the h1, a button inside a button, its first part outside of its <main>.
 IN_THE_MARKUP = {"heading-order", "nested-interactive", "region"}
 
@@ -33,7 +35,7 @@ def open_reference(browser):
         page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto("/docs/")
-        expect(page.locator(".responses-table .microlight")).to_have_count(len(openapi.EXAMPLES["responses"]))
+        expect(page.locator(".responses-table .microlight")).to_have_count(len(openapi.EXAMPLES["responses"]), timeout=PATIENCE)
         return page
 
     yield open_page
@@ -45,7 +47,7 @@ def test_the_sample_that_the_reference_shows_is_what_execute_returns(open_refere
     shown = page.locator("tr[data-code='200'] .microlight").inner_text()
     page.get_by_role("button", name="Execute").click()
     returned = page.locator(".live-responses-table .response-col_description .microlight").first
-    expect(returned).to_contain_text("noor.rossi@studio.example")
+    expect(returned).to_contain_text("noor.rossi@studio.example", timeout=PATIENCE)
     assert returned.inner_text().split() == shown.split()
 
 
@@ -80,5 +82,5 @@ def test_axe_finds_nothing_in_the_reference_but_what_is_in_swagger_uis_markup(op
 def test_nothing_of_the_reference_is_wider_than_a_small_screen(open_reference):
     page = open_reference(390)
     page.get_by_role("button", name="Execute").click()
-    expect(page.locator(".live-responses-table .microlight").first).to_be_visible()
+    expect(page.locator(".live-responses-table .microlight").first).to_be_visible(timeout=PATIENCE)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
