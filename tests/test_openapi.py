@@ -56,6 +56,8 @@ def test_the_document_names_the_server_that_was_asked(hub):
         for path in ("/openapi.json", "/openapi.yaml"):
             document = yaml.safe_load(hub.client.get(path, base_url=address, headers={"X-Forwarded-Host": "evil.example"}).text)
             assert document["servers"] == [{"url": address}]
+    document = hub.client.get("/openapi.json", headers={"Host": "a b"}).json
+    assert document["servers"] == [{"url": "/"}]
 
 
 def test_flask_openapi_prints_the_document_without_a_server(hub):

@@ -68,13 +68,18 @@ def init_app(app: Flask) -> None:
 
 @openapi.get("/openapi.json", endpoint="document")
 def as_json():
-    return document(request.host_url.rstrip("/"))
+    return document(base_url())
 
 
 @openapi.get("/openapi.yaml", endpoint="document_as_yaml")
 def as_yaml():
     # The registered type, of RFC 9512.
-    return Response(to_yaml(document(request.host_url.rstrip("/"))), content_type="application/yaml")
+    return Response(to_yaml(document(base_url())), content_type="application/yaml")
+
+
+def base_url() -> str:
+    # Werkzeug's host is empty if the header Host is missing or not valid; "/" is the server that the document came from.
+    return request.host_url.rstrip("/") if request.host else "/"
 
 
 @openapi.cli.command("openapi")
