@@ -26,7 +26,10 @@ def wrong_fields(error: ValidationError):
     faults = list(fields.flat(error.messages).items())
     told = dict(faults[: fields.MOST_FAULTS])
     more = f" and {len(faults) - len(told)} more" if len(told) < len(faults) else ""
-    return {"error": f"The body has faults in: {', '.join(told)}{more}.", "fields": told}, HTTPStatus.BAD_REQUEST
+    return {
+        "error": f"The body has faults in: {', '.join(map(fields.shown_name, told))}{more}.",
+        "fields": told,
+    }, HTTPStatus.BAD_REQUEST
 
 
 def limit_exceeded(error: LimitExceeded):

@@ -1,18 +1,23 @@
-"""Strict marshmallow fields: where marshmallow is lenient (true or "50" as an integer), these are not. Decisions 6 to 8."""
+"""Strict marshmallow fields: where marshmallow is lenient (true or "50" as an integer), these are not. Decisions 6 to 8, 59."""
 
+import re
 from decimal import Decimal
 from difflib import get_close_matches
 
 from marshmallow import Schema, ValidationError, fields
 
 from app import instants
+from app.strict_json import shown
 
-MOST_FAULTS = 20  # that one answer or one import tells in full
+MOST_FAULTS = 20  # that one error or one import lists
 LARGEST_COUNT = 2**63 - 1
+
+# Marshmallow's name for a fault of a whole object. A field can have that name too, so handle_error() puts None in its place.
+WHOLE = "_schema"
 
 
 def kind(value) -> str:
-    """What JSON calls the value, for sentences."""
+    """Return what JSON calls the value, for error sentences."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -21,34 +26,44 @@ def kind(value) -> str:
     return kinds[type(value)]
 
 
-def flat(messages: dict, path: str = "") -> dict[str, list[str]]:
-    """The messages of a ValidationError by the whole name of the field, such as conversions.0.timestamp."""
+def flat(messages: dict, path: tuple[str, ...] = ()) -> dict[str, list[str]]:
+    """Return the messages of a ValidationError by the whole name of each field, such as conversions.0.timestamp."""
     found = {}
     for name, inner in messages.items():
-        field = path if name == "_schema" else f"{path}.{name}".lstrip(".")
-        found |= flat(inner, field) if isinstance(inner, dict) else {field: inner}
+        inner_path = path if name is None else (*path, str(name))
+        by_field = flat(inner, inner_path) if isinstance(inner, dict) else {".".join(inner_path): inner}
+        for field, sentences in by_field.items():
+            found.setdefault(field, []).extend(sentences)
     return found
 
 
-class Exact(fields.Field):
-    """A field of one type of JSON, that nothing else is turned into."""
+def shown_name(field: str) -> str:
+    """Return a field's name for an error sentence: a plain one as it is, any other as a JSON string, cut at 60 characters."""
+    return field if re.fullmatch(r"[\w.-]{1,60}", field) else shown(field)
 
-    default_error_messages = {"required": "Is missing.", "null": "{wanted}, not null.", "type": "{wanted}, not {kind}."}
+
+class Exact(fields.Field):
+    """A field of one JSON type; a value of another type is refused, never converted."""
+
+    default_error_messages = {"required": "Is missing.", "null": "{wanted}, not null.", "type": "{wanted}, not {value}."}
     wanted: str
     json_schema: dict
 
-    def __init__(self, about: str = "", **kwargs):
-        super().__init__(metadata={"description": about, **self.json_schema}, **kwargs)
+    def __init__(self, description: str = "", example=None, **kwargs):
+        in_the_document = {"description": description, **self.json_schema}
+        if example is not None:
+            in_the_document["example"] = example
+        super().__init__(metadata=in_the_document, **kwargs)
 
     def make_error(self, key, **values):
         return super().make_error(key, wanted=self.wanted, **values)
 
     def refuse(self, value):
-        raise self.make_error("type", kind=kind(value))
+        raise self.make_error("type", value=shown(value))
 
 
 class Text(Exact):
-    """A string, which is taken as it is: never trimmed, never normalised."""
+    """A string, kept exactly as it is: never trimmed, never normalised."""
 
     wanted = "Must be a string"
     json_schema = {"type": "string"}
@@ -58,17 +73,18 @@ class Text(Exact):
 
 
 class Count(Exact):
-    """A whole number as JSON Schema understands it: 50, and 50.0 too."""
+    """A whole number in JSON Schema's sense: 50, and 50.0 too."""
 
     wanted = f"Must be an integer from 0 to {LARGEST_COUNT}"
-    json_schema = {"type": "integer", "minimum": 0, "maximum": LARGEST_COUNT}
+    # int64 rather than a maximum, which tools that read numbers as doubles round to one that is too large.
+    json_schema = {"type": "integer", "format": "int64", "minimum": 0}
 
     def _deserialize(self, value, attr, data, **kwargs) -> int:
         if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
             self.refuse(value)
         # The range first: 1e999999 as an integer would fill the memory.
         if not 0 <= value <= LARGEST_COUNT or value != int(value):
-            raise ValidationError(f"{self.wanted}, not {value}.")
+            self.refuse(value)
         return int(value)
 
 
@@ -85,29 +101,33 @@ class Flag(Exact):
 class Date(Text):
     """One edge of the window, as an instant: "start" is the first second that the text names, "end" the last."""
 
-    json_schema = {"type": "string", "pattern": instants.PUBLISHED_PATTERN}
-
-    def __init__(self, edge: str = "end", about: str = "", **kwargs):
-        super().__init__(about, **kwargs)
+    def __init__(self, edge: str = "end", description: str = "", example=None, **kwargs):
+        super().__init__(description, example, **kwargs)
         self.edge = edge
 
-    def _deserialize(self, value, attr, data, **kwargs) -> int:
-        text = super()._deserialize(value, attr, data, **kwargs)
+    def span(self, value) -> tuple[int, int]:
+        """Return the first and the last second that the value names. Raises ValidationError."""
+        if not isinstance(value, str):
+            self.refuse(value)
         try:
-            return instants.parse(text, self.edge)
-        except ValueError as fault:
-            raise ValidationError(str(fault)) from None
+            return instants.span(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+    def _deserialize(self, value, attr, data, **kwargs) -> int:
+        first, last = self.span(value)
+        return first if self.edge == "start" else last
 
 
 class Moment(Date):
-    """A moment of an imported session, as an instant; fractions of its second are dropped."""
+    """A moment of an imported session, as an instant; a fraction of a second is dropped, and hh:mm is the minute's first second."""
 
     def _deserialize(self, value, attr, data, **kwargs) -> int:
-        moment = super()._deserialize(value, attr, data, **kwargs)
+        moment = min(self.span(value))
         if len(value) <= len("YYYY-MM-DD"):
-            raise ValidationError("Must have a time of day, for example 2025-07-15T10:00:00Z.")
+            raise ValidationError(f"{shown(value)} has no time of day. Use a date-time such as 2025-07-15T10:00:00Z.")
         if not instants.EARLIEST <= moment <= instants.LATEST:
-            raise ValidationError("Must be within the years 1 to 9999 UTC.")
+            raise ValidationError(f"{shown(value)} is outside the years 1 to 9999 UTC.")
         return moment
 
 
@@ -120,17 +140,21 @@ class Nested(fields.Nested):
 
 
 class Strict(Schema):
-    """Refuses a field that it does not know, and names the nearest one that it does."""
+    """A schema that refuses unknown fields, and names the nearest known one."""
 
     error_messages = {"type": "Must be an object."}
 
     def handle_error(self, error: ValidationError, data, **kwargs):
-        unknown = [name for name, sentences in error.messages.items() if name not in self.fields and name != "_schema"]
+        given = data if isinstance(data, dict) else {}
+        messages = dict(error.messages)
+        whole = None if WHOLE in given else messages.pop(WHOLE, None)
+        unknown = [name for name in given if name in messages and name not in self.fields]
         for name in unknown[:MOST_FAULTS]:
             near = get_close_matches(name, self.fields, n=1)
-            advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.fields)}."
-            error.messages[name] = [f"Unknown field: {advice}"]
-        # In the order in which the request has them, which marshmallow loses.
-        given = data if isinstance(data, dict) else {}
-        error.messages = {name: error.messages[name] for name in [*given, *self.fields, "_schema"] if name in error.messages}
+            advice = f"did you mean {near[0]}?" if near else f"the known fields are {', '.join(self.fields)}."
+            messages[name] = [f"Unknown field: {advice}"]
+        # In the order of the request, which marshmallow loses.
+        error.messages = {name: messages[name] for name in dict.fromkeys([*given, *self.fields]) if name in messages}
+        if whole:
+            error.messages[None] = whole
         raise error

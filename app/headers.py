@@ -26,7 +26,7 @@ def init_app(app: Flask) -> None:
         CORS(
             app,
             resources={
-                "/api/.*|/openapi.json|/readyz": {"origins": origins},
+                "/api/.*|/openapi.(json|yaml)|/readyz": {"origins": origins},
                 "/_mock/.*": {"origins": browsers.allowed_origins(app.config["ORIGINS"])},
             },
             # A mock lets a browser send whatever it wants to, so that a wrong request gets a response that says what is wrong.

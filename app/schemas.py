@@ -1,7 +1,7 @@
-"""What comes in and goes out, as marshmallow schemas: a request and an answer. Decisions 6 to 8, 11, 20, 21.
+"""What comes in and goes out, as marshmallow schemas: a request and its responses. Decisions 6 to 8, 11, 20, 21.
 
-Answers are not dumped by their schemas, which would take longer than all the rest: they describe them, and the tests load every
-answer with them.
+The OpenAPI document is generated from these schemas. Requests are loaded with them. Responses are not dumped by them, which would
+take longer than all the rest: the tests load every response with them instead.
 """
 
 from marshmallow import fields, validate
@@ -13,25 +13,67 @@ NOTHING_FOUND = "No conversions matched the given filters."
 LIMIT_EXCEEDED = "API monthly limit exceeded."
 DEFAULT_WINDOW = 30 * instants.DAY
 
+FORMS_OF_A_DATE = (
+    "YYYY-MM-DD, or an ISO 8601 date-time: the date, T or a space, hh:mm or hh:mm:ss with an optional fraction, and Z or an offset "
+    "such as +02:00, +0200 or +02. Without an offset the time is UTC."
+)
+
+
+def exactly(sentence: str) -> validate.Validator:
+    """Return a validator that accepts one string.
+
+    It is wrapped so that the OpenAPI document does not show an enum of one value, from which generators make a type.
+    """
+    return validate.And(validate.Equal(sentence))
+
 
 # The request
 
 
 class Query(Strict):
-    """The body of a request: the page's place, the window, and filters, each of which "use[s] exact match logic"."""
+    """The body of a request: an offset, a window, and filters, each of which "use[s] exact match logic"."""
 
-    offset = Count("How much to skip: conversions, or with a session filter sessions.", load_default=0)
-    start_date = Date("start", "The window's start, included; a date alone is its first second.", attribute="start")
-    end_date = Date("end", "The window's end, included; a date alone is its last second.", attribute="end")
-    conversion_page = Text("The URL of the page where the conversion occurred.")
-    meta_type = Text("The kind of conversion, such as hubspot_form, html_form, custom or custom_event.")
-    meta_id = Text("The form or event that was converted on.")
-    source = Text("Where the session came from: utm_source, else the referrer's primary domain, else (direct).")
-    medium = Text("How it came: utm_medium, else cpc, organic, social, email, referral or (none).")
-    campaign = Text("The session's utm_campaign.")
-    content = Text("The session's utm_content.")
-    term = Text("The session's utm_term.")
-    landing_page = Text("The page where the session began, without utm parameters, click ids and fragment.")
+    # Without load_default, which the document would show as a default: some generators make such a property required.
+    offset = Count(
+        "How many conversions to skip; with a session filter, how many sessions. Default: 0. "
+        "For the next page, send the records_processed of the previous response.",
+        example=50,
+    )
+    start_date = Date(
+        "start",
+        f"Start of the window, included. {FORMS_OF_A_DATE} A date alone is its first second. Default: 30 days before end_date.",
+        example="2025-07-15",
+        attribute="start",
+    )
+    end_date = Date(
+        "end",
+        f"End of the window, included. {FORMS_OF_A_DATE} A date alone is its last second. Default: now.",
+        example="2025-07-30",
+        attribute="end",
+    )
+    conversion_page = Text(
+        "Conversion filter: the URL of the page where the conversion occurred.", example="https://www.example.com/request-a-demo/"
+    )
+    meta_type = Text(
+        "Conversion filter: the kind of conversion, such as hubspot_form, html_form, custom or custom_event.", example="html_form"
+    )
+    meta_id = Text("Conversion filter: the ID of the form or event.", example="request-a-demo-form")
+    source = Text(
+        "Session filter: where the session came from: utm_source, otherwise the referrer's primary domain, otherwise (direct).",
+        example="google.com",
+    )
+    medium = Text(
+        "Session filter: utm_medium, otherwise cpc, organic, social, email, referral or (none), derived from the referrer and the "
+        "landing page.",
+        example="cpc",
+    )
+    campaign = Text("Session filter: the session's utm_campaign.", example="brand-search")
+    content = Text("Session filter: the session's utm_content.", example="headline-a")
+    term = Text("Session filter: the session's utm_term.", example="attribution software")
+    landing_page = Text(
+        "Session filter: the URL of the session's first page, without utm parameters, click IDs and fragment.",
+        example="https://store.example.com/products/xyz",
+    )
 
 
 # Nothing is required. With "partial", marshmallow skips the fields that are missing, which takes half the time.
@@ -39,7 +81,7 @@ _query = Query(partial=True)
 
 
 def load_query(body: dict, now: int) -> dict:
-    """The body as strategies.page takes it: "offset", "start" and "end" (instants), and those filters that it has.
+    """Return the body as strategies.page takes it: "offset", "start" and "end" (instants), and the filters that are present.
 
     "Unless otherwise specified, the query defaults to a 30-day time window." Raises marshmallow.ValidationError.
     """
@@ -50,54 +92,72 @@ def load_query(body: dict, now: int) -> dict:
     return query
 
 
-# The answer
+# The responses
 
 
 class ConversionMeta(Strict):
-    type = Text("The kind of conversion.", required=True)
-    id = Text("The form or event that was converted on.", required=True)
+    type = Text("The kind of conversion.", example="custom_event", required=True)
+    id = Text("The ID of the form or event.", example="purchase-complete", required=True)
 
 
 class Conversion(Strict):
-    email = Text("The person's address, if it was captured.", required=True, allow_none=True)
+    email = Text("The user's email address, if captured.", example="noor.rossi@studio.example", required=True, allow_none=True)
     timestamp = Text(
-        "The moment of the conversion, in UTC.", required=True, validate=validate.Regexp(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$")
+        "When the conversion occurred, in UTC: YYYY-MM-DD HH:MM:SS.",
+        example="2025-07-14 11:06:38",
+        required=True,
+        validate=validate.Regexp(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$"),
     )
-    conversion_page = Text("The URL of the page where it occurred.", required=True)
-    previous_page = Text("The URL of the page before it, if it is known.", required=True, allow_none=True)
+    conversion_page = Text(
+        "The URL of the page where the conversion occurred.",
+        example="https://store.example.com/purchase-complete",
+        required=True,
+    )
+    previous_page = Text(
+        "The URL of the page before it, if known.", example="https://store.example.com/cart", required=True, allow_none=True
+    )
     conversion_meta = Nested(ConversionMeta, required=True)
 
 
 class Pagination(Strict):
-    records_processed = Count("The offset of the next request.", required=True)
-    total_records = Count("How many conversions match, or with a session filter how many sessions.", required=True)
-    has_more = Flag("Whether another page follows.", required=True)
+    records_processed = Count("The offset of the next request.", example=11, required=True)
+    total_records = Count(
+        "How many conversions match; with a session filter, how many sessions match the session filters.", example=11, required=True
+    )
+    has_more = Flag("Whether there is another page: records_processed is less than total_records.", example=False, required=True)
 
 
 class ConversionsPage(Strict):
-    records = List(Nested(Conversion), required=True, metadata={"description": "Newest first."})
+    records = List(
+        Nested(Conversion),
+        required=True,
+        metadata={"description": "Newest first. Up to 50; with a session filter a page can have more."},
+    )
     pagination = Nested(Pagination, required=True)
 
 
-class NothingFound(Strict):
-    message = Text("What is said instead of a page.", required=True, validate=validate.OneOf([NOTHING_FOUND]))
+class Message(Strict):
+    message = Text("Says that nothing was found.", example=NOTHING_FOUND, required=True, validate=exactly(NOTHING_FOUND))
 
 
-class Fault(Strict):
-    error = Text("What was wrong, in a sentence.", required=True)
+class ApiError(Strict):
+    error = Text("What was wrong, as a sentence.", example="Send filters in the JSON body, not in the URL.", required=True)
 
 
-class FieldFaults(Fault):
+class BadRequest(ApiError):
     fields_ = fields.Dict(
         keys=fields.String(),
         values=List(fields.String()),
         data_key="fields",
-        metadata={"description": "Of each field at fault, what was wrong with it."},
+        metadata={
+            "description": "For each faulty field, what was wrong with it.",
+            "example": {"sorce": ["Unknown field: did you mean source?"]},
+        },
     )
 
 
 class LimitExceeded(Strict):
-    error = Text("What was wrong.", required=True, validate=validate.OneOf([LIMIT_EXCEEDED]))
-    limit = Count("The account's calls a calendar month.", required=True)
-    used = Count("Those that are used.", required=True)
-    domain = Text("The account's primary domain.", required=True)
+    error = Text("Says that the limit is used up.", example=LIMIT_EXCEEDED, required=True, validate=exactly(LIMIT_EXCEEDED))
+    limit = Count("The account's calls per calendar month (UTC).", example=5000, required=True)
+    used = Count("How many of them are used.", example=5000, required=True)
+    domain = Text("The account's primary domain.", example="over-limit.example", required=True)

@@ -1,6 +1,6 @@
-"""JSON read to the letter of RFC 8259, with one exception: a comma after the last member of an object or array. Decision 3.
+"""A strict JSON parser: RFC 8259, except that a comma after the last member of an object or array is accepted. Decision 3.
 
-The published examples carry such a comma. What Python's own reader would let through beyond the RFC is refused here.
+The published examples end in such a comma. Python's own parser accepts more than the RFC does; that is refused here.
 """
 
 import json
@@ -9,45 +9,70 @@ from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from itertools import accumulate
 
-DEEPEST = 32  # nested objects and arrays
+DEEPEST = 32  # levels of objects and arrays
 LONGEST_NUMBER = 100  # characters
+LONGEST_SHOWN = 60  # characters of a value in an error sentence
+
+# What each pattern matches, on an example:
 
 _BLANK = " \t\n\r"
-# A string is taken whole, even one that nobody closed, so that what stands in it is never looked at, nor twice.
+
+# {"a": "b, \"]\""}   "a" and "b, \"]\""
+# ["a                 "a, up to the end of the text: a string is always matched whole, so nothing inside it is searched
 _STRING = r'"(?:[^"\\]|\\.)*+"?'
+
+# [1, 2 , ]           the " ," after 2; what follows the comma is only looked at
+# {"a": 1,}           the "," after 1
 _LAST_COMMA = rf"[{_BLANK}]*+,(?=[{_BLANK}]*+[}}\]])"
-_MENDABLE = re.compile(rf"{_STRING}(?:{_LAST_COMMA})?|[^{_BLANK},:\[{{]{_LAST_COMMA}|NaN|-?Infinity", re.DOTALL)
+
+# What is replaced before the second try:
+# ["a,]", "b", ]      "a,]" (which stays as it is) and "b", with its comma
+# [1, 23, ]           3, with its comma: a last comma needs the end of a value before it, so [,] and [1,,] stay faulty
+# [NaN, "NaN"]        NaN and "NaN" (which stays as it is)
+_REPLACED = re.compile(rf"{_STRING}(?:{_LAST_COMMA})?|[^{_BLANK},:\[{{]{_LAST_COMMA}|NaN|-?Infinity", re.DOTALL)
+
+# [{"a": "[["}]       [ and { and "a" and "[[" and } and ]
 _NESTING = re.compile(rf"{_STRING}|[\[{{}}\]]", re.DOTALL)
-# An escape: of two surrogates that make a character, of a surrogate alone (what this finds), or any other.
-_ESCAPE = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]|\\u([dD][89a-fA-F])|\\.", re.DOTALL)
+
+# \ud83d\ude00        the pair, which is one character
+# \ud83d or \ude00    a surrogate without its partner: the only case in which group 1 matches
+# \\ud83d             \\ and nothing else, because an escaped backslash is matched first
+_ESCAPE = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]|\\u([dD][89a-fA-F]..)|\\.", re.DOTALL)
 
 
 def parse(raw: bytes):
-    """The value that the text stands for; a number with a fraction or an exponent becomes a Decimal, so that none is rounded.
+    """Return the value of a JSON text; a number with a fraction or an exponent becomes a Decimal, so that none is rounded.
 
-    Raises ValueError with a sentence that names the place of the fault.
+    Raises ValueError with the second half of a sentence, such as "is not valid JSON …", that says where the fault is.
     """
     try:
         text = raw.decode()
-    except UnicodeDecodeError as fault:
-        raise ValueError(f"is not UTF-8 at byte {fault.start + 1}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8 at byte {error.start + 1}") from None
     if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
-        raise ValueError(f"is nested more than {DEEPEST} deep")
+        raise ValueError(f"is nested more than {DEEPEST} levels deep")
     value = _decode(text)
     for escape in _ESCAPE.finditer(text):
         if escape[1]:
-            raise ValueError(f"has a lone surrogate, which is no character, {_place(text, escape.start())}")
+            raise ValueError(f"has \\u{escape[1]}, half of a surrogate pair, {_place(text, escape.start())}")
     return value
+
+
+def shown(value) -> str:
+    """Return a parsed value as JSON, cut at 60 characters, for an error sentence."""
+    # str() of a Decimal keeps its digits; inside an array or object, float() is near enough.
+    text = str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False, default=float)
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
 
 
 def _decode(text: str):
     with suppress(json.JSONDecodeError):
         return _decoder.decode(text)
     try:
-        return _decoder.decode(_MENDABLE.sub(_mended, text))
-    except json.JSONDecodeError as fault:
-        stands = repr(text[fault.pos]) if fault.pos < len(text) else "its end"
-        raise ValueError(f"is not valid JSON {_place(text, fault.pos)}, where {stands} stands") from None
+        return _decoder.decode(_REPLACED.sub(_replacement, text))
+    except json.JSONDecodeError as error:
+        found = f"unexpected {text[error.pos]!r}" if error.pos < len(text) else "unexpected end"
+        raise ValueError(f"is not valid JSON: {found} {_place(text, error.pos)}") from None
 
 
 def _place(text: str, position: int) -> str:
@@ -55,8 +80,8 @@ def _place(text: str, position: int) -> str:
     return f"at line {text.count(chr(10), 0, position) + 1}, column {position - line_start + 1}"
 
 
-def _mended(token: re.Match) -> str:
-    """A last comma becomes a space, and what JSON has no constant for cannot be read: a fault keeps its line and column."""
+def _replacement(token: re.Match) -> str:
+    """Return a token with its last comma as a space, or a constant that JSON does not have as a fault; both keep their length."""
     if token[0].endswith(","):
         return token[0][:-1] + " "
     return token[0] if token[0].startswith('"') else "?" + token[0][1:]
@@ -72,29 +97,29 @@ def _object(members: list[tuple]) -> dict:
     if len(found) < len(members):
         names = [name for name, _ in members]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"has the key {twice!a} twice in one object")
+        raise ValueError(f"has the key {shown(twice)} twice in one object")
     return found
 
 
 def _integer(digits: str) -> int:
-    return int(_sane(digits))
+    return int(_bounded(digits))
 
 
 def _number(digits: str) -> Decimal:
     try:
-        return Decimal(_sane(digits))
+        return Decimal(_bounded(digits))
     except InvalidOperation:
         raise ValueError(f"has the number {digits}, which is too large to represent") from None
 
 
-def _sane(digits: str) -> str:
+def _bounded(digits: str) -> str:
     if len(digits) > LONGEST_NUMBER:
-        raise ValueError(f"has a number of {len(digits)} characters; {LONGEST_NUMBER} are the most")
+        raise ValueError(f"has a number of {len(digits)} characters, {digits[:20]}…; the longest allowed has {LONGEST_NUMBER}")
     return digits
 
 
 def _refuse_constant(name: str):
-    raise json.JSONDecodeError("is no JSON", name, 0)  # without its place, which is found when the mended text is read
+    raise json.JSONDecodeError("not JSON", name, 0)  # its place is found when the replaced text is parsed
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_refuse_constant)

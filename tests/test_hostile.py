@@ -15,7 +15,7 @@ import pytest
 
 from app.api import PATH
 from app.body import LARGEST_BODY
-from app.schemas import ConversionsPage, NothingFound
+from app.schemas import ConversionsPage, Message
 
 from .conftest import REPOSITORY, SERVERS, Hub, a_conversion, a_session
 from .test_limits import rows
@@ -192,7 +192,7 @@ THE_FRONTS = {
 
 def is_ours(body: bytes) -> bool:
     try:
-        return (NothingFound().validate(json.loads(body)) and ConversionsPage().validate(json.loads(body))) == {}
+        return (Message().validate(json.loads(body)) and ConversionsPage().validate(json.loads(body))) == {}
     except ValueError:
         return False
 

@@ -121,11 +121,28 @@ def test_a_session_ends_at(hub, session, end, a_second_later):
         "2025-08-01 10:00:00",
         "2025-08-01T12:00:00+02:00",
         "2025-07-31 23:30:00-10:30",
+        "2025-08-01T10:00",
+        "2025-08-01T12:00+0200",
+        "2025-08-01T12:00:00.9+02",
     ],
 )
 def test_a_moment_is_written_as_in_a_request(hub, moment):
     hub.load([a_session(started_at=moment, ended_at=moment, conversions=[a_conversion(timestamp=moment)])])
     assert [record["timestamp"] for record in hub.everything({})] == ["2025-08-01 10:00:00"]
+
+
+def test_a_moment_is_a_date_with_a_time_of_day_and_is_shown_if_it_is_not(hub):
+    assert faults(hub, lines(a_session(started_at="2025-08-01"))) == [
+        'line 1, started_at: "2025-08-01" has no time of day. Use a date-time such as 2025-07-15T10:00:00Z.'
+    ]
+    assert faults(hub, lines(a_session(started_at="0001-01-01T00:00+01"))) == [
+        'line 1, started_at: "0001-01-01T00:00+01" is outside the years 1 to 9999 UTC.'
+    ]
+
+
+def test_a_name_with_dots_does_not_hide_a_nested_field(hub):
+    session = a_session(conversions=[a_conversion(timestamp="yesterday")]) | {"conversions.0.timestamp": 1}
+    assert [fault.split(": ")[0] for fault in faults(hub, lines(session))] == ["line 1, conversions.0.timestamp"] * 2
 
 
 @pytest.mark.parametrize("field", ["email", "previous_page"])
@@ -370,8 +387,8 @@ def test_the_first_20_faults_are_reported_and_how_many_more(hub, bad_lines, more
 def test_one_bad_line_among_many_changes_nothing(hub):
     hub.load([a_named_session("old")])
     good = lines(*(a_named_session(f"new-{number}") for number in range(500)))
-    assert faults(hub, good + lines(a_session(referrer=3))) == ["line 501, referrer: Must be a string, not a number."]
-    assert faults(hub, lines(a_session(referrer=3)) + good) == ["line 1, referrer: Must be a string, not a number."]
+    assert faults(hub, good + lines(a_session(referrer=3))) == ["line 501, referrer: Must be a string, not 3."]
+    assert faults(hub, lines(a_session(referrer=3)) + good) == ["line 1, referrer: Must be a string, not 3."]
     assert session_ids(hub) == {"old"}
 
 

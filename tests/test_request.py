@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.schemas import ConversionsPage, Fault, FieldFaults, NothingFound
+from app.schemas import ApiError, BadRequest, ConversionsPage, Message
 
 from .conftest import Hub, a_conversion, a_session
 
@@ -31,9 +31,9 @@ def seen(response):
     assert response.mimetype == "application/json", response.text
     answer = response.json
     if response.status_code == 200:
-        assert (NothingFound() if "message" in answer else ConversionsPage()).validate(answer) == {}
+        assert (Message() if "message" in answer else ConversionsPage()).validate(answer) == {}
     else:
-        assert (FieldFaults() if "fields" in answer else Fault()).validate(answer) == {}
+        assert (BadRequest() if "fields" in answer else ApiError()).validate(answer) == {}
         assert answer.keys() <= {"error", "fields"}
         assert re.fullmatch(r".*\w.*\.", answer["error"], re.DOTALL), answer["error"]
         if "fields" in answer:
@@ -485,6 +485,73 @@ def test_a_field_like_no_other_is_400_too(hub, field):
     assert faults(hub, json.dumps({field: "a"})).keys() == {field}
 
 
+@pytest.mark.decision(59)
+@pytest.mark.parametrize("field", ["_schema", "fields", ".source", "source.", "..", "offset.0", "None", "null"])
+def test_a_field_is_named_as_it_was_sent(hub, field):
+    answer = post(hub, json.dumps({field: 1})).json
+    assert answer["fields"].keys() == {field}
+    assert field in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        pytest.param('{".offset": 1, "offset": -1}', {".offset", "offset"}, id="a dot in front"),
+        pytest.param('{"_schema": 1, "offset": -1}', {"_schema", "offset"}, id="marshmallow's own name"),
+        pytest.param('{"_schema": 1, "": 2}', {"_schema", ""}, id="an empty name"),
+        pytest.param('{"source": {"_schema": 1}, "_schema": {"source": 1}}', {"source", "_schema"}, id="objects as values"),
+    ],
+)
+def test_no_fault_hides_another(hub, body, named):
+    assert faults(hub, body).keys() == named
+
+
+@pytest.mark.parametrize("field", ["", " ", "a, b", "a\nb", "x" * 1000])
+def test_an_odd_name_is_quoted_in_the_sentence_and_cut_at_60_characters(hub, field):
+    sentence = post(hub, json.dumps({field: 1})).json["error"]
+    quoted = json.dumps(field)
+    assert sentence.endswith(f": {quoted if len(quoted) <= 60 else quoted[:59] + '…'}.")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "shown"),
+    [
+        ("offset", "-1", "-1"),
+        ("offset", "1.50", "1.50"),
+        ("offset", '"50"', '"50"'),
+        ("offset", "true", "true"),
+        ("source", "7", "7"),
+        ("source", "null", "null"),
+        ("meta_type", '["html_form", 1.5]', '["html_form", 1.5]'),
+        ("start_date", '"yesterday"', '"yesterday"'),
+        ("start_date", '"2025-02-29"', '"2025-02-29"'),
+        ("end_date", '"2025-07-01T10:00:60Z"', '"2025-07-01T10:00:60Z"'),
+        ("end_date", "20250701", "20250701"),
+        ("end_date", '"Größe 😀"', '"Größe 😀"'),
+        ("end_date", '"' + "9" * 1000 + '"', '"' + "9" * 58 + "…"),
+        ("offset", "9" * 100, "9" * 59 + "…"),
+    ],
+)
+def test_a_sentence_about_a_field_shows_its_value_cut_at_60_characters(hub, field, value, shown):
+    (sentence,) = faults(hub, f'{{"{field}": {value}}}')[field]
+    assert re.search(rf"(^|, not ){re.escape(shown)}(\.$| )", sentence), sentence
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ("{'source': 1}", 'unexpected "\'" at line 1, column 2'),
+        ('{"offset": 1', "unexpected end at line 1, column 13"),
+        ('{"offset": 1, "offset": 2}', 'the key "offset" twice'),
+        ('{"' + "a" * 1000 + '": 1, "' + "a" * 1000 + '": 2}', 'the key "' + "a" * 58 + "… twice"),
+        (r'{"source": "\ud83d"}', r"\ud83d, half of a surrogate pair, at line 1, column 13"),
+        ('{"offset": ' + "1" * 101 + "}", "101 characters, 11111111111111111111…"),
+    ],
+)
+def test_a_sentence_about_json_shows_what_is_wrong(hub, body, shown):
+    assert shown in refused(hub, body)
+
+
 def test_all_fields_at_fault_are_named_at_once(hub):
     body = '{"sorce": "a", "offset": -1, "start_date": "yesterday", "source": null, "term": "good"}'
     assert faults(hub, body).keys() == {"sorce", "offset", "start_date", "source"}
@@ -625,6 +692,20 @@ def one_second(forms: str, moment: str) -> list[tuple[str, str, str]]:
 DATE_FORMS = [
     ("2025-07-01", "2025-07-01 00:00:00", "2025-07-01 23:59:59"),
     ("2024-02-29", "2024-02-29 00:00:00", "2024-02-29 23:59:59"),
+    *[
+        (form, "2025-07-01 23:59:00", "2025-07-01 23:59:59")
+        for form in """
+2025-07-01T23:59
+2025-07-01t23:59z
+2025-07-01T23:59Z
+2025-07-01 23:59
+2025-07-01 23:59Z
+2025-07-01T23:59+00:00
+2025-07-02T01:59+0200
+2025-07-02T01:59+02
+2025-07-01T23:59-00
+""".split("\n")[1:-1]
+    ],
     *one_second(
         """
 2025-07-01T23:59:59Z
@@ -636,6 +717,13 @@ DATE_FORMS = [
 2025-07-01T23:59:59+00:00
 2025-07-01T23:59:59-00:00
 2025-07-01 23:59:59+00:00
+2025-07-01T23:59:59+0000
+2025-07-01T23:59:59+00
+2025-07-01 23:59:59-00
+2025-07-02T01:59:59+0200
+2025-07-02T01:59:59+02
+2025-07-01T16:59:59.0-0700
+2025-07-02 05:29:59+0530
 2025-07-02T01:59:59+02:00
 2025-07-02 01:59:59+02:00
 2025-07-02T05:29:59+05:30
@@ -658,6 +746,9 @@ DATE_FORMS = [
 2016-12-31 23:59:60
 2016-12-31T23:59:60-00:00
 2017-01-01T01:59:60+02:00
+2017-01-01T01:59:60+0200
+2017-01-01T01:59:60+02
+2016-12-31T23:59:60+00
 2016-12-31T18:29:60-05:30
 2016-12-31T23:59:60.0Z
 """,
@@ -712,9 +803,6 @@ null
 2025-07-01T
 2025-07-01T10
 2025-07-01T10Z
-2025-07-01T10:00
-2025-07-01T10:00Z
-2025-07-01T10:00+02:00
 2025-07-01T1000
 2025-07-01T100000Z
 20250701T100000Z
@@ -738,6 +826,18 @@ null
 2025-07-01T10:00:00,5Z
 2025-07-01T10:00:00.-5Z
 2025-07-01T10:00.5Z
+2025-07-01T10:00:Z
+2025-07-01T23:60
+2025-07-01T24:00
+2025-07-01T1:00
+2025-07-01T10:00+2
+2025-07-01T10:00+200
+2025-07-01T10:00+02000
+2025-07-01T10:00+02:
+2025-07-01T10:00+0260
+2025-07-01T10:00+24
+2025-07-01T10:00 +02
+2025-07-01T10:00 Z
 2025-07-01T10.5Z
 2025-07-01T10:00:00ZZ
 2025-07-01T10:00:00Z+00:00
@@ -750,8 +850,6 @@ null
 2025-07-01T10:00:00Europe/Berlin
 2025-07-01T10:00:00[Europe/Berlin]
 2025-07-01T10:00:00Z[UTC]
-2025-07-01T10:00:00+02
-2025-07-01T10:00:00+0200
 2025-07-01T10:00:00+2:00
 2025-07-01T10:00:00+02:0
 2025-07-01T10:00:00+02:00:00

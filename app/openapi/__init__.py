@@ -1,107 +1,172 @@
-"""The contract: the OpenAPI document, made from the schemas that do the work, and Swagger UI to try it."""
+"""The OpenAPI document, generated from the schemas that do the work, and Swagger UI at /docs/. Decisions 58, 60, 61."""
 
+import json
 from functools import cache
 
+import click
+import yaml
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, Response, request
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from app import api, schemas
 from app.body import LARGEST_BODY
 from app.loading import traffic
 
-openapi = Blueprint("openapi", __name__, static_folder="static", static_url_path="/docs/assets", template_folder="templates")
+openapi = Blueprint(
+    "openapi", __name__, static_folder="static", static_url_path="/docs/assets", template_folder="templates", cli_group=None
+)
 
-# Named requests, each of which returns records from the bundled data of the key YOUR_API_KEY.
+# Requests that return records with the key YOUR_API_KEY, and responses by status: tests/tools/examples.py records them.
 EXAMPLES = traffic.read("examples.json")
 
-A_PAGE = {
-    "records": [
-        {
-            "email": "ada.young@example.org",
-            "timestamp": "2025-07-15 08:36:21",
-            "conversion_page": "https://www.example.com/request-a-demo/",
-            "previous_page": None,
-            "conversion_meta": {"type": "html_form", "id": "request-a-demo-form"},
-        }
-    ],
-    "pagination": {"records_processed": 200, "total_records": 427, "has_more": True},
-}
+SERVER = "http://127.0.0.1:5000"  # where flask run listens
 
-ALLOW = {"Allow": {"description": "What is taken instead.", "required": True, "schema": {"type": "string", "const": "POST"}}}
+ALLOW = {"Allow": {"description": "The allowed method.", "required": True, "schema": {"type": "string", "example": "POST"}}}
 RETRY_AFTER = {
-    "Retry-After": {"description": "Seconds until the next month.", "required": True, "schema": {"type": "integer", "minimum": 1}}
+    "Retry-After": {
+        "description": "Seconds until the next month begins (UTC).",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1, "example": 1425600},
+    }
 }
 
-# The errors of the endpoint: when each comes, its schema, its headers.
+# The errors of the endpoint: when each is returned, its schema, its headers.
 ERRORS = {
-    400: ("The body is not as it must be; the sentences say where and why.", schemas.FieldFaults, {}),
-    401: ("The key is missing or unknown.", schemas.Fault, {}),
-    405: ("Another method than POST.", schemas.Fault, ALLOW),
-    413: (f"The body is larger than {LARGEST_BODY} bytes.", schemas.Fault, {}),
-    415: ("The body is not sent as application/json.", schemas.Fault, {}),
+    400: ("The body is invalid, or the URL has parameters. The sentences say what is wrong and where.", schemas.BadRequest, {}),
+    401: ("The key is missing or unknown.", schemas.ApiError, {}),
+    405: ("The method is not POST.", schemas.ApiError, ALLOW),
+    413: (f"The body is larger than {LARGEST_BODY} bytes.", schemas.ApiError, {}),
+    415: ("The content type of the body is not application/json.", schemas.ApiError, {}),
     429: ("The account's monthly limit is used up.", schemas.LimitExceeded, RETRY_AFTER),
-    503: ("The database cannot answer at the moment.", schemas.Fault, {}),
+    503: ("The database cannot be read at the moment.", schemas.ApiError, {}),
 }
+
+INTRODUCTION = """\
+A reference implementation of the AttributionHub conversions API, with bundled data. The key `YOUR_API_KEY` returns records."""
+
+DESCRIPTION = """\
+Returns the conversions of an account within a window of time, newest first. All filters are optional and match exactly; \
+a conversion has to match all of them. The default window is the last 30 days.
+
+**Without a session filter**, a page has up to 50 conversions, and `offset` counts conversions. **With a session filter** \
+(`source`, `medium`, `campaign`, `content`, `term` or `landing_page`), the server reads the matching sessions in batches of 200 \
+until it has found 50 or more conversions, and `offset` counts sessions.
+
+In both cases, send `records_processed` as the next `offset` until `has_more` is false.
+
+**On a mock server** (`flask run`, or `CONVERSIONS_MOCK=1`) the request header `Prefer` forces rare responses: `Prefer: code=429` \
+returns that status, `Prefer: delay=1500` waits that many milliseconds. The real API ignores it."""
 
 
 def init_app(app: Flask) -> None:
     app.register_blueprint(openapi)
-    # Its page is templates/index.template.html, which takes the place of the one that the package brings.
+    # Its page is templates/index.template.html, which replaces the one of the package.
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json"))
 
 
-@openapi.get("/openapi.json")
+@openapi.get("/openapi.json", endpoint="document")
+def as_json():
+    return document(base_url())
+
+
+@openapi.get("/openapi.yaml", endpoint="document_as_yaml")
+def as_yaml():
+    # The registered type, of RFC 9512.
+    return Response(to_yaml(document(base_url())), content_type="application/yaml")
+
+
+def base_url() -> str:
+    # Werkzeug's host is empty if the header Host is missing or not valid; "/" is the server that the document came from.
+    return request.host_url.rstrip("/") if request.host else "/"
+
+
+@openapi.cli.command("openapi")
+@click.option("--server", default=SERVER, show_default=True, metavar="URL", help="The base URL that the document names.")
+@click.option("--yaml", "in_yaml", is_flag=True, help="Print YAML instead of JSON.")
+def print_document(server: str, in_yaml: bool) -> None:
+    """Print the OpenAPI document; no server needs to run."""
+    found = document(server.rstrip("/"))
+    click.echo(to_yaml(found) if in_yaml else json.dumps(found, indent=2, ensure_ascii=False), nl=not in_yaml)
+
+
+def to_yaml(found: dict) -> str:
+    # Loaded from JSON first: YAML would write a dict that stands in two places once, and refer to it.
+    return yaml.safe_dump(json.loads(json.dumps(found)), sort_keys=False, allow_unicode=True, width=100)
+
+
+def document(server: str = SERVER) -> dict:
+    """Return the OpenAPI document of a server, given as its base URL."""
+    found = {**_document(), "servers": [{"url": server}]}
+    return {part: found[part] for part in ("openapi", "info", "servers", "tags", "paths", "components")}
+
+
 @cache
-def document() -> dict:
-    """The OpenAPI document."""
-    plugin = MarshmallowPlugin()
+def _document() -> dict:
     spec = APISpec(
         title="AttributionHub conversions API",
-        version="1",
+        version="1.0.0",
         openapi_version="3.1.0",
-        plugins=[plugin],
-        info={"description": "A reference implementation. Two strategies page: what offset counts depends on the filters."},
+        plugins=[MarshmallowPlugin()],
+        info={
+            "summary": "All conversions within a window of time, page by page",
+            "description": INTRODUCTION,
+            "contact": {"name": "The maintainers of this reference implementation"},
+        },
+        tags=[{"name": "Conversions", "description": "Conversions of the account that the key belongs to."}],
     )
-    spec.components.security_scheme("key", {"type": "apiKey", "in": "header", "name": "Authentication"})
-    for name in ("Query", "ConversionsPage", "NothingFound", "Fault", "FieldFaults", "LimitExceeded"):
-        spec.components.schema(name, schema=getattr(schemas, name))
+    spec.components.security_scheme(
+        "key",
+        {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authentication",
+            "description": "The key, without a word before it. The header is `Authentication`, not `Authorization`.",
+        },
+    )
+    # Generators name types after these.
+    spec.components.schema("ConversionsQuery", schema=schemas.Query)
+    for schema in ("ConversionsPage", "Message", "ApiError", "BadRequest", "LimitExceeded"):
+        spec.components.schema(schema, schema=getattr(schemas, schema))
+    spec.components.schema(
+        "ConversionsResponse",
+        {
+            "description": "A page, or the message that no conversion matches.",
+            "oneOf": [{"$ref": "#/components/schemas/ConversionsPage"}, {"$ref": "#/components/schemas/Message"}],
+        },
+    )
     spec.path(api.PATH, operations={"post": _operation()})
     return spec.to_dict()
 
 
 def _operation() -> dict:
+    statuses = {200: ("A page, or the message that no conversion matches.", "ConversionsResponse", {}), **ERRORS}
+    responses = {
+        str(status): {
+            "description": description,
+            **({"headers": headers} if headers else {}),
+            "content": {"application/json": {"schema": schema, "examples": EXAMPLES["responses"][str(status)]}},
+        }
+        for status, (description, schema, headers) in statuses.items()
+    }
+    # Without requestBody: tools that check it expect a string, and the next request is the same body with another offset.
+    responses["200"]["links"] = {
+        "next-page": {
+            "operationId": "listConversions",
+            "description": "Send the same body with `$response.body#/pagination/records_processed` as its `offset`.",
+        }
+    }
     return {
-        "operationId": "conversions",
-        "summary": "Conversions within a window, newest first",
-        "description": (
-            "Without a session filter (source, medium, campaign, content, term, landing_page) a page has up to 50 conversions, and "
-            "offset counts conversions. With one, sessions are taken in batches of 200 until 50 or more conversions are found, and "
-            "offset counts sessions. Either way, the next offset is this page's records_processed."
-        ),
+        "operationId": "listConversions",
+        "tags": ["Conversions"],
+        "summary": "List conversions",
+        "description": DESCRIPTION,
         "security": [{"key": []}],
-        "requestBody": {"required": False, "content": {"application/json": {"schema": "Query", "examples": EXAMPLES}}},
-        "responses": {
-            "200": {
-                "description": "A page, or the message that nothing matches.",
-                "content": {
-                    "application/json": {
-                        "schema": {"oneOf": ["ConversionsPage", "NothingFound"]},
-                        "examples": {"page": {"value": A_PAGE}, "nothing": {"value": {"message": schemas.NOTHING_FOUND}}},
-                    }
-                },
-                "links": {
-                    "next-page": {
-                        "operationId": "conversions",
-                        "requestBody": {"offset": "$response.body#/pagination/records_processed"},
-                        "description": "The same request with this offset returns the next page.",
-                    }
-                },
-            },
-            **{
-                str(status): {"description": description, "headers": headers, "content": {"application/json": {"schema": schema}}}
-                for status, (description, schema, headers) in ERRORS.items()
-            },
+        "requestBody": {
+            "description": "Filters, window and offset. No body is the same as `{}`.",
+            "required": False,
+            "content": {"application/json": {"schema": "ConversionsQuery", "examples": EXAMPLES["requests"]}},
         },
+        "responses": responses,
     }
