@@ -21,7 +21,7 @@ from client import Client, Unusable
 from survey import SESSION_FILTERS, Survey
 from verdict import DIFFERS, HOLDS, NOT_CHECKED, READING, Result, exchanges_of, split, table
 
-MAX_CALLS = 300
+MAX_CALLS = 400
 OWN = {
     "YOUR_API_KEY": [],
     "boundaries": ["source=google.com", "campaign=60-in-one-session", "campaign=tied-timestamps"],
