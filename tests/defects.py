@@ -1,28 +1,28 @@
 """Defects that are planted in the endpoint, one at a time, and other readings of the text that are no defects.
 
-    python -m tests.defects [--calls N] [NAME ...]
+    python -m tests.defects [NAME ...]
 
 points the conformance kit at each of them and prints what it finds; the suite does the same with a part of them (test_kit.py).
 """
 
 import argparse
+import json
 import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, time, timedelta
+from email.message import Message
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import NamedTuple
-from unicodedata import normalize
 
-from werkzeug.serving import WSGIRequestHandler, make_server
+import pytest
 
 from tests import endpoint
-from tests.endpoint import DAY, KEY, NOTHING, OTHER_KEY, SECOND, Endpoint, Endpoints, Refused
+from tests.endpoint import DAY, KEY, NOTHING, OTHER_KEY, SECOND, Endpoint, Refused
 
 KIT = Path(__file__).parent / "contract"
 DEFECTS: dict[type[Endpoint], str] = {}  # with the beginning of the published sentence that each breaks
@@ -943,17 +943,6 @@ class OldestFirst(Endpoint):
         return super().sort(found)[::-1]
 
 
-@breaks("exact match logic")
-class UnicodeNormalized(Endpoint):
-    """Only visible if a value has such letters; listed to show what cannot be found in this data."""
-
-    def equals(self, name, value, wanted):
-        return value is not None and normalize("NFC", value) == normalize("NFC", wanted)
-
-
-del DEFECTS[UnicodeNormalized]
-
-
 # Other readings, which are no defects
 
 
@@ -1132,27 +1121,42 @@ class NullCharacterRefused(Endpoint):
 # Running the kit
 
 
-class Quiet(WSGIRequestHandler):
-    def log(self, *arguments) -> None:
-        pass
+class InProcess:
+    """A plugin of pytest that hands the kit's requests to an endpoint in the same process: no sockets, nothing to wait for."""
 
+    def __init__(self, kind: type[Endpoint]):
+        self.endpoint = kind(OWN, OTHERS)
 
-@contextmanager
-def serving(kinds: list[type[Endpoint]], **options) -> Iterator[str]:
-    """The URL of a server that has each kind under its name."""
-    others = endpoint.sessions(30, "others", "other.example")
-    server = make_server("127.0.0.1", 0, Endpoints(kinds, endpoint.sessions(), others, **options), True, request_handler=Quiet)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    def pytest_sessionstart(self, session) -> None:
+        client = sys.modules["client"]
+
+        def send(api, body: str, method: str, parameters: str, headers: dict) -> tuple:
+            api.count += 1
+            status, headers, body = self.call(body.encode(), method, parameters, headers)
+            message = Message()
+            for name, value in headers:
+                message[name] = value
+            return client.Answer(status, message, body)
+
+        client.Client._send = send
+
+    def call(self, body: bytes, method: str, parameters: str, headers: dict) -> tuple[int, list, bytes]:
+        began = []
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": endpoint.PATH,
+            "QUERY_STRING": parameters.removeprefix("?"),
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": BytesIO(body),
+            **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
+        }
+        environ["CONTENT_TYPE"] = environ.get("HTTP_CONTENT_TYPE", "")
+        chunks = self.endpoint(environ, lambda status, headers: began.extend([int(status[:3]), headers]))
+        return *began, b"".join(chunks)
 
 
 class Outcome(NamedTuple):
+    name: str
     status: int
     output: str
 
@@ -1172,38 +1176,64 @@ class Outcome(NamedTuple):
         return self.output.strip().rpartition("\n")[2]
 
 
-def run_kit(url: str, *options: str, key: str = KEY) -> Outcome:
-    """Run the conformance kit as its user does."""
-    command = [sys.executable, "-m", "pytest", str(KIT), "-p", "no:cacheprovider", "--base-url", url, "--api-key", key, *options]
+OWN = endpoint.sessions()
+OTHERS = endpoint.sessions(30, "others", "other.example")
+KINDS = {kind.__name__: kind for kind in [Endpoint, *DEFECTS, *READINGS]}
+
+
+def check(name: str, *options: str) -> Outcome:
+    """Run the conformance kit against one kind of endpoint."""
+    arguments = [str(KIT), "-p", "no:cacheprovider", "--base-url", "http://planted", "--api-key", KEY, "--other-key", OTHER_KEY]
+    with redirect_stdout(StringIO()) as output:
+        status = pytest.main([*arguments, *options], plugins=[InProcess(KINDS[name])])
+    return Outcome(name, int(status), output.getvalue())
+
+
+def check_all(names: list[str], *options: str, processes: int = 2) -> Iterator[Outcome]:
+    """Run the kit against many kinds in a few processes that do not load the plugins that are installed."""
+    command = [sys.executable, "-m", "tests.defects", "--json", *(f"--kit-option={option}" for option in options)]
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    return Outcome(done.returncode, done.stdout + done.stderr)
+    parts = [names[start::processes] for start in range(processes)]
+    running = [
+        subprocess.Popen([*command, *part], cwd=KIT.parents[1], env=environment, stdout=subprocess.PIPE, text=True)
+        for part in parts
+        if part
+    ]
+    for process in running:
+        with process:
+            for line in process.stdout:
+                yield Outcome(*json.loads(line))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Point the conformance kit at each planted defect and each other reading.")
+    parser = argparse.ArgumentParser(description="Point the conformance kit at planted defects and other readings.")
     parser.add_argument("names", nargs="*", help="only these")
-    parser.add_argument("--calls", default="400", help="--max-calls of the kit")
-    arguments = parser.parse_args()
-    kinds = [kind for kind in [*DEFECTS, *READINGS] if not arguments.names or kind.__name__ in arguments.names]
-    found = named = blamed = 0
-    with serving([Endpoint, *kinds]) as url, ThreadPoolExecutor(2) as pool:
-        options = ["--max-calls", arguments.calls, "--other-key", OTHER_KEY]
-        for kind, outcome in zip(kinds, pool.map(lambda kind: run_kit(f"{url}/{kind.__name__}", *options), kinds), strict=True):
-            if arguments.names:
-                print(outcome.output)
-            told = outcome.differences + outcome.other_readings
-            if kind in DEFECTS:
-                is_named = any(DEFECTS[kind] in line for line in told)
-                found, named = found + bool(told), named + is_named
-                mark = "found" if is_named else "WRONG SENTENCE" if told else "NOT FOUND"
-            else:
-                blamed += bool(outcome.differences)
-                mark = "BLAMED" if outcome.differences else "not blamed"
-            print(f"{mark:15}{kind.__name__:45}{outcome.last_line}", flush=True)
-    print(
-        f"{found} defects found, {named} with their sentence, of {sum(kind in DEFECTS for kind in kinds)}; {blamed} readings blamed"
+    parser.add_argument(
+        "--kit-option", action="append", default=[], help="passed on to the kit, such as --kit-option=--max-calls=60"
     )
+    parser.add_argument("--json", action="store_true", help="print each outcome as JSON")
+    parser.add_argument("--show", action="store_true", help="print what the kit prints")
+    arguments = parser.parse_args()
+    if arguments.json:
+        for name in arguments.names:
+            print(json.dumps(check(name, *arguments.kit_option)), flush=True)
+        return
+    found = named = blamed = 0
+    names = arguments.names or list(KINDS)
+    for outcome in check_all(names, *arguments.kit_option):
+        kind, told = KINDS[outcome.name], outcome.differences + outcome.other_readings
+        if arguments.show:
+            print(outcome.output)
+        if kind in DEFECTS:
+            is_named = any(DEFECTS[kind] in line for line in told)
+            found, named = found + bool(told), named + is_named
+            mark = "found" if is_named else "WRONG SENTENCE" if told else "NOT FOUND"
+        else:
+            blamed += bool(outcome.differences)
+            mark = "BLAMED" if outcome.differences else "not blamed"
+        print(f"{mark:15}{outcome.name:45}{outcome.status} {outcome.last_line}", flush=True)
+    planted = sum(KINDS[name] in DEFECTS for name in names)
+    print(f"{found} of {planted} defects found, {named} of them with their sentence; {blamed} readings blamed")
 
 
 if __name__ == "__main__":

@@ -299,7 +299,9 @@ class Endpoint:
 
     def conversion_matches(self, conversion: Conversion, query: dict) -> bool:
         names = [name for name in CONVERSION_FILTERS if name in query]
-        return not names or self.matches([self.equals(name, self.conversion_value(conversion, name), query[name]) for name in names])
+        return not names or self.matches(
+            [self.equals(name, self.conversion_value(conversion, name), query[name]) for name in names]
+        )
 
     def is_session_query(self, query: dict) -> bool:
         return any(name in query for name in SESSION_FILTERS)
@@ -390,15 +392,3 @@ class Endpoint:
 
     def record(self, conversion: Conversion) -> dict:
         return conversion.fields
-
-
-class Endpoints:
-    """Serve each kind of endpoint under a path of its own: /NAME/api/v1/conversions."""
-
-    def __init__(self, kinds: list[type[Endpoint]], own: list[dict], others: list[dict] = (), now: datetime = NOW):
-        self.endpoints = {kind.__name__: kind(own, others, now) for kind in kinds}
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        name, _, rest = environ["PATH_INFO"].lstrip("/").partition("/")
-        environ["PATH_INFO"] = f"/{rest}"
-        return self.endpoints[name](environ, start_response)

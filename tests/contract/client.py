@@ -65,6 +65,7 @@ class Client:
         self.failures = 0
         self.closed = ""  # why no more calls are made
         self.answers: dict[tuple, Answer] = {}
+        self.pages: dict[bytes, Page] = {}  # what was read from each body
         self.seen: list[Exchange] = []  # what the running check sent, for the report
         self.too_many: Exchange | None = None  # a 429
         # Fields of a response whose type is wrong, with what was found instead.
@@ -179,6 +180,11 @@ class Client:
 
     def read(self, answer: Answer) -> Page:
         """Return the page that an answer holds."""
+        if answer.body not in self.pages:
+            self.pages[answer.body] = self._read(answer)
+        return self.pages[answer.body]
+
+    def _read(self, answer: Answer) -> Page:
         body = answer.json
         if not isinstance(body, dict):
             raise Unusable(f"the body of a response is not an object but {kind(body)}")

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 SECOND = timedelta(seconds=1)
@@ -30,16 +31,17 @@ class Record(dict):
         super().__init__(fields)
         self.moment = moment
         self.identity = json.dumps([fields.get(name) for name in FIELDS], sort_keys=True)
+        self.hash = hash(self.identity)
 
     def __hash__(self):
-        return hash(self.identity)
+        return self.hash
 
     def __eq__(self, other):
         return self.identity == other.identity
 
-    @property
+    @cached_property
     def filters(self) -> dict[str, Any]:
-        """Return the conversion filters that find this record."""
+        """The conversion filters that find this record."""
         meta = self.get("conversion_meta")
         meta = meta if isinstance(meta, dict) else {}
         return {"conversion_page": self.get("conversion_page"), "meta_type": meta.get("type"), "meta_id": meta.get("id")}
@@ -63,6 +65,11 @@ class Records(list[Record]):
 
     def common(self, other: Iterable[Record]) -> "Records":
         return Records((Counter(self) & Counter(other)).elements())
+
+    def told_apart(self) -> "Records":
+        """Leave out the records that look like another one."""
+        counts = Counter(self)
+        return self.where(lambda record: counts[record] == 1)
 
     def __str__(self):
         more = f" and {len(self) - 3} more" if len(self) > 3 else ""

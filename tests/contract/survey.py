@@ -229,6 +229,7 @@ class Survey:
         """Return a conversion from the middle of the window, not at midnight, when a date is easy to get right."""
         return next((record for record in self.middle() if f"{record.moment:%X}" != "00:00:00"), self.middle()[0])
 
+    @once
     def middle(self) -> Records:
         records = self.direct().records
         half = len(records) // 2
@@ -246,6 +247,29 @@ class Survey:
             return min(since, DAY - since)
 
         return min(inside, key=distance)
+
+    @once
+    def facts(self) -> dict[str, Any]:
+        """Return what the cases can name with a dollar sign."""
+        window, sample = self.window(), self.sample()
+        moment, day = sample.moment.replace(microsecond=0), f"{self.near_midnight().moment:%Y-%m-%d}"
+        shown = moment.strftime
+        return {
+            "start": iso(window.start),
+            "end": iso(window.end),
+            "thirty_days_before_end": iso(window.end - 30 * DAY),
+            "instant": iso(moment),
+            "instant_at_plus_2": f"{moment + 2 * HOUR:%Y-%m-%dT%X}+02:00",
+            "instant_at_plus_2_without_colon": f"{moment + 2 * HOUR:%Y-%m-%dT%X}+0200",
+            "instant_at_plus_2_hours": f"{moment + 2 * HOUR:%Y-%m-%dT%X}+02",
+            "instant_at_minus_5_30": f"{moment - 5 * HOUR - HOUR / 2:%Y-%m-%dT%X}-05:30",
+            "minute": shown("%Y-%m-%dT%H:%M"),
+            "timestamp": str(sample.get("timestamp")),
+            "day": day,
+            "bare_instant": iso(moment)[:-1],
+            "bare_second_before": iso(moment - SECOND)[:-1],
+            "second_after": iso(moment + SECOND),
+        } | {name: str(value) for name, value in sample.filters.items()}
 
     # Another reading of "timestamp" and of the window
 
@@ -316,26 +340,3 @@ def end_of(text: str, whole_day: bool = True) -> datetime:
         moment = datetime.combine(moment, time(23, 59, 59) if whole_day else time())
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC)
-
-
-def facts(survey: Survey) -> dict[str, Any]:
-    """Return what the cases can name with a dollar sign."""
-    window, sample = survey.window(), survey.sample()
-    moment, day = sample.moment.replace(microsecond=0), f"{survey.near_midnight().moment:%Y-%m-%d}"
-    shown = moment.strftime
-    return {
-        "start": iso(window.start),
-        "end": iso(window.end),
-        "thirty_days_before_end": iso(window.end - 30 * DAY),
-        "instant": iso(moment),
-        "instant_at_plus_2": f"{moment + 2 * HOUR:%Y-%m-%dT%X}+02:00",
-        "instant_at_plus_2_without_colon": f"{moment + 2 * HOUR:%Y-%m-%dT%X}+0200",
-        "instant_at_plus_2_hours": f"{moment + 2 * HOUR:%Y-%m-%dT%X}+02",
-        "instant_at_minus_5_30": f"{moment - 5 * HOUR - HOUR / 2:%Y-%m-%dT%X}-05:30",
-        "minute": shown("%Y-%m-%dT%H:%M"),
-        "timestamp": str(sample.get("timestamp")),
-        "day": day,
-        "bare_instant": iso(moment)[:-1],
-        "bare_second_before": iso(moment - SECOND)[:-1],
-        "second_after": iso(moment + SECOND),
-    } | {name: str(value) for name, value in sample.filters.items()}

@@ -6,7 +6,6 @@ from string import Template
 from typing import Any
 
 import pytest
-from survey import facts
 from verdict import check
 
 GROUPS = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
@@ -31,7 +30,7 @@ def fill(survey, value: Any) -> Any:
     """Replace what is named with a dollar sign by the data's own values."""
     if isinstance(value, dict):
         return {name: fill(survey, inner) for name, inner in value.items()}
-    return Template(value).substitute(facts(survey)) if isinstance(value, str) and "$" in value else value
+    return Template(value).substitute(survey.facts()) if isinstance(value, str) and "$" in value else value
 
 
 def ask(api, survey, case: dict):

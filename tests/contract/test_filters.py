@@ -46,11 +46,6 @@ def value_of(survey, name: str) -> str:
     return value
 
 
-def told_apart(records: Records) -> Records:
-    """Leave out the records that look like another one."""
-    return records.where(lambda record: records.count(record) == 1)
-
-
 @pytest.mark.parametrize(
     "names",
     [
@@ -150,9 +145,9 @@ def test_two_session_filters_find_what_both_find(api, survey, name):
     walks = [survey.session_walk("main"), survey.session_walk(name)]
     filters = survey.filter(main) | survey.filter(name)
     found = api.walk(survey.wide_window().query | filters).records
-    expected = told_apart(walks[0].records).common(told_apart(walks[1].records))
-    alike = walks[0].records.minus(told_apart(walks[0].records))
-    told = difference(expected.minus(alike), Records(record for record in found if record not in alike))
+    expected = walks[0].records.told_apart().common(walks[1].records.told_apart())
+    alike = walks[0].records.minus(walks[0].records.told_apart())
+    told = difference(expected, found.where(lambda record: record not in set(alike)))
     check(not told, f"{filters}, compared with each of them: {told}")
 
 
@@ -195,7 +190,7 @@ def finds_only_its_own(api, survey, name: str, value: str) -> None:
         check(not wrong, f"{name} {value!r} finds {len(wrong)} records with another one ({wrong})")
         return
     query, own = found_by(survey, name)
-    both = told_apart(survey.direct().records).common(own).common(found)
+    both = survey.direct().records.told_apart().common(own).common(found)
     check(not both, f"{name} {value!r} finds {len(both)} records that {name} {query[name]!r} finds too ({both})")
 
 

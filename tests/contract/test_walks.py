@@ -1,5 +1,6 @@
 """Pages: a query is walked from offset 0, with records_processed of each page as the offset of the next."""
 
+from collections import Counter
 from itertools import combinations, product
 
 import pytest
@@ -166,31 +167,26 @@ def test_a_page_of_a_session_query_is_not_cut_at_50(survey, name):
         check(whole, f"from offset {offset} a page processes {processed} sessions and has {len(page.records)} records")
 
 
-def conversion_filters_of(walk) -> list[dict]:
-    """Return the conversion filters, and their combinations, that match conversions of the walk."""
+def conversion_filters_of(records) -> Counter:
+    """Count what the conversion filters of these records, and their combinations, match."""
     names = [names for count in (1, 2, 3) for names in combinations(CONVERSION_FILTERS, count)]
-    found = {tuple((name, record.filters[name]) for name in of_record) for record in walk.records for of_record in names}
-    return [dict(pairs) for pairs in sorted(found, key=str) if all(isinstance(value, str) for _, value in pairs)]
+    found = Counter(tuple((name, record.filters[name]) for name in of_names) for record in records for of_names in names)
+    return Counter({pairs: count for pairs, count in found.items() if all(isinstance(value, str) for _, value in pairs)})
 
 
 def rare_filters(walk) -> dict:
     """Return conversion filters that match so few conversions that a page needs several batches, but not too few."""
     wanted = walk.total / BATCH * PAGE * 0.4
-    choices = conversion_filters_of(walk)
-    return min(choices, key=lambda filters: abs(len(matching(walk.records, filters)) - wanted), default={})
-
-
-def matching(records, filters: dict):
-    return records.where(lambda record: record.matches(filters))
+    counts = conversion_filters_of(walk.records)
+    return dict(min(counts, key=lambda pairs: (abs(counts[pairs] - wanted), pairs), default=()))
 
 
 def two_offsets(api, walk) -> tuple[dict | None, int, int]:
     """Return a query, an offset from which one batch is enough for a page, and one from which it is not."""
     batches = {offset: page.records for offset, page in walk.steps if page.records_processed - offset == BATCH}
-    counts = [
-        (filters, {offset: len(matching(records, filters)) for offset, records in batches.items()})
-        for filters in [{}, *conversion_filters_of(walk)]
-    ]
+    of_batches = {offset: conversion_filters_of(records) | {(): len(records)} for offset, records in batches.items()}
+    choices = {pairs for found in of_batches.values() for pairs in found}
+    counts = [(dict(pairs), {offset: found[pairs] for offset, found in of_batches.items()}) for pairs in sorted(choices)]
     # The filters that give a batch closest to 50; several offsets of it are tried.
     counts = [
         (min(abs(count - PAGE) for count in of_batches.values()), filters, of_batches)
