@@ -490,8 +490,8 @@ class EndDateIgnored(Endpoint):
 
 @breaks("given timeframe")
 class WindowIgnoredInSessionQueries(Endpoint):
-    def of_session(self, session, query, start, end):
-        return super().of_session(session, query, datetime.min.replace(tzinfo=UTC), self.now)
+    def of_pool(self, pool, query, start, end):
+        return super().of_pool(pool, query, datetime.min.replace(tzinfo=UTC), self.now)
 
 
 @breaks("defaults to a 30-day time window")
@@ -642,10 +642,10 @@ class NonAsciiFails(Endpoint):
 
 @breaks("string")
 class NonAsciiSourceFails(Endpoint):
-    def session_matches(self, session, query):
-        if not query.get("source", "").isascii():
+    def session_matches(self, session, filters):
+        if not filters.get("source", "").isascii():
             raise Refused(500, "Internal Server Error")
-        return super().session_matches(session, query)
+        return super().session_matches(session, filters)
 
 
 @breaks("exact match logic")
@@ -682,16 +682,15 @@ class OnlyTheFirstSessionFilter(Endpoint):
 
 @breaks("AND conditions")
 class TermIgnoredNextToOthers(Endpoint):
-    def session_matches(self, session, query):
-        others = [name for name in endpoint.SESSION_FILTERS if name in query and name != "term"]
-        query = {name: value for name, value in query.items() if name != "term" or not others}
-        return super().session_matches(session, query)
+    def session_matches(self, session, filters):
+        others = {name: value for name, value in filters.items() if name != "term"}
+        return super().session_matches(session, others or filters)
 
 
 @breaks("AND conditions")
 class ConversionFiltersIgnoredInSessionQueries(Endpoint):
-    def of_session(self, session, query, start, end):
-        return super().of_session(session, {}, start, end)
+    def of_pool(self, pool, query, start, end):
+        return super().of_pool(pool, {}, start, end)
 
 
 class Swapped(Endpoint):
@@ -727,13 +726,14 @@ class MetaTypeAndMetaIdSwapped(Endpoint):
 
 @breaks("landing page URL")
 class LandingPageFromConversionPage(Endpoint):
-    def session_matches(self, session, query):
-        others = {name: value for name, value in query.items() if name != "landing_page"}
-        return super().session_matches(session, others)
+    def session_matches(self, session, filters):
+        others = {name: value for name, value in filters.items() if name != "landing_page"}
+        pages = {conversion.values["conversion_page"] for conversion in session.conversions}
+        return filters.get("landing_page") in {None, *pages} and (not others or super().session_matches(session, others))
 
-    def conversion_matches(self, conversion, query):
-        page = query.get("landing_page", conversion.values["conversion_page"])
-        return conversion.values["conversion_page"] == page and super().conversion_matches(conversion, query)
+    def of_pool(self, pool, query, start, end):
+        pages = {"conversion_page": query["landing_page"]} if "landing_page" in query else {}
+        return super().of_pool(pool, pages | query, start, end)
 
 
 # Session queries
@@ -839,17 +839,14 @@ class TotalCountsConversionsInSessionQueries(Endpoint):
 
 @breaks("retrieves all conversions")
 class OnlyTheFirstConversionOfASession(Endpoint):
-    def of_session(self, session, query, start, end):
-        return super().of_session(session, query, start, end)[:1]
+    def of_pool(self, *arguments):
+        return [conversions[:1] for conversions in super().of_pool(*arguments)]
 
 
-@breaks("retrieves all conversions")
-class AllConversionsOfTheSessions(Endpoint):
-    """Those of another day included, if only one of the session's is in the window."""
-
-    def of_session(self, session, query, start, end):
-        found = super().of_session(session, query, start, end)
-        return [*found, *found] if len(found) > 1 else found
+@breaks("unique conversion event")
+class ConversionsOfASessionTwice(Endpoint):
+    def of_pool(self, *arguments):
+        return [conversions * 2 if len(conversions) > 1 else conversions for conversions in super().of_pool(*arguments)]
 
 
 # Forms of requests: beyond the text
@@ -999,15 +996,15 @@ class PoolByTheSessionsStart(Endpoint):
 
 @reading
 class PoolByTheSessionsStartWithAllItsConversions(PoolByTheSessionsStart):
-    def of_session(self, session, query, start, end):
-        return [conversion for conversion in session.conversions if self.conversion_matches(conversion, query)]
+    def of_pool(self, pool, query, start, end):
+        return super().of_pool(pool, query, start, end + DAY)
 
 
 @reading
 class PoolOfSessionsThatConvert(Endpoint):
     def pool(self, account, query, start, end):
         pool = super().pool(account, query, start, end)
-        return [session for session in pool if self.of_session(session, query, start, end)]
+        return [session for session in pool if self.of_session(session, {}, start, end)]
 
 
 @reading

@@ -123,6 +123,10 @@ class Refused(Exception):
         self.body = {"error": sentence} | ({"fields": fields} if fields else {})
 
 
+def only(query: dict, names: list[str]) -> dict:
+    return {name: query[name] for name in names if name in query}
+
+
 # The endpoint
 
 
@@ -293,14 +297,12 @@ class Endpoint:
         """Say whether a conversion or session matches, from what each filter says."""
         return all(results)
 
-    def session_matches(self, session: Session, query: dict) -> bool:
-        names = [name for name in SESSION_FILTERS if name in query]
-        return not names or self.matches([self.equals(name, self.session_value(session, name), query[name]) for name in names])
+    def session_matches(self, session: Session, filters: dict) -> bool:
+        return self.matches([self.equals(name, self.session_value(session, name), filters[name]) for name in filters])
 
-    def conversion_matches(self, conversion: Conversion, query: dict) -> bool:
-        names = [name for name in CONVERSION_FILTERS if name in query]
-        return not names or self.matches(
-            [self.equals(name, self.conversion_value(conversion, name), query[name]) for name in names]
+    def conversion_matches(self, conversion: Conversion, filters: dict) -> bool:
+        return not filters or self.matches(
+            [self.equals(name, self.conversion_value(conversion, name), filters[name]) for name in filters]
         )
 
     def is_session_query(self, query: dict) -> bool:
@@ -316,12 +318,8 @@ class Endpoint:
         return self.direct_page(account, query, start, end, offset)
 
     def direct_page(self, account: list[Session], query: dict, start: datetime, end: datetime, offset: int) -> dict:
-        found = [
-            conversion
-            for session in account
-            for conversion in session.conversions
-            if self.is_in_window(conversion, start, end) and self.conversion_matches(conversion, query)
-        ]
+        filters = only(query, CONVERSION_FILTERS)
+        found = [conversion for session in account for conversion in self.of_session(session, filters, start, end)]
         found = self.sort(found)
         if not found:
             return self.nothing_found(offset)
@@ -334,21 +332,27 @@ class Endpoint:
         return offset
 
     def pool(self, account: list[Session], query: dict, start: datetime, end: datetime) -> list[Session]:
-        return [session for session in account if self.is_in_pool(session, start, end) and self.session_matches(session, query)]
+        filters = only(query, SESSION_FILTERS)
+        return [session for session in account if self.is_in_pool(session, start, end) and self.session_matches(session, filters)]
 
-    def of_session(self, session: Session, query: dict, start: datetime, end: datetime) -> list[Conversion]:
+    def of_session(self, session: Session, filters: dict, start: datetime, end: datetime) -> list[Conversion]:
         return [
             conversion
             for conversion in session.conversions
-            if self.is_in_window(conversion, start, end) and self.conversion_matches(conversion, query)
+            if self.is_in_window(conversion, start, end) and self.conversion_matches(conversion, filters)
         ]
+
+    def of_pool(self, pool: list[Session], query: dict, start: datetime, end: datetime) -> list[list[Conversion]]:
+        """Return the matching conversions of each session of the pool."""
+        filters = only(query, CONVERSION_FILTERS)
+        return [self.of_session(session, filters, start, end) for session in pool]
 
     def has_enough(self, count: int) -> bool:
         return count >= self.page_size
 
     def session_page(self, account: list[Session], query: dict, start: datetime, end: datetime, offset: int) -> dict:
         pool = self.pool(account, query, start, end)
-        of_pool = [self.of_session(session, query, start, end) for session in pool]
+        of_pool = self.of_pool(pool, query, start, end)
         if not any(of_pool):
             return self.nothing_found(offset)
         records, processed = self.collect(of_pool, self.skip_sessions(offset))

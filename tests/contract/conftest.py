@@ -117,6 +117,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "beyond_the_text: checks a decision of this project that the published text does not state")
     option = config.getoption
+    config.addinivalue_line("markers", "later: is checked after the others, if there are calls left")
     url, key, filters = option("base_url", None), option("api_key", None), option("session_filter", None) or []
     dates = {name: value for name in ("start_date", "end_date") if (value := option(name, None))}
     if not url and not key:
@@ -187,15 +188,19 @@ def pytest_runtestloop(session):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    def place(item) -> tuple[bool, int]:
-        parameters = getattr(item, "callspec", None)
-        name = parameters.params.get("name") if parameters else None
-        module = ORDER.index(item.module.__name__) if item.module.__name__ in ORDER else len(ORDER)
-        # The largest session filter first, the others after the other kinds of checks.
-        return name in SESSION_FILTERS and module < ORDER.index("test_filters"), module
+    """Put the most important checks first. The largest session filter goes before the others, and "later" after both."""
+
+    def rank(item) -> tuple[int, int]:
+        module = ORDER.index(item.module.__name__)
+        name = item.callspec.params.get("name") if hasattr(item, "callspec") else None
+        if item.module.__name__ == "test_cases":
+            return 3, module
+        if item.get_closest_marker("later"):
+            return 1, module
+        return (2 if name in SESSION_FILTERS and item.module.__name__ != "test_filters" else 0), module
 
     if items and all(Path(item.path).parent == Path(__file__).parent for item in items):
-        items.sort(key=lambda item: (ORDER.index(item.module.__name__) == len(ORDER) - 1, *place(item)))
+        items.sort(key=rank)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -307,10 +312,18 @@ def pytest_terminal_summary(terminalreporter, config):
         results = results_with(config, verdict)
         if results:
             terminalreporter.section(verdict)
+        of_check: dict[tuple, list[Result]] = {}
         for result in results:
-            write(result.headline)
-            for exchange in result.exchanges:
+            of_check.setdefault((result.nodeid.partition("[")[0], result.sentence), []).append(result)
+        for first, *others in of_check.values():
+            write(first.headline)
+            write(f"    {first.nodeid}")
+            for exchange in first.exchanges:
                 write(f"    {exchange}")
+            for other in others[:8]:
+                write(f"  also [{other.nodeid.partition('[')[2]} {other.how}")
+            if len(others) > 8:
+                write(f"  and {len(others) - 8} more times")
     reasons: dict[str, list[Result]] = {}
     for result in results_with(config, NOT_CHECKED):
         reasons.setdefault(result.how, []).append(result)

@@ -63,9 +63,9 @@ class Survey:
         self.known: dict[tuple, tuple] = {}
         self.reported: dict[str, str] = {}  # unusable responses, with the check that reported each
         self.wrong_types_reported: set[str] = set()
-        # Each walk through the direct window takes a call for every 50 conversions of it.
-        self.most_conversions = min(1000, max(100, 2 * api.max_calls))
         self.is_brief = api.max_calls < 150
+        # Each walk through the direct window takes a call for every 50 conversions of it.
+        self.most_conversions = 100 if self.is_brief else min(1000, 2 * api.max_calls)
         self.most_sessions = 450 if self.is_brief else 1100
 
     # Time
@@ -74,14 +74,13 @@ class Survey:
     def clock(self) -> tuple[datetime, datetime]:
         """Return what the server takes for now, as the earliest and the latest that it can be.
 
-        That is the Date header, unless the newest conversion of the default window is much older: then the server's clock may be fixed,
-        and now lies between that conversion and the one after it.
+        That is the Date header, unless the newest conversion of the default window is much older: then the server's clock may be
+        fixed, and now lies between that conversion and the one after it.
         """
-        default = self.api.page({})
         date = self.api.clock({})
-        if not default.records:
+        newest = self.newest({})
+        if newest is None:
             return date, date
-        newest = max(record.moment for record in default.records)
         if newest > date - 2 * DAY:
             return date, date
         after = Window(newest + SECOND, newest + DAY).query
@@ -91,18 +90,26 @@ class Survey:
         following = min((record.moment for record in later.records), default=newest + DAY)
         return newest, max(newest, following - SECOND)
 
+    def newest(self, query: dict) -> datetime | None:
+        """Return the newest timestamp that a direct query finds, whichever end of its pages comes first."""
+        first = self.api.page(query)
+        if not first.records:
+            return None
+        last = self.api.page(query | {"offset": first.total_records - 1}) if first.total_records > 1 else first
+        return max(record.moment for record in first.records + last.records)
+
     @once
     def end(self) -> datetime:
         """Return the end of every window: an hour before now, so that conversions that are still coming in do not matter."""
         if "end_date" in self.dates:
             return end_of(self.dates["end_date"])
-        newest = self.api.page(self.dates)
-        if not newest.records:
+        newest = self.newest(self.dates)
+        if newest is None:
             pytest.skip(
                 f"there are no conversions in {self.dates or 'the last 30 days'}; --start-date and --end-date choose another window"
             )
         now, _ = self.clock()
-        return min(max(record.moment for record in newest.records), now - HOUR).replace(microsecond=0)
+        return min(newest, now - HOUR).replace(microsecond=0)
 
     def start_of_data(self) -> datetime | None:
         return end_of(self.dates["start_date"], whole_day=False) if "start_date" in self.dates else None
@@ -125,7 +132,7 @@ class Survey:
         month = Window(self.start_of_data() or self.end() - 30 * DAY, self.end())
         if "start_date" in self.dates:
             return month
-        _, value, total = max(self.sizes(), key=lambda size: size[2], default=("", "", 0))
+        total = max((size for _, _, size in self.sizes()), default=0)
         if not total or total >= self.most_sessions:
             return month
         days = min(30 * self.most_sessions * 1.1 / total, 20 * 365)
@@ -214,7 +221,7 @@ class Survey:
         return walk
 
     def walk(self, name: str) -> Walk:
-        """Return the direct walk, or that of a session filter. "main" is the one with the most sessions, and not told again by name."""
+        """Return the direct walk, or that of a session filter. "main" is the one with the most sessions."""
         if name in SESSION_FILTERS and name == self.main_name():
             pytest.skip(self.ALREADY)
         return self.direct() if name == "direct" else self.session_walk(name)
@@ -237,7 +244,7 @@ class Survey:
 
     @once
     def near_midnight(self) -> Record:
-        """Return the conversion closest to midnight, inside the window's full days if possible: there, a date in local time shows."""
+        """Return the conversion closest to midnight, where a date in local time shows, inside full days if possible."""
         window = self.window()
         full = Window(window.start + DAY, window.end - DAY)
         inside = self.direct().records.where(full.has) or self.direct().records
@@ -280,10 +287,13 @@ class Survey:
         That is 0 if the window selects by the timestamps that the records show. The text also allows that either of the two is the
         session's start ("When the session started"); then a record can lie outside the window by the length of a session.
         """
-        walk = self.direct() if name == "direct" else self.session_walk(name)
+        if name not in ("direct", "main"):
+            return self.slack("main")
+        walk = self.walk(name)
         query = {key: value for key, value in walk.query.items() if key not in ("start_date", "end_date")}
         records = walk.records
-        for record in [records[len(records) * n // 6] for n in (1, 3, 5)][: 3 if name == "direct" else 2]:
+        samples = (1,) if self.is_brief else (1, 3, 5) if name == "direct" else (1, 3)
+        for record in [records[len(records) * n // 6] for n in samples]:
             start, end = whole_seconds(record)
             if not any(self._finds(query, record, start - by, end + by) for by in (0 * SECOND, SECOND)):
                 moment = self._moment_that_counts(query, record)
