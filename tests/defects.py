@@ -956,12 +956,11 @@ class CutAt50(Endpoint):
 
 
 @reading
-class CutAfter50(Endpoint):
+class CutAt50WithTheSessionsThatFollow(CutAt50):
+    """The same, and the sessions after it that have no conversions."""
+
     def collect(self, of_pool, first):
-        records, processed = [], first
-        while processed < len(of_pool) and len(records) < 50:
-            records += of_pool[processed][: 50 - len(records)] if len(of_pool[processed]) < 3 else of_pool[processed]
-            processed += 1
+        records, processed = super().collect(of_pool, first)
         while processed < len(of_pool) and not of_pool[processed]:
             processed += 1
         return records, processed
@@ -1115,14 +1114,63 @@ class NullCharacterRefused(Endpoint):
         return "a null character" if "\x00" in str(value) else super().fault(name, value)
 
 
+# Trouble that the kit has to live with
+
+
+class Redirects(Endpoint):
+    def respond(self, environ):
+        return 308, {}, {"Location": "https://elsewhere.example/api/v1/conversions"}
+
+
+class EveryFifthCallFails(Endpoint):
+    calls = 0
+
+    def respond(self, environ):
+        self.calls += 1
+        return (503, "try again", {}) if self.calls % 5 == 0 else super().respond(environ)
+
+
+class EveryFiftiethCallWaits(Endpoint):
+    calls = 0
+
+    def respond(self, environ):
+        self.calls += 1
+        return (429, {"error": "slower"}, {"Retry-After": "0"}) if self.calls % 50 == 0 else super().respond(environ)
+
+
+class LimitAfter22Calls(Endpoint):
+    calls = 0
+
+    def respond(self, environ):
+        self.calls += 1
+        return (429, {"error": "no more"}, {}) if self.calls > 22 else super().respond(environ)
+
+
+class DataThatChanges(Endpoint):
+    """A conversion is deleted with each request."""
+
+    def answer(self, environ):
+        converted = next(session for session in self.accounts[KEY][60:] if session.conversions)
+        converted.conversions.pop()
+        return super().answer(environ)
+
+
+class TimestampsMissing(Endpoint):
+    def record(self, conversion):
+        return {name: value for name, value in conversion.fields.items() if name != "timestamp"}
+
+
+TROUBLE = [Redirects, EveryFifthCallFails, EveryFiftiethCallWaits, LimitAfter22Calls, DataThatChanges, TimestampsMissing]
+
+
 # Running the kit
 
 
 class InProcess:
     """A plugin of pytest that hands the kit's requests to an endpoint in the same process: no sockets, nothing to wait for."""
 
-    def __init__(self, kind: type[Endpoint]):
-        self.endpoint = kind(OWN, OTHERS)
+    def __init__(self, kind: type[Endpoint], account: list[dict] | None = None):
+        self.endpoint = kind(OWN if account is None else account, OTHERS)
 
     def pytest_sessionstart(self, session) -> None:
         client = sys.modules["client"]
@@ -1175,7 +1223,7 @@ class Outcome(NamedTuple):
 
 OWN = endpoint.sessions()
 OTHERS = endpoint.sessions(30, "others", "other.example")
-KINDS = {kind.__name__: kind for kind in [Endpoint, *DEFECTS, *READINGS]}
+KINDS = {kind.__name__: kind for kind in [Endpoint, *DEFECTS, *READINGS, *TROUBLE]}
 
 
 def check(name: str, *options: str) -> Outcome:
@@ -1216,7 +1264,7 @@ def main() -> None:
             print(json.dumps(check(name, *arguments.kit_option)), flush=True)
         return
     found = named = blamed = 0
-    names = arguments.names or list(KINDS)
+    names = arguments.names or [kind.__name__ for kind in [Endpoint, *DEFECTS, *READINGS]]
     for outcome in check_all(names, *arguments.kit_option):
         kind, told = KINDS[outcome.name], outcome.differences + outcome.other_readings
         if arguments.show:

@@ -34,8 +34,7 @@ def test_the_small_server_answers_like_ours(tmp_path):
     own = endpoint.sessions(40)
     hub = Hub(tmp_path / "conversions.sqlite", now="2025-11-20T12:00:00Z")
     hub.load(own, "example.com", endpoint.KEY)
-    plain = defects.InProcess(endpoint.Endpoint)
-    plain.endpoint = endpoint.Endpoint(own)
+    plain = defects.InProcess(endpoint.Endpoint, own)
     filters = [
         {},
         {"source": "google.com"},

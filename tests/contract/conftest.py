@@ -179,7 +179,7 @@ def pytest_runtestloop(session):
         raise pytest.UsageError(str(fault)) from None
     if 300 <= answer.status < 400:
         location = answer.headers.get("Location", "nowhere")
-        raise pytest.UsageError(f"{api.endpoint} redirects to {location} ({answer.status}). Give that server as --base-url.")
+        raise pytest.UsageError(f"{api.endpoint} redirects to {location} ({answer.status}). Point --base-url there.")
     if answer.status in (401, 403):
         raise pytest.UsageError(f"{api.endpoint} does not accept the key of --api-key. It answers {answer}")
     if answer.status != 200:
@@ -209,11 +209,11 @@ def pytest_runtest_call(item):
     try:
         return (yield)
     except Unusable as unusable:
-        survey = item.funcargs["survey"]
-        first = survey.reported.setdefault(unusable.fault, item.nodeid)
-        if first != item.nodeid:
-            pytest.skip(f"another check reports: {unusable.fault}")
-        pytest.fail(unusable.fault, pytrace=False)
+        fault = unusable.fault
+    first = item.funcargs["survey"].reported.setdefault(fault, item.nodeid)
+    if first != item.nodeid:
+        pytest.skip(f"another check reports: {fault}")
+    return pytest.fail(fault, pytrace=False)
 
 
 def text_of(item) -> str:
@@ -321,7 +321,7 @@ def pytest_terminal_summary(terminalreporter, config):
             for exchange in first.exchanges:
                 write(f"    {exchange}")
             for other in others[:8]:
-                write(f"  also [{other.nodeid.partition('[')[2]} {other.how}")
+                write(f"  also [{other.nodeid.partition('[')[2]} {other.how[:120]}{'…' if len(other.how) > 120 else ''}")
             if len(others) > 8:
                 write(f"  and {len(others) - 8} more times")
     reasons: dict[str, list[Result]] = {}
@@ -332,9 +332,9 @@ def pytest_terminal_summary(terminalreporter, config):
     for reason, results in reasons.items():
         names = list(dict.fromkeys(re.sub(r".*::test_|\[.*", "", result.nodeid).replace("_", " ") for result in results))
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        write(f"{len(results)} not checked, because {reason} ({'; '.join(names[:3])}{more})")
+        write(f"{len(results)} not checked: {reason} ({'; '.join(names[:3])}{more})")
     terminalreporter.section("result")
-    write(f"{survey.api.count} calls were made to {survey.api.endpoint}")
+    write(f"Calls made to {survey.api.endpoint}: {survey.api.count}")
     if config.stash.get(CHANGED, False):
         write("The data is changing: the first query has another answer now. Differences may come from that; --end-date may help.")
     differ, reading, unchecked = (len(results_with(config, verdict)) for verdict in (DIFFERS, READING, NOT_CHECKED))

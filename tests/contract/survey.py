@@ -46,7 +46,8 @@ def once(method: Callable) -> Callable:
                 known[place] = (None, fault)
         value, fault = known[place]
         if fault:
-            raise fault
+            # Without the traceback, which would grow each time.
+            raise fault.with_traceback(None) from None
         return value
 
     return remembered

@@ -32,8 +32,9 @@ class Result(NamedTuple):
 
 
 def split(text: str) -> tuple[str, str]:
-    """Divide a check's text into the published sentence and our reading of it."""
-    sentence, _, reading = " ".join(text.split()).partition(OUR_READING)
+    """Divide the first paragraph of a check's text into the published sentence and our reading of it."""
+    paragraph = text.strip().partition("\n\n")[0]
+    sentence, _, reading = " ".join(paragraph.split()).partition(OUR_READING)
     return sentence.strip(), reading.strip()
 
 
