@@ -69,8 +69,8 @@ def test_a_conversion_filter_finds_what_has_its_value(api, survey, names):
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_filter_that_nothing_matches_finds_nothing(api, survey, name):
-    """“use exact match logic”; “If no qualifying conversions are found, the API will return” “{ "message": "No conversions matched the
-    given filters." }”"""
+    """“use exact match logic”; “If no qualifying conversions are found, the API will return” “{ "message": "No conversions
+    matched the given filters." }”"""
     filters = {name: f"https://{NOBODY}.invalid/" if name.endswith("page") else NOBODY}
     nothing_found(api, filters)
 
@@ -221,8 +221,8 @@ def test_content_and_term_are_not_exchanged(api, survey):
 
 @pytest.mark.later
 def test_the_landing_page_is_not_the_conversion_page(api, survey):
-    """“landing_page | string | Filter by the landing page URL”; “conversion_page | string | Filter to conversions that occurred on a
-    specific page URL.”
+    """“landing_page | string | Filter by the landing page URL”; “conversion_page | string | Filter to conversions that
+    occurred on a specific page URL.”
 
     Who visited another page of the site just before did not land on the page of the conversion, or not all of them.
     """

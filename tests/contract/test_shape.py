@@ -11,7 +11,8 @@ FIELDS = {
     "records": "“The /conversions endpoint returns a list of all conversion events”",
     "pagination": "“Each response includes a pagination object that helps you request additional pages of results efficiently.”",
     "records_processed": "“Represents the number of records scanned to produce the current response.”",
-    "total_records": "“The total number of matching conversions (in a direct query) or matching sessions (in a session-filtered query)”",
+    "total_records": "“The total number of matching conversions (in a direct query) or matching sessions (in a session-filtered "
+    "query)”",
     "has_more": "“A boolean value that indicates whether additional pages of results are available.”",
     "timestamp": "“When the session started (ISO 8601 UTC format).”",
     "email": "“The user’s email address, if captured during the conversion.”",

@@ -51,8 +51,8 @@ def test_has_more_says_whether_pages_follow(survey, name):
 
 @EACH_QUERY
 def test_total_records_is_the_same_on_all_pages(survey, name):
-    """“The total number of matching conversions (in a direct query) or matching sessions (in a session-filtered query), based on the
-    filters and time range provided.”"""
+    """“The total number of matching conversions (in a direct query) or matching sessions (in a session-filtered query), based
+    on the filters and time range provided.”"""
     walk = survey.walk(name)
     totals = list(dict.fromkeys(page.total_records for page in walk.pages))
     check(len(totals) == 1, f"on the pages of one walk it is {', '.join(map(str, totals))}")
@@ -167,8 +167,8 @@ def test_a_session_query_takes_whole_batches(survey, name):
 @EACH_SESSION_QUERY
 @pytest.mark.beyond_the_text
 def test_a_page_of_a_session_query_is_not_cut_at_50(survey, name):
-    """“continues processing until it collects 50 or more conversion records from each batch” Our reading: a page has all conversions
-    of its batches, even if they are more than 50."""
+    """“continues processing until it collects 50 or more conversion records from each batch” Our reading: a page has all
+    conversions of its batches, even if they are more than 50."""
     walk = survey.walk(name)
     for offset, page in walk.steps:
         processed = page.records_processed - offset

@@ -137,8 +137,8 @@ def day_of(record: Record) -> Window:
 
 @pytest.mark.parametrize("name", ["direct", "main"])
 def test_a_date_means_its_whole_day(api, survey, name):
-    """“string (ISO 8601 or YYYY-MM-DD)” “Only conversions that start on or after this date are included.” “Only conversions before or
-    on this date are included.”"""
+    """“string (ISO 8601 or YYYY-MM-DD)” “Only conversions that start on or after this date are included.” “Only conversions
+    before or on this date are included.”"""
     walk, slack = survey.walk(name), survey.slack(name)
     window = survey.window() if name == "direct" else survey.wide_window()
     records = walk.records.where(Window(window.start + DAY, window.end - DAY).has) or walk.records
@@ -158,8 +158,8 @@ def test_a_date_means_its_whole_day(api, survey, name):
 
 
 def test_a_window_can_be_longer_than_30_days(api, survey):
-    """“Start of the time window to analyze.” “End of the time window to analyze.” “defaults to a 30-day time window”: the default is
-    no limit."""
+    """“Start of the time window to analyze.” “End of the time window to analyze.” “defaults to a 30-day time window”: the
+    default is no limit."""
     whole, *_ = survey.halves()
     old = Window(whole.start, max(whole.start, whole.end - 30 * DAY - SECOND))
     if not count(api, old):
@@ -170,13 +170,13 @@ def test_a_window_can_be_longer_than_30_days(api, survey):
     counts = [count(api, old), count(api, new)]
     check(
         count(api, whole) == sum(counts),
-        f"total_records is {count(api, whole)} in {whole.query}, but {counts[0]} in its older part and {counts[1]} in its last 30 days",
+        f"total_records is {count(api, whole)} in {whole.query}, but {counts[0]} in its older part and {counts[1]} in the rest",
     )
 
 
 def test_a_session_query_can_be_longer_than_30_days(api, survey):
-    """“Start of the time window to analyze.” “End of the time window to analyze.” “defaults to a 30-day time window”: the default is
-    no limit."""
+    """“Start of the time window to analyze.” “End of the time window to analyze.” “defaults to a 30-day time window”: the
+    default is no limit."""
     walk, wide = survey.session_walk("main"), survey.wide_window()
     direct = survey.direct().records
     slack = max(survey.slack("main"), survey.slack("direct"), DAY)
