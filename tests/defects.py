@@ -158,7 +158,7 @@ class TotalCappedAtAThousand(Endpoint):
         return super().pagination(min(processed, 1000), min(total, 1000), offset, count)
 
 
-@breaks("total number of matching")
+@breaks("matching sessions")
 class SessionTotalCappedAtAThousand(Endpoint):
     def session_total(self, pool, of_pool):
         return min(1000, len(pool))

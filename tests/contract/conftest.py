@@ -229,19 +229,20 @@ def pytest_runtest_makereport(item, call):
     survey = item.funcargs.get("survey")
     sentence, reading = split(text_of(item))
     beyond = item.get_closest_marker("beyond_the_text")
-    verdict = HOLDS if report.passed else NOT_CHECKED if report.skipped else READING if beyond else DIFFERS
+    broke_off = report.failed and not call.excinfo.errisinstance(pytest.fail.Exception)
+    verdict = HOLDS if report.passed else NOT_CHECKED if report.skipped or broke_off else READING if beyond else DIFFERS
     how = ""
     if report.skipped:
         how = report.longrepr[2].removeprefix("Skipped: ")
         if how == Survey.ALREADY:
             return report
     elif report.failed:
-        how = str(call.excinfo.value) or call.excinfo.typename
+        how = f"the check broke off with {call.excinfo.typename}: {call.excinfo.value}" if broke_off else str(call.excinfo.value)
     exchanges = exchanges_of(survey.api) if survey and not report.skipped else []
     result = Result(item.nodeid, sentence, reading, verdict, how, exchanges)
     if report.failed:
         asked = "".join(f"\n  {exchange}" for exchange in exchanges)
-        trace = "" if call.excinfo.errisinstance(pytest.fail.Exception) else f"\n{report.longreprtext}"
+        trace = f"\n{report.longreprtext}" if broke_off else ""
         report.longrepr = f"{result.headline}{asked}{trace}"
     if RESULTS in item.config.stash:
         item.config.stash[RESULTS][item.nodeid] = result
@@ -292,8 +293,15 @@ def pytest_sessionfinish(session):
     config.stash[CHANGED] = bool(differ) and data_is_changing(survey)
     if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         mostly_unchecked = unchecked > NEVER_MOSTLY_UNCHECKED * len(config.stash[RESULTS])
+        broke_off = any(result.how.startswith("the check broke off") for result in results_with(config, NOT_CHECKED))
         session.exitstatus = (
-            1 if differ or (reading and config.getoption("strict")) else MOSTLY_UNCHECKED if mostly_unchecked else 0
+            1
+            if differ or (reading and config.getoption("strict"))
+            else pytest.ExitCode.INTERNAL_ERROR
+            if broke_off
+            else MOSTLY_UNCHECKED
+            if mostly_unchecked
+            else 0
         )
     if file := config.getoption("report"):
         Path(file).write_text(table(list(config.stash[RESULTS].values()), survey.api.endpoint, last_line(config)), encoding="utf-8")
