@@ -350,7 +350,7 @@ class OffsetRoundedToPages(Endpoint):
         return offset // 50 * 50
 
 
-@breaks("unique conversion event")
+@breaks("conversion records to skip")
 class OnePerMinute(Endpoint):
     """A conversion in the same minute as another one is left out, on each page."""
 

@@ -294,12 +294,16 @@ class Survey:
         query = {key: value for key, value in walk.query.items() if key not in ("start_date", "end_date")}
         records = walk.records
         samples = (1,) if self.is_brief else (1, 3, 5) if name == "direct" else (1, 3)
+        moments: list[datetime | None] = []
         for record in [records[len(records) * n // 6] for n in samples]:
             start, end = whole_seconds(record)
             if not any(self._finds(query, record, start - by, end + by) for by in (0 * SECOND, SECOND)):
-                moment = self._moment_that_counts(query, record)
-                return DAY if moment else 0 * DAY
-        return 0 * DAY
+                moments.append(self._moment_that_counts(query, record))
+                # A whole minute can be a coincidence, or a server that ignores seconds: the next record tells.
+                if moments[-1] is None or moments[-1].second or len(moments) == 2:
+                    break
+        is_rounded = all(moment is None or not moment.second for moment in moments)
+        return 0 * DAY if is_rounded and len(moments) != 1 else DAY if moments and moments[0] else 0 * DAY
 
     def _finds(self, query: dict, record: Record, start: datetime, end: datetime) -> bool:
         page = self.api.page(query | Window(start, end).query)
