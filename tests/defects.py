@@ -837,7 +837,7 @@ class TotalCountsConversionsInSessionQueries(Endpoint):
         return sum(map(len, of_pool))
 
 
-@breaks("retrieves all conversions")
+@breaks("unique conversion event")
 class OnlyTheFirstConversionOfASession(Endpoint):
     def of_pool(self, *arguments):
         return [conversions[:1] for conversions in super().of_pool(*arguments)]

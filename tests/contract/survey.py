@@ -265,7 +265,7 @@ class Survey:
         return {
             "start": iso(window.start),
             "end": iso(window.end),
-            "thirty_days_before_end": iso(window.end - 30 * DAY),
+            "thirty_days_before_instant": iso(moment - 30 * DAY),
             "instant": iso(moment),
             "instant_at_plus_2": f"{moment + 2 * HOUR:%Y-%m-%dT%X}+02:00",
             "instant_at_plus_2_without_colon": f"{moment + 2 * HOUR:%Y-%m-%dT%X}+0200",

@@ -201,22 +201,28 @@ def finds_only_its_own(api, survey, name: str, value: str) -> None:
     check(not both, f"{name} {value!r} finds {len(both)} records that {name} {query[name]!r} finds too ({both})")
 
 
+EXCHANGED = {
+    ("content", "term"): "“Filter by UTM content value.” “Filter by UTM term value.”",
+    ("campaign", "content"): "“Filter by UTM campaign name.” “Filter by UTM content value.”",
+    ("source", "medium"): "“Filter by traffic source” “Filter by traffic medium”",
+}
+
+
 @pytest.mark.later
-def test_content_and_term_are_not_exchanged(api, survey):
-    """“content | string | Filter by UTM content value.” “term | string | Filter by UTM term value.”"""
+@pytest.mark.parametrize(
+    ("name", "other", "case"), [pytest.param(*pair, {"text": text}, id=" and ".join(pair)) for pair, text in EXCHANGED.items()]
+)
+def test_two_filters_are_not_exchanged(api, survey, name, other, case):
     month = Window(survey.end() - 30 * DAY, survey.end()).query
-    for name, other in [("content", "term"), ("campaign", "content"), ("source", "medium")]:
-        own = [(of, value) for of in (name, other) for value in survey.candidates(of)[:2]]
-        own_finds = [pair for pair in own if survey.first_page(*pair).records]
-        if own_finds:
-            continue
-        exchanged = {name: other, other: name}
-        pairs = [(exchanged[of], value) for of, value in own]
-        finds = [pair for pair in pairs if api.page(month | dict([pair])).records]
-        check(
-            len({of for of, _ in finds}) < 2,
-            f"{name} and {other} find nothing with their own values, and records with those of the other: {finds}",
-        )
+    own = [(of, value) for of in (name, other) for value in survey.candidates(of)[:2]]
+    if any(survey.first_page(*pair).records for pair in own):
+        return
+    exchanged = {name: other, other: name}
+    found = [(exchanged[of], value) for of, value in own if api.page(month | {exchanged[of]: value}).records]
+    check(
+        len({of for of, _ in found}) < 2,
+        f"{name} and {other} find nothing with their own values, and records with those of the other: {found}",
+    )
 
 
 @pytest.mark.later
