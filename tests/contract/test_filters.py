@@ -1,150 +1,258 @@
-"""What a query selects: the window, and the filters of a conversion and of its session."""
+"""What a filter finds: exactly what has its value, whichever filters are next to it."""
 
-from datetime import timedelta
+from itertools import combinations
 
 import pytest
+from records import Records, Window, difference
+from survey import CONVERSION_FILTERS, DAY, SESSION_FILTERS
+from verdict import check
 
-HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
-# Each query is for the conversions between a moment and another, told in seconds from a conversion in the data; None is open.
-EDGES = {
-    "that second alone": (0, 0),
-    "from that second on": (0, None),
-    "from the next second on": (1, None),
-    "up to that second": (None, 0),
-    "up to the second before": (None, -1),
-}
-# Values that are not quite that of a filter.
+FILTERS = [*CONVERSION_FILTERS, *SESSION_FILTERS]
+NOBODY = "nobody-9f1c27"
+
+
+def another_slash(value: str) -> str:
+    return value[:-1] if value.endswith("/") else f"{value}/"
+
+
+# Values that are not quite that of a filter; each finds something if values are compared in another way than exactly.
 NEAR = {
-    "its beginning": lambda value: value[:-1],
-    "other case": str.swapcase,
+    "in another case": str.swapcase,
+    "without its last character": lambda value: value[:-1],
+    "without its first character": lambda value: value[1:],
+    "between spaces": lambda value: f" {value} ",
+    "as a pattern": lambda value: value[:1] + "%",
+    "with a slash more or less": another_slash,
+}
+# Values that nothing has, but that mean something to careless programs.
+HOSTILE = {
+    "a quotation mark": "nobody's",
+    "SQL": "x' OR '1'='1",
+    "letters beyond ASCII": "nöbödy ☃ 名",
+    "a null character": "nobody\x00",
 }
 
 
-@pytest.fixture
-def sample(api, window):
-    return api.sample
+def found_by(survey, name: str) -> tuple[dict, Records]:
+    """Return the query that other filters are added to, for a conversion filter or a session filter, and its records."""
+    walk = survey.direct() if name in CONVERSION_FILTERS else survey.session_walk(name)
+    return walk.query, walk.records
 
 
-@pytest.mark.parametrize("edges", EDGES.values(), ids=EDGES)
-def test_the_window_includes_both_its_ends(api, window, direct_walk, sample, edges):
-    """“Only conversions that start on or after this date are included.” “Only conversions before or on this date are included.”"""
-    start, end = (other if shift is None else sample.moment + shift * SECOND for shift, other in zip(edges, window, strict=True))
-    if start > end:
-        pytest.skip("the data has no more than one second")
-    asked = type(window)(start, end)
-    page, expected = api.page(asked.query), direct_walk.records.where(asked.has)
-    assert page.total_records == len(expected), f"in {asked.query}"
-    assert page.records.minus(expected) == [], f"in {asked.query}, but not in the whole window"
-
-
-def test_the_window_of_a_session_query_includes_both_its_ends(api, window, session_walk):
-    """“Only conversions that start on or after this date are included.” “Only conversions before or on this date are included.”"""
-    moment = session_walk.records[len(session_walk.records) // 2].moment
-    second = type(window)(moment, moment)
-    records, expected = api.walk(session_walk.query | second.query).records, session_walk.records.where(second.has)
-    assert records.minus(expected) == [], f"found in {second.query}, but not in the whole window"
-    assert expected.minus(records) == [], f"not found in {second.query}, but in the whole window"
-
-
-def test_every_conversion_lies_in_the_window(walk, window):
-    """“a list of all conversion events that occurred within a given timeframe”"""
-    assert walk.records.where(lambda record: not window.has(record)) == []
-
-
-def test_a_date_alone_has_its_whole_day(api, window, direct_walk, sample):
-    """“string (ISO 8601 or YYYY-MM-DD)” “Only conversions before or on this date are included.”"""
-    day = sample.moment.date()
-    page = api.page({"start_date": str(day), "end_date": str(day)})
-    known = direct_walk.records.where(lambda record: record.moment.date() == day)
-    assert {record.moment.date() for record in page.records} == {day}
-    assert page.total_records >= len(known)
-    if window.start.date() < day < window.end.date():
-        assert page.total_records == len(known)
-
-
-def test_the_default_window_is_the_last_30_days(api):
-    """“Unless otherwise specified, the query defaults to a 30-day time window.” (By the server's clock, give or take an hour.)"""
-    default = api.page({})
-    start, end = default.at - timedelta(days=30), default.at
-    within = api.page({"start_date": f"{start + HOUR:%Y-%m-%dT%XZ}", "end_date": f"{end - HOUR:%Y-%m-%dT%XZ}"})
-    around = api.page({"start_date": f"{start - HOUR:%Y-%m-%dT%XZ}", "end_date": f"{end + HOUR:%Y-%m-%dT%XZ}"})
-    assert within.total_records <= default.total_records <= around.total_records
-    assert default.records.where(lambda record: not start - HOUR <= record.moment <= end + HOUR) == []
+def value_of(survey, name: str) -> str:
+    if name in SESSION_FILTERS:
+        return survey.filter(name)[name]
+    value = survey.sample().filters[name]
+    if not isinstance(value, str) or not value:
+        pytest.skip(f"the conversion has no {name}")
+    return value
 
 
 @pytest.mark.parametrize(
     "names",
     [
-        ["conversion_page"],
-        ["meta_type"],
-        ["meta_id"],
-        ["conversion_page", "meta_type"],
-        ["conversion_page", "meta_type", "meta_id"],
+        pytest.param([*names], marks=[pytest.mark.later] if len(names) == 2 else [])
+        for count in (1, 2, 3)
+        for names in combinations(CONVERSION_FILTERS, count)
     ],
     ids=" and ".join,
 )
-def test_a_conversion_filter_finds_all_that_match_and_nothing_else(api, window, direct_walk, sample, names):
+def test_a_conversion_filter_finds_what_has_its_value(api, survey, names):
     """“All filters are optional and use exact match logic.” “all filters are applied using AND conditions”"""
-    filters = {name: sample.filters[name] for name in names}
-    if None in filters.values():
-        pytest.skip("the conversion has no such value")
-    page, expected = api.page(window.query | filters), direct_walk.records.where(lambda record: record.matches(filters))
-    assert page.total_records == len(expected), f"with {filters}"
-    assert page.records.minus(expected) == [], f"found with {filters}, but not without"
+    filters = {name: value_of(survey, name) for name in names}
+    walk = survey.direct()
+    found, expected = api.walk(walk.query | filters), walk.records.where(lambda record: record.matches(filters))
+    told = difference(expected, found.records)
+    check(not told, f"with {filters}: {told}")
+    check(found.total == len(expected), f"with {filters}, total_records is {found.total} instead of {len(expected)}")
 
 
-@pytest.mark.parametrize("near", NEAR.values(), ids=NEAR)
-@pytest.mark.parametrize("name", ["conversion_page", "meta_type", "meta_id"])
-def test_a_conversion_filter_matches_exactly(api, window, direct_walk, sample, name, near):
-    """“All filters are optional and use exact match logic.”"""
-    value = str(sample.filters[name])
-    if near(value) == value:
-        pytest.skip(f"{value} has no letters")
-    filters = {name: near(value)}
-    expected = direct_walk.records.where(lambda record: record.matches(filters))
-    assert api.page(window.query | filters).records.minus(expected) == [], f"with {filters}"
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_that_nothing_matches_finds_nothing(api, survey, name):
+    """“use exact match logic”; “If no qualifying conversions are found, the API will return” “{ "message": "No conversions
+    matched the given filters." }”"""
+    filters = {name: f"https://{NOBODY}.invalid/" if name.endswith("page") else NOBODY}
+    nothing_found(api, filters)
 
 
-@pytest.mark.parametrize("near", NEAR.values(), ids=NEAR)
-def test_a_session_filter_matches_exactly(api, window, direct_walk, session_walk, near):
-    """“All filters are optional and use exact match logic.” So no conversion is found by two values of the same filter."""
-    name, value = next((name, value) for name, value in session_walk.query.items() if name not in window.query)
-    if near(value) == value:
-        pytest.skip(f"{value} has no letters")
-    found = api.page(window.query | {name: near(value)}).records
-    looking_alike = [record for record in direct_walk.records if direct_walk.records.count(record) > 1]
-    found_twice = [record for record in found if record in session_walk.records and record not in looking_alike]
-    assert found_twice == [], f"by {name} {value} and also by {near(value)}"
-
-
-def test_a_session_query_finds_conversions_of_the_direct_query(direct_walk, session_walk):
-    """“finds sessions that match your filter criteria, then retrieves all conversions associated with those sessions”"""
-    assert session_walk.records.minus(direct_walk.records) == [], "not found by a direct query"
-
-
-def test_a_conversion_filter_takes_its_part_of_a_session_query(api, session_walk):
+@pytest.mark.parametrize(
+    "name", [name if name in ("meta_id", "term") else pytest.param(name, marks=pytest.mark.later) for name in FILTERS]
+)
+def test_filters_are_combined_with_and(api, survey, name):
     """“You can combine multiple filters to narrow results; all filters are applied using AND conditions.”"""
-    # The page that is rarest narrows the most.
-    pages = [record["conversion_page"] for record in session_walk.records]
-    filters = {"conversion_page": min(pages, key=pages.count)}
-    expected = session_walk.records.where(lambda record: record.matches(filters))
-    records = api.walk(session_walk.query | filters).records
-    assert records.minus(expected) == [], f"found with {filters}, but not without"
-    assert expected.minus(records) == [], f"not found with {filters}, but without"
+    other = {"meta_type": value_of(survey, "meta_type")} if name == "meta_id" else survey.filter(survey.main_name())
+    if name in other:
+        other = {"meta_type": value_of(survey, "meta_type")}
+    query = survey.window().query | other | {name: NOBODY}
+    found = api.page(query).records
+    check(not found, f"{name} {NOBODY} next to {other} finds {len(found)} records ({found})")
+
+
+def nothing_found(api, query: dict) -> None:
+    answer = api.ask(query)
+    check(answer.status == 200, f"{query} is answered {answer}")
+    body = answer.json
+    records = body.get("records")
+    check(not records, f"{query} finds {len(records or [])} records")
+    message = {"message": "No conversions matched the given filters."}
+    check(body == message, f"{query} is answered {answer} instead of the message")
+
+
+@pytest.mark.later
+@pytest.mark.parametrize("name", ["main", *SESSION_FILTERS])
+def test_a_session_query_finds_conversions_of_the_direct_query(survey, name):
+    """“finds sessions that match your filter criteria, then retrieves all conversions associated with those sessions”"""
+    walk = survey.walk(name)
+    both = [survey.window(), survey.wide_window()]
+    slack = max(survey.slack(name), survey.slack("direct"))
+    common = Window(max(window.start for window in both), survey.end()).wider(-slack)
+    extra = walk.records.where(common.has).minus(survey.direct().records)
+    check(not extra, f"{len(extra)} records of {survey.filter_of(name)} are not found by a direct query ({extra})")
+
+
+@pytest.mark.later
+@pytest.mark.parametrize("name", ["main", *SESSION_FILTERS])
+def test_a_conversion_filter_takes_its_part_of_a_session_query(api, survey, name):
+    """“You can combine multiple filters to narrow results; all filters are applied using AND conditions.”"""
+    walk = survey.walk(name)
+    records = walk.records
+    names = CONVERSION_FILTERS if name == "main" else CONVERSION_FILTERS[:1]
+    for conversion_filter in names:
+        # The value that is rarest narrows the most.
+        values = [value for record in records if isinstance(value := record.filters[conversion_filter], str)]
+        if not values:
+            continue
+        filters = {conversion_filter: min(values, key=values.count)}
+        found = api.walk(walk.query | filters)
+        told = difference(records.where(lambda record, filters=filters: record.matches(filters)), found.records)
+        check(not told, f"{survey.filter_of(name)} with {filters}: {told}")
 
 
 @pytest.mark.beyond_the_text
-def test_a_conversion_filter_leaves_the_sessions_counted_as_they_are(api, session_walk):
-    """“matching sessions (in a session-filtered query)”; beyond it: a conversion filter does not choose sessions."""
-    filters = {"conversion_page": session_walk.records[0]["conversion_page"]}
-    assert api.page(session_walk.query | filters).total_records == session_walk.pages[0].total_records
+@pytest.mark.parametrize("name", ["main", *SESSION_FILTERS])
+def test_a_conversion_filter_leaves_the_sessions_counted_as_they_are(api, survey, name):
+    """“matching sessions (in a session-filtered query)” Our reading: a conversion filter does not choose sessions."""
+    walk = survey.walk(name)
+    pages = [record.get("conversion_page") for record in walk.records]
+    filters = {"conversion_page": min(pages, key=pages.count)}
+    total = api.page(walk.query | filters).total_records
+    check(total == walk.total, f"with {filters}, total_records is {total} instead of {walk.total}")
 
 
-def test_another_session_filter_never_adds_a_conversion(api, session_walk):
+@pytest.mark.later
+@pytest.mark.parametrize("name", SESSION_FILTERS)
+def test_two_session_filters_find_what_both_find(api, survey, name):
     """“You can combine multiple filters to narrow results; all filters are applied using AND conditions.”"""
-    others = map(api.filter, api.session_filters)
-    added = next((filters for filters in others if not filters.keys() & session_walk.query.keys()), None)
-    if added is None:
-        pytest.skip("--session-filter gave no other field")
-    records = api.walk(session_walk.query | added).records
-    assert records.minus(session_walk.records) == [], f"found with {added}, but not without"
+    main = survey.main_name()
+    if name == main:
+        pytest.skip(survey.ALREADY)
+    walks = [survey.session_walk("main"), survey.session_walk(name)]
+    filters = survey.filter(main) | survey.filter(name)
+    found = api.walk(survey.wide_window().query | filters).records
+    expected = walks[0].records.told_apart().common(walks[1].records.told_apart())
+    alike = walks[0].records.minus(walks[0].records.told_apart())
+    told = difference(expected, found.where(lambda record: record not in set(alike)))
+    check(not told, f"{filters}, compared with each of them: {told}")
+
+
+@pytest.mark.later
+@pytest.mark.parametrize("near", NEAR)
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_matches_exactly(api, survey, name, near):
+    """“All filters are optional and use exact match logic.”"""
+    value = value_of(survey, name)
+    other = NEAR[near](value)
+    if other == value or not other or (near == "with a slash more or less" and "://" not in value):
+        pytest.skip(survey.ALREADY if "://" not in value else f"{value} cannot be written {near}")
+    finds_only_its_own(api, survey, name, other)
+
+
+@pytest.mark.later
+@pytest.mark.parametrize("name", FILTERS)
+def test_an_empty_filter_is_a_filter(api, survey, name):
+    """“All filters are optional and use exact match logic.” An empty value is only equal to an empty value."""
+    finds_only_its_own(api, survey, name, "")
+
+
+@pytest.mark.later
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name in FILTERS for value in HOSTILE if value == "SQL" or name in ("meta_id", "source")],
+)
+def test_a_filter_is_a_plain_string(api, survey, name, value):
+    """“string” “use exact match logic” No character of a value has a meaning of its own."""
+    finds_only_its_own(api, survey, name, HOSTILE[value])
+
+
+def finds_only_its_own(api, survey, name: str, value: str) -> None:
+    """Check that a value finds no conversion that has another value of the same filter."""
+    answer = api.ask(survey.window().query | {name: value})
+    refused = 400 <= answer.status < 500 and "\x00" in value
+    check(answer.status == 200 or refused, f"{name} {value!r} is answered {answer}")
+    if refused:
+        return
+    found = api.read(answer).records
+    if name in CONVERSION_FILTERS:
+        wrong = found.where(lambda record: record.filters[name] != value)
+        check(not wrong, f"{name} {value!r} finds {len(wrong)} records with another one ({wrong})")
+        return
+    query, own = found_by(survey, name)
+    both = survey.direct().records.told_apart().common(own).common(found)
+    check(not both, f"{name} {value!r} finds {len(both)} records that {name} {query[name]!r} finds too ({both})")
+
+
+EXCHANGED = {
+    ("content", "term"): "“Filter by UTM content value.” “Filter by UTM term value.”",
+    ("campaign", "content"): "“Filter by UTM campaign name.” “Filter by UTM content value.”",
+    ("source", "medium"): "“Filter by traffic source” “Filter by traffic medium”",
+}
+
+
+@pytest.mark.later
+@pytest.mark.parametrize(
+    ("name", "other", "case"), [pytest.param(*pair, {"text": text}, id=" and ".join(pair)) for pair, text in EXCHANGED.items()]
+)
+def test_two_filters_are_not_exchanged(api, survey, name, other, case):
+    month = Window(survey.end() - 30 * DAY, survey.end()).query
+    own = [(of, value) for of in (name, other) for value in survey.candidates(of)[:2]]
+    if any(survey.first_page(*pair).records for pair in own):
+        return
+    exchanged = {name: other, other: name}
+    found = [(exchanged[of], value) for of, value in own if api.page(month | {exchanged[of]: value}).records]
+    check(
+        len({of for of, _ in found}) < 2,
+        f"{name} and {other} find nothing with their own values, and records with those of the other: {found}",
+    )
+
+
+@pytest.mark.later
+def test_the_landing_page_is_not_the_conversion_page(api, survey):
+    """“landing_page | string | Filter by the landing page URL”; “conversion_page | string | Filter to conversions that
+    occurred on a specific page URL.”
+
+    Who visited another page of the site just before did not land on the page of the conversion, or not all of them.
+    """
+    records = survey.direct().records
+    pages = [record["conversion_page"] for record in records if isinstance(record.get("conversion_page"), str)]
+    for page in sorted(set(pages), key=pages.count, reverse=True)[:3]:
+        there = records.where(lambda record, page=page: record.get("conversion_page") == page)
+        came_later = there.where(lambda record, page=page: record.get("previous_page") not in (None, page))
+        if len(came_later) < 5:
+            continue
+        found = api.walk(survey.window().query | {"landing_page": page}).records
+        if not found:
+            return
+        check(
+            difference(there, found),
+            f"landing_page {page} finds exactly the {len(there)} conversions on that page, "
+            f"although {len(came_later)} of them name another previous_page",
+        )
+
+
+def test_the_session_filters_that_were_given_find_conversions(survey):
+    """“source | string | Filter by traffic source” (and the other session filters) The caller says that these match something."""
+    if not survey.named:
+        pytest.skip(survey.ALREADY)
+    empty = [f"{name}={value}" for name, value in survey.named if not survey.first_page(name, value).records]
+    if empty:
+        pytest.skip(f"--session-filter {', '.join(empty)} finds no conversions in the last 30 days of the data")

@@ -1,0 +1,145 @@
+"""What a server returned, as values that can be compared: records, pages, walks and windows of time."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, NamedTuple
+
+SECOND = timedelta(seconds=1)
+FIELDS = ("email", "timestamp", "conversion_page", "previous_page", "conversion_meta")
+
+
+def iso(moment: datetime) -> str:
+    """Write a moment in the form of the published examples: 2025-07-01T23:59:59Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def mask_emails(text: str) -> str:
+    """Leave only the first letter of each email address; reports are passed on."""
+    return re.sub(r"([\w+-])[\w.+-]*@[\w.-]+", r"\1***@***", text)
+
+
+class Record(dict):
+    """A conversion as the server returned it. Fields that the text does not name do not count in comparisons."""
+
+    moment: datetime
+
+    def __init__(self, fields: dict, moment: datetime):
+        super().__init__(fields)
+        self.moment = moment
+        self.identity = json.dumps([fields.get(name) for name in FIELDS], sort_keys=True)
+        self.hash = hash(self.identity)
+
+    def __hash__(self):
+        return self.hash
+
+    def __eq__(self, other):
+        return self.identity == other.identity
+
+    @cached_property
+    def filters(self) -> dict[str, Any]:
+        """The conversion filters that find this record."""
+        meta = self.get("conversion_meta")
+        meta = meta if isinstance(meta, dict) else {}
+        return {"conversion_page": self.get("conversion_page"), "meta_type": meta.get("type"), "meta_id": meta.get("id")}
+
+    def matches(self, filters: dict) -> bool:
+        return filters.items() <= self.filters.items()
+
+    def __str__(self):
+        told = [self.get("timestamp"), self.get("email"), *self.filters.values()]
+        return mask_emails(" ".join(str(value) for value in told if value is not None))
+
+
+class Records(list[Record]):
+    """Conversions as a multiset: different conversions can look the same."""
+
+    def where(self, condition: Callable[[Record], bool]) -> "Records":
+        return Records(record for record in self if condition(record))
+
+    def minus(self, other: Iterable[Record]) -> "Records":
+        return Records((Counter(self) - Counter(other)).elements())
+
+    def common(self, other: Iterable[Record]) -> "Records":
+        return Records((Counter(self) & Counter(other)).elements())
+
+    def told_apart(self) -> "Records":
+        """Leave out the records that look like another one."""
+        counts = Counter(self)
+        return self.where(lambda record: counts[record] == 1)
+
+    def __str__(self):
+        more = f" and {len(self) - 3} more" if len(self) > 3 else ""
+        return "; ".join(map(str, self[:3])) + more
+
+
+def difference(expected: Records, found: Records) -> str:
+    """Say which records are missing and which are extra; nothing if none are."""
+    missing, extra = expected.minus(found), found.minus(expected)
+    parts = [f"{len(missing)} missing ({missing})"] if missing else []
+    parts += [f"{len(extra)} extra ({extra})"] if extra else []
+    return ", ".join(parts)
+
+
+class Window(NamedTuple):
+    """A stretch of time, both ends included."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def query(self) -> dict[str, str]:
+        return {"start_date": iso(self.start), "end_date": iso(self.end)}
+
+    @property
+    def length(self) -> timedelta:
+        return self.end - self.start
+
+    def has(self, record: Record) -> bool:
+        return self.start <= record.moment <= self.end
+
+    def wider(self, by: timedelta) -> "Window":
+        return Window(self.start - by, self.end + by)
+
+    def parts(self, moments: list[datetime], count: int) -> "list[Window]":
+        """Divide it into windows that meet without a gap, each with about as many of the moments."""
+        moments = sorted(moments)
+        cuts = {moments[len(moments) * n // count].replace(microsecond=0) for n in range(1, count)} - {self.start}
+        cuts = sorted(cut for cut in cuts if self.start < cut <= self.end)
+        return [Window(*ends) for ends in zip([self.start, *cuts], [*(cut - SECOND for cut in cuts), self.end], strict=True)]
+
+
+class Page(NamedTuple):
+    """One response. That of "nothing found" is a page without records."""
+
+    records: Records
+    records_processed: int
+    total_records: int
+    has_more: bool
+
+
+class Walk(NamedTuple):
+    """All pages of a query, each requested as the text says."""
+
+    query: dict
+    pages: list[Page]
+    offsets: list[int]
+
+    @property
+    def records(self) -> Records:
+        return Records(record for page in self.pages for record in page.records)
+
+    @property
+    def total(self) -> int:
+        return self.pages[0].total_records
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.pages[-1].has_more
+
+    @property
+    def steps(self) -> list[tuple[int, Page]]:
+        return list(zip(self.offsets, self.pages, strict=True))

@@ -1,0 +1,1285 @@
+"""Defects that are planted in the endpoint, one at a time, and other readings of the text that are no defects.
+
+    python -m tests.defects [NAME ...]
+
+points the conformance kit at each of them and prints what it finds; the suite does the same with a part of them (test_kit.py).
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from datetime import UTC, datetime, time, timedelta
+from email.message import Message
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests import endpoint
+from tests.endpoint import DAY, KEY, NOTHING, OTHER_KEY, SECOND, Endpoint, Refused
+
+KIT = Path(__file__).parent / "contract"
+DEFECTS: dict[type[Endpoint], str] = {}  # with the beginning of the published sentence that each breaks
+READINGS: list[type[Endpoint]] = []
+
+
+def breaks(sentence: str) -> Callable:
+    """Register a defect, with words of the sentence that the kit should name."""
+
+    def register(kind: type[Endpoint]) -> type[Endpoint]:
+        DEFECTS[kind] = sentence
+        return kind
+
+    return register
+
+
+def reading(kind: type[Endpoint]) -> type[Endpoint]:
+    READINGS.append(kind)
+    return kind
+
+
+# The form of a response
+
+
+@breaks("Response")
+class HtmlContentType(Endpoint):
+    def respond(self, environ):
+        status, body, headers = super().respond(environ)
+        return status, body, headers | ({"Content-Type": "text/html"} if status == 200 else {})
+
+
+class Pagination(Endpoint):
+    """What changes one field of pagination."""
+
+    def change(self, pagination: dict, offset: int, count: int) -> dict:
+        raise NotImplementedError
+
+    def pagination(self, processed, total, offset, count):
+        pagination = super().pagination(processed, total, offset, count)
+        return pagination | self.change(pagination, offset, count)
+
+
+@breaks("total number of matching conversions")
+class TotalIsAString(Pagination):
+    def change(self, pagination, offset, count):
+        return {"total_records": str(pagination["total_records"])}
+
+
+@breaks("records scanned")
+class ProcessedIsAFloat(Pagination):
+    def change(self, pagination, offset, count):
+        return {"records_processed": float(pagination["records_processed"])}
+
+
+@breaks("boolean value")
+class HasMoreIsANumber(Pagination):
+    def change(self, pagination, offset, count):
+        return {"has_more": int(pagination["has_more"])}
+
+
+@breaks("boolean value")
+class HasMoreIsAString(Pagination):
+    def change(self, pagination, offset, count):
+        return {"has_more": str(pagination["has_more"]).lower()}
+
+
+@breaks("pagination object")
+class NoPagination(Endpoint):
+    def body(self, *arguments):
+        return {"records": super().body(*arguments)["records"]}
+
+
+@breaks("list of all conversion events")
+class RecordsByNumber(Endpoint):
+    def body(self, *arguments):
+        body = super().body(*arguments)
+        return body | {"records": dict(enumerate(body["records"]))}
+
+
+@breaks("total number")
+class NoTotal(Endpoint):
+    def pagination(self, *arguments):
+        pagination = super().pagination(*arguments)
+        del pagination["total_records"]
+        return pagination
+
+
+@breaks("boolean value")
+class HasMoreAlwaysFalse(Pagination):
+    def change(self, pagination, offset, count):
+        return {"has_more": False}
+
+
+@breaks("boolean value")
+class HasMoreAlwaysTrue(Pagination):
+    def change(self, pagination, offset, count):
+        return {"has_more": True}
+
+
+@breaks("boolean value")
+class HasMoreAlsoAtTheEnd(Pagination):
+    def change(self, pagination, offset, count):
+        return {"has_more": count >= 50}
+
+
+@breaks("should be used as the offset")
+class ProcessedOfThisPageOnly(Pagination):
+    def change(self, pagination, offset, count):
+        return {"records_processed": pagination["records_processed"] - offset}
+
+
+@breaks("should be used as the offset")
+class ProcessedOneTooMany(Pagination):
+    def change(self, pagination, offset, count):
+        return {"records_processed": pagination["records_processed"] + 1}
+
+
+@breaks("total number of matching conversions")
+class TotalOfThisPage(Pagination):
+    def change(self, pagination, offset, count):
+        return {"total_records": count}
+
+
+@breaks("total number of matching conversions")
+class TotalOfTheRest(Pagination):
+    def change(self, pagination, offset, count):
+        return {"total_records": pagination["total_records"] - offset}
+
+
+@breaks("total number of matching")
+class TotalCappedAtAThousand(Endpoint):
+    def pagination(self, processed, total, offset, count):
+        return super().pagination(min(processed, 1000), min(total, 1000), offset, count)
+
+
+@breaks("matching sessions")
+class SessionTotalCappedAtAThousand(Endpoint):
+    def session_total(self, pool, of_pool):
+        return min(1000, len(pool))
+
+
+@breaks("qualifying conversions")
+class NothingFoundIs404(Endpoint):
+    def nothing_found(self, offset):
+        raise Refused(404, "No conversions matched the given filters.")
+
+
+@breaks("qualifying conversions")
+class NothingFoundIsAnEmptyPage(Endpoint):
+    def nothing_found(self, offset):
+        return self.body([], 0, 0, 0)
+
+
+@breaks("qualifying conversions")
+class NothingFoundInOtherWords(Endpoint):
+    def nothing_found(self, offset):
+        return {"message": "No conversions found."}
+
+
+@breaks("qualifying conversions")
+class NothingFoundWithPagination(Endpoint):
+    def nothing_found(self, offset):
+        return NOTHING | {"records": []}
+
+
+class Field(Endpoint):
+    """What changes a record's fields."""
+
+    def change(self, fields: dict) -> dict:
+        raise NotImplementedError
+
+    def record(self, conversion):
+        return self.change(dict(conversion.fields))
+
+
+@breaks("When the session started")
+class TimestampIsANumber(Field):
+    def change(self, fields):
+        return fields | {"timestamp": int(datetime.fromisoformat(fields["timestamp"] + "Z").timestamp())}
+
+
+@breaks("When the session started")
+class TimestampIsAmerican(Field):
+    def change(self, fields):
+        return fields | {"timestamp": f"{datetime.fromisoformat(fields['timestamp']):%m/%d/%Y %I:%M %p}"}
+
+
+@breaks("on or after this date")
+class TimestampInLocalTime(Field):
+    def change(self, fields):
+        return fields | {"timestamp": str(datetime.fromisoformat(fields["timestamp"]) - timedelta(hours=5))}
+
+
+@breaks("Metadata associated")
+class MetaIsFlat(Field):
+    def change(self, fields):
+        return fields | {"conversion_meta": fields["conversion_meta"]["type"]}
+
+
+@breaks("Metadata associated")
+class NoMeta(Field):
+    def change(self, fields):
+        del fields["conversion_meta"]
+        return fields
+
+
+@breaks("exact match logic")
+class TypeAndIdSwapped(Field):
+    def change(self, fields):
+        meta = fields["conversion_meta"]
+        return fields | {"conversion_meta": {"type": meta["id"], "id": meta["type"]}}
+
+
+@breaks("conversion event was triggered")
+class PageIsAPath(Field):
+    def change(self, fields):
+        return fields | {"conversion_page": "/" + fields["conversion_page"].split("/", 3)[3]}
+
+
+@breaks("exact match logic")
+class PagesSwapped(Field):
+    def change(self, fields):
+        return fields | {"conversion_page": fields["previous_page"], "previous_page": fields["conversion_page"]}
+
+
+@breaks("email address")
+class EmailIsAList(Field):
+    def change(self, fields):
+        return fields | {"email": [fields["email"]]}
+
+
+# The key
+
+
+@breaks("Authentication")
+class NoKeyNeeded(Endpoint):
+    def sent_key(self, environ):
+        return KEY
+
+
+@breaks("Authentication")
+class AnyKeyAccepted(Endpoint):
+    def sent_key(self, environ):
+        return super().sent_key(environ) and KEY
+
+
+@breaks("Authentication")
+class KeyInAnotherCase(Endpoint):
+    def sent_key(self, environ):
+        key = super().sent_key(environ)
+        return KEY if key.lower() == KEY.lower() else key
+
+
+@breaks("Authentication")
+class BeginningOfTheKey(Endpoint):
+    def sent_key(self, environ):
+        key = super().sent_key(environ)
+        return KEY if key and KEY.startswith(key) else key
+
+
+@breaks("Content-Type: application/json")
+class CharsetRefused(Endpoint):
+    def check_content_type(self, content_type):
+        if content_type != "application/json":
+            raise Refused(415, "Send application/json.")
+
+
+@breaks("conversion event")
+class OtherAccountsConversions(Endpoint):
+    """Found with --other-key only."""
+
+    def account(self, environ):
+        super().account(environ)
+        return sorted(self.accounts[KEY] + self.accounts[OTHER_KEY], key=lambda session: session.order, reverse=True)
+
+
+@breaks("429")
+class NoRetryAfter(Endpoint):
+    def answer(self, environ):
+        if environ.get("HTTP_PREFER") == "code=429":
+            raise Refused(429, "API monthly limit exceeded.")
+        return super().answer(environ)
+
+
+# Direct queries
+
+
+@breaks("up to 50")
+class PageOf100(Endpoint):
+    page_size = 100
+
+    def has_enough(self, count):
+        return count >= 50
+
+
+@breaks("up to 50")
+class PageOf49(Endpoint):
+    page_size = 49
+
+    def has_enough(self, count):
+        return count >= 50
+
+
+@breaks("conversion records to skip")
+class OffsetIsAPageNumber(Endpoint):
+    def skip(self, offset):
+        return offset * 50
+
+
+@breaks("conversion records to skip")
+class OffsetIgnored(Endpoint):
+    def skip(self, offset):
+        return 0
+
+
+@breaks("conversion records to skip")
+class OffsetOneLess(Endpoint):
+    def skip(self, offset):
+        return max(0, offset - 1)
+
+
+@breaks("conversion records to skip")
+class OffsetRoundedToPages(Endpoint):
+    def skip(self, offset):
+        return offset // 50 * 50
+
+
+@breaks("conversion records to skip")
+class OnePerMinute(Endpoint):
+    """A conversion in the same minute as another one is left out, on each page."""
+
+    def direct_page(self, account, query, start, end, offset):
+        body = super().direct_page(account, query, start, end, offset)
+        if "records" in body:
+            body["records"] = list({record["timestamp"][:15]: record for record in body["records"]}.values())
+        return body
+
+
+@breaks("unique conversion event")
+class EmailsOnlyOnce(Endpoint):
+    def sort(self, found):
+        return list({conversion.fields["email"] or id(conversion): conversion for conversion in super().sort(found)[::2]}.values())
+
+
+@breaks("Offset for batch-based pagination")
+class HugeOffsetFails(Endpoint):
+    def skip(self, offset):
+        if offset >= 2**31:
+            raise Refused(500, "Internal Server Error")
+        return offset
+
+
+@breaks("Offset for batch-based pagination")
+class HugeOffsetFailsInSessionQueries(Endpoint):
+    def skip_sessions(self, offset):
+        if offset >= 2**63 - 1:
+            raise Refused(500, "Internal Server Error")
+        return offset
+
+
+# The window
+
+
+@breaks("before or on this date")
+class EndDateIsExcluded(Endpoint):
+    def is_in_window(self, conversion, start, end):
+        return start <= conversion.at < end
+
+
+@breaks("on or after this date")
+class StartDateIsExcluded(Endpoint):
+    def is_in_window(self, conversion, start, end):
+        return start < conversion.at <= end
+
+
+@breaks("before or on this date")
+class EndDateAtMidnight(Endpoint):
+    def whole_day(self, midnight, is_end):
+        return midnight
+
+
+@breaks("before or on this date")
+class EndDateAtMidnightInSessionQueries(Endpoint):
+    def window(self, query):
+        start, end = super().window(query)
+        if self.is_session_query(query) and len(query.get("end_date", "")) == len("2025-07-01"):
+            end = end - DAY + SECOND
+        return start, end
+
+
+@breaks("on or after this date")
+class StartDateAtTheEndOfItsDay(Endpoint):
+    def whole_day(self, midnight, is_end):
+        return midnight + DAY - SECOND
+
+
+@breaks("on or after this date")
+class TimesIgnored(Endpoint):
+    def date(self, text, name):
+        super().date(text, name)
+        return super().date(text[:10], name)
+
+
+@breaks("before or on this date")
+class TimeOfEndDateIgnored(Endpoint):
+    def date(self, text, name):
+        moment = super().date(text, name)
+        return super().date(text[:10], name) if name == "end_date" else moment
+
+
+@breaks("on or after this date")
+class TimeOfStartDateIgnored(Endpoint):
+    def date(self, text, name):
+        moment = super().date(text, name)
+        return super().date(text[:10], name) if name == "start_date" else moment
+
+
+@breaks("on or after this date")
+class MinutesOnly(Endpoint):
+    def date(self, text, name):
+        return super().date(text, name).replace(second=0)
+
+
+@breaks("on or after this date")
+class DatesInLocalTime(Endpoint):
+    def whole_day(self, midnight, is_end):
+        return super().whole_day(midnight, is_end) + timedelta(hours=5)
+
+
+@breaks("before or on this date")
+class DatesAnHourAhead(Endpoint):
+    def whole_day(self, midnight, is_end):
+        return super().whole_day(midnight, is_end) - timedelta(hours=1)
+
+
+@breaks("on or after this date")
+class WindowInLocalTime(Endpoint):
+    def date(self, text, name):
+        return super().date(text, name) + timedelta(hours=2)
+
+
+@breaks("ISO 8601")
+class TimeZonesIgnored(Endpoint):
+    def offset(self, zone):
+        return timedelta()
+
+
+@breaks("ISO 8601")
+class TimeZonesReversed(Endpoint):
+    def offset(self, zone):
+        return -super().offset(zone)
+
+
+@breaks("on or after this date")
+class StartDateIgnored(Endpoint):
+    def window(self, query):
+        return super().window({name: value for name, value in query.items() if name != "start_date"})
+
+
+@breaks("before or on this date")
+class EndDateIgnored(Endpoint):
+    def window(self, query):
+        return super().window(query)[0], self.now
+
+
+@breaks("given timeframe")
+class WindowIgnoredInSessionQueries(Endpoint):
+    def of_pool(self, pool, query, start, end):
+        return super().of_pool(pool, query, datetime.min.replace(tzinfo=UTC), self.now)
+
+
+@breaks("defaults to a 30-day time window")
+class DefaultOf7Days(Endpoint):
+    default_days = 7
+
+
+@breaks("defaults to a 30-day time window")
+class DefaultOf29Days(Endpoint):
+    default_days = 29
+
+
+@breaks("defaults to a 30-day time window")
+class DefaultOf31Days(Endpoint):
+    default_days = 31
+
+
+@breaks("defaults to a 30-day time window")
+class DefaultOfAllTime(Endpoint):
+    default_days = 3650
+
+
+@breaks("defaults to a 30-day time window")
+class DefaultOf90DaysInSessionQueries(Endpoint):
+    def window(self, query):
+        start, end = super().window(query)
+        return (start - 60 * DAY if self.is_session_query(query) and "start_date" not in query else start), end
+
+
+@breaks("time window to analyze")
+class WindowClampedTo30Days(Endpoint):
+    def window(self, query):
+        start, end = super().window(query)
+        return max(start, end - 30 * DAY), end
+
+
+@breaks("time window to analyze")
+class WindowClampedFromItsStart(Endpoint):
+    def window(self, query):
+        start, end = super().window(query)
+        return start, min(end, start + 30 * DAY)
+
+
+@breaks("time window to analyze")
+class WindowClampedInSessionQueries(Endpoint):
+    def window(self, query):
+        start, end = super().window(query)
+        return (max(start, end - 30 * DAY) if self.is_session_query(query) else start), end
+
+
+@breaks("All filters are optional")
+class StartDateNeedsAnEndDate(Endpoint):
+    def window(self, query):
+        if "start_date" in query and "end_date" not in query:
+            query = {}
+        return super().window(query)
+
+
+@breaks("30-day time window")
+class EndDateNeedsAStartDate(Endpoint):
+    def default_start(self, end):
+        return self.now - 30 * DAY
+
+
+# Filters
+
+
+@breaks("exact match logic")
+class PrefixesMatch(Endpoint):
+    def equals(self, name, value, wanted):
+        return value is not None and value.startswith(wanted)
+
+
+@breaks("exact match logic")
+class SuffixesMatch(Endpoint):
+    def equals(self, name, value, wanted):
+        return value is not None and value.endswith(wanted)
+
+
+@breaks("exact match logic")
+class LandingPageContains(Endpoint):
+    def equals(self, name, value, wanted):
+        return wanted in value if name == "landing_page" else value == wanted
+
+
+@breaks("exact match logic")
+class CaseIgnored(Endpoint):
+    def equals(self, name, value, wanted):
+        return value is not None and value.lower() == wanted.lower()
+
+
+@breaks("exact match logic")
+class CaseOfCampaignIgnored(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == wanted or (name == "campaign" and (value or "").lower() == wanted.lower())
+
+
+@breaks("exact match logic")
+class CaseOfMetaIdIgnored(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == wanted or (name == "meta_id" and value.lower() == wanted.lower())
+
+
+@breaks("exact match logic")
+class FiltersTrimmed(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == wanted.strip()
+
+
+@breaks("exact match logic")
+class PatternsMatch(Endpoint):
+    def equals(self, name, value, wanted):
+        pattern = re.escape(wanted).replace("%", ".*").replace("_", ".")
+        return value is not None and re.fullmatch(pattern, value) is not None
+
+
+@breaks("exact match logic")
+class SlashesIgnored(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == wanted or (name.endswith("page") and value.rstrip("/") == wanted.rstrip("/"))
+
+
+@breaks("string")
+class FiltersPastedIntoSql(Endpoint):
+    def equals(self, name, value, wanted):
+        if re.search(r"'\s*OR\s*'1'='1", wanted):
+            return True
+        if wanted.count("'") % 2:
+            raise Refused(500, "Internal Server Error")
+        return value == wanted
+
+
+@breaks("string")
+class QuotationMarkFails(Endpoint):
+    def equals(self, name, value, wanted):
+        if wanted.count("'") == 1:
+            raise Refused(500, "Internal Server Error")
+        return value == wanted
+
+
+@breaks("string")
+class NonAsciiFails(Endpoint):
+    def equals(self, name, value, wanted):
+        if not wanted.isascii():
+            raise Refused(500, "Internal Server Error")
+        return value == wanted
+
+
+@breaks("string")
+class NonAsciiSourceFails(Endpoint):
+    def session_matches(self, session, filters):
+        if not filters.get("source", "").isascii():
+            raise Refused(500, "Internal Server Error")
+        return super().session_matches(session, filters)
+
+
+@breaks("exact match logic")
+class EmptyFiltersIgnored(Endpoint):
+    def page(self, account, query):
+        return super().page(account, {name: value for name, value in query.items() if value != ""})
+
+
+class Ignored(Endpoint):
+    """One filter is ignored."""
+
+    ignored = ""
+
+    def equals(self, name, value, wanted):
+        return name == self.ignored or value == wanted
+
+
+for _name in [*endpoint.CONVERSION_FILTERS, *endpoint.SESSION_FILTERS]:
+    _kind = type(f"{_name.title().replace('_', '')}Ignored", (Ignored,), {"ignored": _name})
+    breaks("exact match logic")(_kind)
+
+
+@breaks("AND conditions")
+class FiltersCombinedWithOr(Endpoint):
+    def matches(self, results):
+        return any(results) or not results
+
+
+@breaks("AND conditions")
+class OnlyTheFirstSessionFilter(Endpoint):
+    def matches(self, results):
+        return all(results[:1])
+
+
+@breaks("AND conditions")
+class TermIgnoredNextToOthers(Endpoint):
+    def session_matches(self, session, filters):
+        others = {name: value for name, value in filters.items() if name != "term"}
+        return super().session_matches(session, others or filters)
+
+
+@breaks("AND conditions")
+class ConversionFiltersIgnoredInSessionQueries(Endpoint):
+    def of_pool(self, pool, query, start, end):
+        return super().of_pool(pool, {}, start, end)
+
+
+class Swapped(Endpoint):
+    """Two filters are exchanged."""
+
+    pair = ("", "")
+
+    def session_value(self, session, name):
+        exchanged = dict([self.pair, self.pair[::-1]])
+        return session.values[exchanged.get(name, name)]
+
+
+@breaks("Filter by UTM content value")
+class ContentAndTermSwapped(Swapped):
+    pair = ("content", "term")
+
+
+@breaks("Filter by UTM")
+class CampaignAndContentSwapped(Swapped):
+    pair = ("campaign", "content")
+
+
+@breaks("traffic")
+class SourceAndMediumSwapped(Swapped):
+    pair = ("source", "medium")
+
+
+@breaks("exact match logic")
+class MetaTypeAndMetaIdSwapped(Endpoint):
+    def conversion_value(self, conversion, name):
+        return conversion.values[{"meta_type": "meta_id", "meta_id": "meta_type"}.get(name, name)]
+
+
+@breaks("landing page URL")
+class LandingPageFromConversionPage(Endpoint):
+    def session_matches(self, session, filters):
+        others = {name: value for name, value in filters.items() if name != "landing_page"}
+        pages = {conversion.values["conversion_page"] for conversion in session.conversions}
+        return filters.get("landing_page") in {None, *pages} and (not others or super().session_matches(session, others))
+
+    def of_pool(self, pool, query, start, end):
+        pages = {"conversion_page": query["landing_page"]} if "landing_page" in query else {}
+        return super().of_pool(pool, pages | query, start, end)
+
+
+# Session queries
+
+
+@breaks("batches of 200")
+class BatchesOf100(Endpoint):
+    batch_size = 100
+
+
+@breaks("batches of 200")
+class BatchesOf250(Endpoint):
+    batch_size = 250
+
+
+@breaks("50 or more conversion records")
+class OneBatchPerPage(Endpoint):
+    def has_enough(self, count):
+        return count >= 0
+
+    def collect(self, of_pool, first):
+        batch = of_pool[first : first + self.batch_size]
+        return [conversion for conversions in batch for conversion in conversions], first + len(batch)
+
+
+@breaks("50 or more conversion records")
+class NeverStops(Endpoint):
+    def has_enough(self, count):
+        return False
+
+
+@breaks("50 or more conversion records")
+class StopsOver50(Endpoint):
+    def has_enough(self, count):
+        return count > 50
+
+
+@breaks("50 or more conversion records")
+class StopsAt100(Endpoint):
+    def has_enough(self, count):
+        return count >= 100
+
+
+@breaks("50 or more conversion records")
+class StopsAt25(Endpoint):
+    def has_enough(self, count):
+        return count >= 25
+
+
+@breaks("unique conversion event")
+class SessionPageCutAt50(Endpoint):
+    def collect(self, of_pool, first):
+        records, processed = super().collect(of_pool, first)
+        return records[:50], processed
+
+
+@breaks("unique conversion event")
+class SessionLostAtEachBoundary(Endpoint):
+    def collect(self, of_pool, first):
+        return super().collect(of_pool, first + 1 if first else 0)
+
+
+@breaks("unique conversion event")
+class SessionRepeatedAtEachBoundary(Endpoint):
+    def collect(self, of_pool, first):
+        records, processed = super().collect(of_pool, first)
+        return (of_pool[first - 1] if first else []) + records, processed
+
+
+@breaks("number of sessions that have been processed")
+class OffsetCountsConversionsInSessionQueries(Endpoint):
+    def session_page(self, account, query, start, end, offset):
+        return Endpoint.session_page(OffsetByConversions(self), account, query, start, end, offset)
+
+
+class OffsetByConversions:
+    """The same endpoint, but the page of a session query is cut from the conversions of the pool."""
+
+    def __init__(self, of: Endpoint):
+        self.of = of
+
+    def __getattr__(self, name):
+        return getattr(self.of, name)
+
+    def collect(self, of_pool, first):
+        flat = [(conversion, place) for place, conversions in enumerate(of_pool) for conversion in conversions]
+        page = flat[first : first + 50]
+        return [conversion for conversion, _ in page], page[-1][1] + 1 if page else len(of_pool)
+
+
+@breaks("number of sessions that have been processed")
+class ProcessedCountsConversionsInSessionQueries(Endpoint):
+    def collect(self, of_pool, first):
+        records, _ = super().collect(of_pool, first)
+        return records, first + len(records)
+
+
+@breaks("unique conversion event")
+class TotalCountsConversionsInSessionQueries(Endpoint):
+    def session_total(self, pool, of_pool):
+        return sum(map(len, of_pool))
+
+
+@breaks("unique conversion event")
+class OnlyTheFirstConversionOfASession(Endpoint):
+    def of_pool(self, *arguments):
+        return [conversions[:1] for conversions in super().of_pool(*arguments)]
+
+
+@breaks("unique conversion event")
+class ConversionsOfASessionTwice(Endpoint):
+    def of_pool(self, *arguments):
+        return [conversions * 2 if len(conversions) > 1 else conversions for conversions in super().of_pool(*arguments)]
+
+
+# Forms of requests: beyond the text
+
+
+@breaks("offset")
+class OffsetAsAString(Endpoint):
+    def fault(self, name, value):
+        return "" if name == "offset" and str(value).isdecimal() else super().fault(name, value)
+
+
+@breaks("offset")
+class NegativeOffset(Endpoint):
+    def fault(self, name, value):
+        return "" if value == -1 else super().fault(name, value)
+
+    def skip(self, offset):
+        return max(0, offset)
+
+
+@breaks("Query Parameters")
+class UnknownFieldsIgnored(Endpoint):
+    def parse(self, raw):
+        return {name: value for name, value in super().parse(raw).items() if name in endpoint.FIELDS}
+
+
+@breaks("Content-Type: application/json")
+class AnyContentType(Endpoint):
+    def check_content_type(self, content_type):
+        pass
+
+
+@breaks("Content-Type: application/json")
+class BrokenJsonIsNoQuery(Endpoint):
+    def parse(self, raw):
+        try:
+            return super().parse(raw)
+        except Refused:
+            return {}
+
+
+@breaks("string")
+class NullFiltersIgnored(Endpoint):
+    def parse(self, raw):
+        return {name: value for name, value in super().parse(raw).items() if value is not None}
+
+
+@breaks("ISO 8601")
+class SpaceInDateTimesRefused(Endpoint):
+    def date(self, text, name):
+        if " " in text:
+            raise ValueError(text)
+        return super().date(text, name)
+
+
+@breaks("ISO 8601")
+class WrongDatesIgnored(Endpoint):
+    def fault(self, name, value):
+        return "" if name.endswith("_date") and isinstance(value, str) else super().fault(name, value)
+
+    def window(self, query):
+        return super().window(
+            {name: value for name, value in query.items() if not super(WrongDatesIgnored, self).fault(name, value)}
+        )
+
+
+@breaks("Content-Type: application/json")
+class ErrorsAreHtml(Endpoint):
+    def respond(self, environ):
+        status, body, headers = super().respond(environ)
+        return (status, "<h1>Error</h1>", headers | {"Content-Type": "text/html"}) if status >= 400 else (status, body, headers)
+
+
+@breaks("Query Parameters")
+class NoFieldsInErrors(Endpoint):
+    def named(self, faults):
+        return {}
+
+
+@breaks("POST")
+class GetIsNotFound(Endpoint):
+    def answer(self, environ):
+        if environ["REQUEST_METHOD"] != "POST":
+            raise Refused(404, "There is nothing here.")
+        return super().answer(environ)
+
+
+@breaks("is followed by")
+class OldestFirst(Endpoint):
+    def sort(self, found):
+        return super().sort(found)[::-1]
+
+
+# Other readings, which are no defects
+
+
+@reading
+class CutAt50(Endpoint):
+    """“Each page can contain up to 50 records”: a page ends with the session that makes it full."""
+
+    def collect(self, of_pool, first):
+        records, processed = [], first
+        while processed < len(of_pool) and (not records or len(records) + len(of_pool[processed]) <= 50):
+            records += of_pool[processed]
+            processed += 1
+        return records, processed
+
+
+@reading
+class CutAt50WithTheSessionsThatFollow(CutAt50):
+    """The same, and the sessions after it that have no conversions."""
+
+    def collect(self, of_pool, first):
+        records, processed = super().collect(of_pool, first)
+        while processed < len(of_pool) and not of_pool[processed]:
+            processed += 1
+        return records, processed
+
+
+@reading
+class TimestampIsTheSessionsStart(Endpoint):
+    def record(self, conversion):
+        return conversion.fields | {"timestamp": f"{conversion.session.started_at:%Y-%m-%d %X}"}
+
+
+@reading
+class WindowIsTheSessionsStart(Endpoint):
+    def moment(self, conversion):
+        return conversion.session.started_at
+
+    def is_in_pool(self, session, start, end):
+        return start <= session.started_at <= end
+
+
+@reading
+class BothAreTheSessionsStart(WindowIsTheSessionsStart):
+    def record(self, conversion):
+        return conversion.fields | {"timestamp": f"{conversion.session.started_at:%Y-%m-%d %X}"}
+
+
+@reading
+class PoolByTheSessionsStart(Endpoint):
+    def is_in_pool(self, session, start, end):
+        return start <= session.started_at <= end
+
+
+@reading
+class PoolByTheSessionsStartWithAllItsConversions(PoolByTheSessionsStart):
+    def of_pool(self, pool, query, start, end):
+        return super().of_pool(pool, query, start, end + DAY)
+
+
+@reading
+class PoolOfSessionsThatConvert(Endpoint):
+    def pool(self, account, query, start, end):
+        pool = super().pool(account, query, start, end)
+        return [session for session in pool if self.of_session(session, {}, start, end)]
+
+
+@reading
+class IsoTimestamps(Endpoint):
+    def record(self, conversion):
+        return conversion.fields | {"timestamp": f"{conversion.at:%Y-%m-%dT%XZ}"}
+
+
+@reading
+class Milliseconds(Endpoint):
+    def moment(self, conversion):
+        return conversion.at + timedelta(milliseconds=conversion.session.order[1] % 1000)
+
+    def record(self, conversion):
+        return conversion.fields | {"timestamp": self.moment(conversion).isoformat(timespec="milliseconds").replace("+00:00", "Z")}
+
+
+@reading
+class MoreFields(Endpoint):
+    def record(self, conversion):
+        return conversion.fields | {"session_id": "s-1", "source": conversion.session.values["source"]}
+
+
+@reading
+class MoreFieldsInTheBody(Endpoint):
+    def body(self, *arguments):
+        body = super().body(*arguments)
+        return body | {"request_id": "7", "pagination": body["pagination"] | {"limit": 50}}
+
+
+@reading
+class FieldsOnlyIfCaptured(Endpoint):
+    def record(self, conversion):
+        return {name: value for name, value in conversion.fields.items() if value is not None}
+
+
+@reading
+class TrailingCommaRefused(Endpoint):
+    def without_trailing_comma(self, text):
+        return text
+
+
+@reading
+class DefaultFromMidnight(Endpoint):
+    def default_start(self, end):
+        return datetime.combine(end - 30 * DAY, time(), UTC)
+
+
+@reading
+class NothingOnALaterPage(Endpoint):
+    """An offset past the end finds nothing."""
+
+    def body(self, records, processed, total, offset):
+        return super().body(records, processed, total, offset) if records or not offset else NOTHING
+
+
+@reading
+class SortedByIdOnly(Endpoint):
+    def sort(self, found):
+        return sorted(found, key=lambda conversion: conversion.order[1])
+
+
+@reading
+class UnknownKeysAre403(Endpoint):
+    def respond(self, environ):
+        status, body, headers = super().respond(environ)
+        return 403 if status == 401 else status, body, headers
+
+
+@reading
+class ErrorsAre422(Endpoint):
+    def respond(self, environ):
+        status, body, headers = super().respond(environ)
+        return (422, {"detail": body}, headers) if status == 400 else (status, body, headers)
+
+
+@reading
+class HugeOffsetsRefused(Endpoint):
+    def fault(self, name, value):
+        return "too large" if name == "offset" and isinstance(value, int) and value > 10**6 else super().fault(name, value)
+
+
+@reading
+class OnlyIsoWithSeconds(Endpoint):
+    def date(self, text, name):
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d))?", text):
+            raise ValueError(text)
+        return super().date(text, name)
+
+
+@reading
+class UnknownFieldsAccepted(Endpoint):
+    def parse(self, raw):
+        return {name: value for name, value in super().parse(raw).items() if name in endpoint.FIELDS}
+
+
+@reading
+class BodyRequired(Endpoint):
+    def read(self, environ):
+        if not environ["body"].strip():
+            raise Refused(400, "The body is missing.")
+        return super().read(environ)
+
+
+@reading
+class NullCharacterRefused(Endpoint):
+    def fault(self, name, value):
+        return "a null character" if "\x00" in str(value) else super().fault(name, value)
+
+
+# Trouble that the kit has to live with
+
+
+class Redirects(Endpoint):
+    def respond(self, environ):
+        return 308, {}, {"Location": "https://elsewhere.example/api/v1/conversions"}
+
+
+class EveryFifthCallFails(Endpoint):
+    calls = 0
+
+    def respond(self, environ):
+        self.calls += 1
+        return (503, "try again", {}) if self.calls % 5 == 0 else super().respond(environ)
+
+
+class EveryFiftiethCallWaits(Endpoint):
+    calls = 0
+
+    def respond(self, environ):
+        self.calls += 1
+        return (429, {"error": "slower"}, {"Retry-After": "0"}) if self.calls % 50 == 0 else super().respond(environ)
+
+
+class LimitAfter22Calls(Endpoint):
+    calls = 0
+
+    def respond(self, environ):
+        self.calls += 1
+        return (429, {"error": "no more"}, {}) if self.calls > 22 else super().respond(environ)
+
+
+class DataThatChanges(Endpoint):
+    """A conversion is deleted with each request."""
+
+    def answer(self, environ):
+        converted = next(session for session in self.accounts[KEY][60:] if session.conversions)
+        converted.conversions.pop()
+        return super().answer(environ)
+
+
+class TimestampsMissing(Endpoint):
+    def record(self, conversion):
+        return {name: value for name, value in conversion.fields.items() if name != "timestamp"}
+
+
+TROUBLE = [Redirects, EveryFifthCallFails, EveryFiftiethCallWaits, LimitAfter22Calls, DataThatChanges, TimestampsMissing]
+
+
+# Running the kit
+
+
+class InProcess:
+    """A plugin of pytest that hands the kit's requests to an endpoint in the same process: no sockets, nothing to wait for."""
+
+    def __init__(self, kind: type[Endpoint], account: list[dict] | None = None):
+        self.endpoint = kind(OWN if account is None else account, OTHERS)
+
+    def pytest_sessionstart(self, session) -> None:
+        client = sys.modules["client"]
+
+        def send(api, body: str, method: str, parameters: str, headers: dict) -> tuple:
+            api.count += 1
+            status, headers, body = self.call(body.encode(), method, parameters, headers)
+            message = Message()
+            for name, value in headers:
+                message[name] = value
+            return client.Answer(status, message, body)
+
+        client.Client._send = send
+
+    def call(self, body: bytes, method: str, parameters: str, headers: dict) -> tuple[int, list, bytes]:
+        began = []
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": endpoint.PATH,
+            "QUERY_STRING": parameters.removeprefix("?"),
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": BytesIO(body),
+            **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
+        }
+        environ["CONTENT_TYPE"] = environ.get("HTTP_CONTENT_TYPE", "")
+        chunks = self.endpoint(environ, lambda status, headers: began.extend([int(status[:3]), headers]))
+        return *began, b"".join(chunks)
+
+
+class Outcome(NamedTuple):
+    name: str
+    status: int
+    output: str
+
+    def headlines(self, verdict: str) -> list[str]:
+        return [line for line in self.output.splitlines() if line.startswith(f"{verdict}: ")]
+
+    @property
+    def differences(self) -> list[str]:
+        return self.headlines("differs from the text")
+
+    @property
+    def other_readings(self) -> list[str]:
+        return self.headlines("differs from our reading")
+
+    @property
+    def last_line(self) -> str:
+        return self.output.strip().rpartition("\n")[2]
+
+
+OWN = endpoint.sessions()
+OTHERS = endpoint.sessions(30, "others", "other.example")
+KINDS = {kind.__name__: kind for kind in [Endpoint, *DEFECTS, *READINGS, *TROUBLE]}
+
+
+def check(name: str, *options: str) -> Outcome:
+    """Run the conformance kit against one kind of endpoint."""
+    arguments = [str(KIT), "-p", "no:cacheprovider", "--base-url", "http://planted", "--api-key", KEY, "--other-key", OTHER_KEY]
+    with redirect_stdout(StringIO()) as output:
+        status = pytest.main([*arguments, *options], plugins=[InProcess(KINDS[name])])
+    return Outcome(name, int(status), output.getvalue())
+
+
+def check_all(names: list[str], *options: str, processes: int = 2) -> Iterator[Outcome]:
+    """Run the kit against many kinds in a few processes that do not load the plugins that are installed."""
+    command = [sys.executable, "-m", "tests.defects", "--json", *(f"--kit-option={option}" for option in options)]
+    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    parts = [names[start::processes] for start in range(processes)]
+    running = [
+        subprocess.Popen([*command, *part], cwd=KIT.parents[1], env=environment, stdout=subprocess.PIPE, text=True)
+        for part in parts
+        if part
+    ]
+    for process in running:
+        with process:
+            for line in process.stdout:
+                yield Outcome(*json.loads(line))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Point the conformance kit at planted defects and other readings.")
+    parser.add_argument("names", nargs="*", help="only these")
+    parser.add_argument(
+        "--kit-option", action="append", default=[], help="passed on to the kit, such as --kit-option=--max-calls=60"
+    )
+    parser.add_argument("--json", action="store_true", help="print each outcome as JSON")
+    parser.add_argument("--show", action="store_true", help="print what the kit prints")
+    arguments = parser.parse_args()
+    if arguments.json:
+        for name in arguments.names:
+            print(json.dumps(check(name, *arguments.kit_option)), flush=True)
+        return
+    found = named = blamed = 0
+    names = arguments.names or [kind.__name__ for kind in [Endpoint, *DEFECTS, *READINGS]]
+    for outcome in check_all(names, *arguments.kit_option):
+        kind, told = KINDS[outcome.name], outcome.differences + outcome.other_readings
+        if arguments.show:
+            print(outcome.output)
+        if kind in DEFECTS:
+            is_named = any(DEFECTS[kind] in line for line in told)
+            found, named = found + bool(told), named + is_named
+            mark = "found" if is_named else "WRONG SENTENCE" if told else "NOT FOUND"
+        else:
+            blamed += bool(outcome.differences)
+            mark = "BLAMED" if outcome.differences else "not blamed"
+        print(f"{mark:15}{outcome.name:45}{outcome.status} {outcome.last_line}", flush=True)
+    planted = sum(KINDS[name] in DEFECTS for name in names)
+    print(f"{found} of {planted} defects found, {named} of them with their sentence; {blamed} readings blamed")
+
+
+if __name__ == "__main__":
+    main()
