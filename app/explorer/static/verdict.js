@@ -22,20 +22,16 @@ export function segmentsOf({ pages, repeats = [], gaps = [], total_records: tota
 }
 
 // Each page with what is wrong with its offset, if something is; the mock's faults decide whether anything is wrong at all.
-export function pagesWithVerdict({ pages, strategy, faults, repeats = [] }) {
-  const ends = new Set();
-  const starts = new Set();
+export function pagesWithVerdict({ pages, strategy, faults }) {
   let reached = 0;
-  return pages.map((page) => {
+  return pages.map((page, at) => {
     const { offset, records_processed: end } = page;
-    const isExpected = offset === 0 || ends.has(offset) || starts.has(offset);
-    const isRepeat = faults.includes("repeats") && offset < reached && repeats.some(([from, to]) => offset < to && from < end);
+    const earlier = pages.slice(0, at);
+    const isRetry = earlier.some((other) => other.offset === offset);
+    const isRepeat = faults.includes("repeats") && !isRetry && earlier.some((other) => other.offset < end && offset < other.records_processed);
     const isGap = faults.includes("gaps") && strategy === "session" && offset > reached;
-    const isWrong = !isExpected && (isRepeat || isGap);
-    const problem = isWrong ? `${isRepeat ? "repeats" : "skips"}: the offset should have been ${reached.toLocaleString("en")}` : "";
-    starts.add(offset);
-    ends.add(end);
-    const right = isWrong ? reached : null;
+    const right = isRepeat || isGap ? reached : null;
+    const problem = right === null ? "" : `${isRepeat ? "repeats" : "skips"}: the offset should have been ${right.toLocaleString("en")}`;
     reached = Math.max(reached, end);
     return { ...page, problem, right };
   });
