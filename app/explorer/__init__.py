@@ -112,11 +112,15 @@ def example_body(example: dict) -> str:
 
 @cache
 def decision_groups() -> list[tuple[str, list[list[str]]]]:
-    """Return the README's decisions as (topic, rows): each ### heading under "## Decisions" is a topic.
+    return group_decisions((SHIPPED / "README.md").read_text(encoding="utf-8"))
+
+
+def group_decisions(readme: str) -> list[tuple[str, list[list[str]]]]:
+    """Return the decisions as (topic, rows): each ### heading under "## Decisions" is a topic, a table before them has none.
 
     A row is number, published text, reading and test. Code stands between backticks.
     """
-    section = (SHIPPED / "README.md").read_text(encoding="utf-8").split("\n## Decisions\n")[1].split("\n## ")[0]
+    section = readme.split("\n## Decisions\n")[1].split("\n## ")[0]
     without_topic, *parts = section.split("\n### ")
     groups = [("", decision_rows(without_topic))]
     for part in parts:
