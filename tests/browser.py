@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -101,23 +102,31 @@ def see(page: Page, key: str, query: dict) -> None:
     expect(page.locator("#status")).not_to_be_empty()
 
 
-def stub_walk(page: Page, total: int, *, fails_at: int | None = None, records: int = 50) -> list[int]:
-    """Answers a direct query of so many conversions without a database; returns the offsets that are asked for."""
-    asked: list[int] = []
+STUB = """
+    const failed = new Set();
+    window.fetch = async (url, {body}) => {
+        const offset = JSON.parse(body).offset ?? 0;
+        if (offset === FAILS_AT && !failed.has(offset)) {
+            failed.add(offset);
+            const error = JSON.stringify({error: "API monthly limit exceeded."});
+            return new Response(error, {status: 429, statusText: "Too Many Requests"});
+        }
+        const end = Math.min(offset + 50, TOTAL);
+        const pagination = {records_processed: end, total_records: TOTAL, has_more: end < TOTAL};
+        const answer = {records: Array(Math.min(end - offset, RECORDS)).fill(RECORD), pagination};
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        return new Response(JSON.stringify(answer), {status: 200, statusText: "OK"});
+    };
+"""
 
-    def respond(route) -> None:
-        offset = int(json.loads(route.request.post_data).get("offset", 0))
-        asked.append(offset)
-        if offset == fails_at and asked.count(offset) == 1:
-            route.fulfill(status=429, json={"error": "API monthly limit exceeded."})
-            return
-        end = min(offset + 50, total)
-        pagination = {"records_processed": max(end, min(offset, total)), "total_records": total, "has_more": end < total}
-        found = [a_conversion() for _ in range(min(end - offset, records))]
-        route.fulfill(json={"records": found, "pagination": pagination}, headers={"Server-Timing": "sql;dur=0.1"})
 
-    page.route(ENDPOINT, respond)
-    return asked
+def stub_walk(page: Page, total: int, *, records: int, fails_at: int = -1) -> None:
+    """Lets the page walk through so many conversions of a direct query without a server; the page at one offset fails once."""
+    values = {"TOTAL": total, "RECORDS": records, "FAILS_AT": fails_at, "RECORD": a_conversion()}
+    script = STUB
+    for name, value in values.items():
+        script = re.sub(rf"\b{name}\b", lambda _, value=value: json.dumps(value), script)
+    page.add_init_script(script)
 
 
 def cells(page: Page, table: str) -> list[list[str]]:

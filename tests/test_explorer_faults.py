@@ -52,8 +52,9 @@ def test_an_edited_form_starts_at_the_first_page_and_the_response_is_marked_as_e
 @in_browser
 @pytest.mark.parametrize("offset", [0, 8900, 34900])
 def test_a_page_of_tens_of_thousands_is_visible_on_the_strip_and_enlarged_among_its_neighbours(page, offset):
-    stub_walk(page, 34_936)
-    see(page, "YOUR_API_KEY", {"offset": offset} if offset else {})
+    stub_walk(page, 34_936, records=50)
+    page.goto(view("YOUR_API_KEY", {"offset": offset} if offset else {}))
+    expect(page.locator("#overview")).to_be_visible()
     strip, taken = page.locator("#overview .cells").bounding_box(), page.locator("#overview .taken").bounding_box()
     assert taken["width"] >= 7
     assert strip["x"] - 0.5 <= taken["x"]
@@ -120,8 +121,8 @@ def test_without_a_key_nothing_old_is_shown_and_no_button_works(page):
 
 @in_browser
 def test_an_error_during_a_walk_keeps_the_drawing_and_the_walk_can_go_on(page):
-    stub_walk(page, 34_936, fails_at=500)
-    see(page, "YOUR_API_KEY", {})
+    stub_walk(page, 34_936, records=1, fails_at=500)
+    page.goto(view("YOUR_API_KEY", {}))
     page.get_by_role("button", name="Walk all pages").click()
     stopped = page.locator("#stopped")
     expect(stopped).to_contain_text("Stopped at 500 of 34,936 conversions. 429 Too Many Requests: API monthly limit exceeded.")
@@ -242,7 +243,8 @@ def test_the_address_of_a_walk_shows_the_whole_walk(page):
 @in_browser
 def test_during_a_walk_the_offset_field_is_that_of_the_page_drawn(page):
     stub_walk(page, 40_000, records=0)
-    see(page, "YOUR_API_KEY", {})
+    page.goto(view("YOUR_API_KEY", {}))
+    expect(page.locator(".flag.begins")).to_be_visible()
     page.evaluate(
         """() => {
             window.differences = [];

@@ -234,7 +234,7 @@ def test_what_is_linked_is_there(bundled):
 @in_browser
 def test_the_first_execute_in_the_docs_returns_records(page):
     page.goto("/")
-    page.get_by_role("link", name="Reference").click()
+    page.get_by_role("link", name="Reference", exact=True).click()
     page.get_by_role("button", name="Execute").click()
     body = page.locator(".live-responses-table .response-col_description .microlight").first
     expect(body).to_contain_text('"records_processed"', timeout=10000)

@@ -2,7 +2,7 @@
 
 import { breakable, count, element, figure, part } from "./elements.js";
 
-const FIRST_ROWS = matchMedia("(max-width: 760px)").matches ? 6 : 15; // the others are shown when asked for
+const FIRST_ROWS = matchMedia("(max-width: 900px)").matches ? 6 : 15; // the others are shown when asked for
 const COLUMNS = [
   ["timestamp", (record) => record.timestamp],
   ["email", (record) => record.email],

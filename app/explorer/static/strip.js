@@ -11,15 +11,20 @@ const at = (view, { from, to }) => ({ left: share(view, from), width: share(view
 
 // Joins neighbours of one kind until each is wide enough to be seen. Segments are {kind, from, to}, sorted.
 export function joinNarrow(segments, pixelsPerPosition) {
+  const isNarrow = ({ from, to }) => (to - from) * pixelsPerPosition < NARROWEST;
   const joined = [];
   for (const segment of segments) {
     const last = joined.at(-1);
-    const isNarrow = (each) => (each.to - each.from) * pixelsPerPosition < NARROWEST;
-    const goesOn = last && last.kind === segment.kind && last.to === segment.from && !last.title;
-    if (goesOn && (isNarrow(last) || isNarrow(segment))) last.to = segment.to;
+    const continues = last?.kind === segment.kind && last.to === segment.from;
+    if (continues && isNarrow(last)) last.to = segment.to;
     else joined.push({ ...segment });
   }
-  return joined;
+  return joined.filter((segment, at) => {
+    const previous = joined[at - 1];
+    const isRest = isNarrow(segment) && previous?.kind === segment.kind && previous.to === segment.from;
+    if (isRest) previous.to = segment.to;
+    return !isRest;
+  });
 }
 
 // How many positions one cell stands for: 1, the step, or a multiple of it that can be seen at this width.
@@ -33,11 +38,7 @@ export function cellSize(positions, step, width) {
 export function cellsOf(view, segments, { width, step, className = "" }) {
   const pixels = width / (view.to - view.from || 1);
   const seen = segments.filter(({ from, to }) => to > view.from && from < view.to && to > from);
-  const drawn = joinNarrow(seen, pixels).map((segment) => {
-    const made = place(element("div", { class: segment.kind }), at(view, segment));
-    if (segment.title) made.title = segment.title;
-    return made;
-  });
+  const drawn = joinNarrow(seen, pixels).map((segment) => place(element("div", { class: segment.kind }), at(view, segment)));
   const size = cellSize(view.to - view.from, step, width);
   const cell = size / (view.to - view.from || 1);
   const lines = place(element("div", { class: "lines" }), { cell, before: (cell * (view.from % size)) / size });
