@@ -29,6 +29,8 @@ AWKWARD = 'it\'s "that" \\n'
 MARKUP = "<script>window.broken = 1</script><img src=x onerror='window.broken = 1'>"
 LONG_TYPE = "a_type_with_a_very_long_name_" * 4
 
+expect.set_options(timeout=10_000)  # milliseconds: what takes tenths of a second can take longer on a busy machine
+
 in_browser = pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason="there is no chromium to show the pages in")
 
 
@@ -77,7 +79,7 @@ def page(browser: BrowserContext, url: str):
     """A page of its own, which must send requests to no other host and have nothing to complain about."""
     elsewhere, complaints = [], []
     page = browser.new_page()
-    page.set_default_timeout(5000)
+    page.set_default_timeout(10_000)
     ours = (url, "data:", "blob:")
     page.on("request", lambda request: elsewhere.append(request.url) if not request.url.startswith(ours) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -167,7 +167,7 @@ def test_a_key_that_no_header_can_carry_is_told_without_sending_it(page):
 def test_the_chart_tells_its_numbers_by_touch(browser, url):
     context = browser.browser.new_context(has_touch=True, viewport={"width": 390, "height": 844}, base_url=url)
     page = context.new_page()
-    page.set_default_timeout(5000)
+    page.set_default_timeout(10_000)
     see(page, "YOUR_API_KEY", TWO_WEEKS)
     page.locator("#columns g").last.scroll_into_view_if_needed()
     page.locator("#columns g").last.tap()

@@ -81,7 +81,7 @@ def test_each_walk_of_a_client_appears_with_its_faults_and_the_offset_that_would
     expect(repeating.locator(".sentence")).to_have_text(REPEATING["sentence"])
     expect(repeating.locator(".flag")).to_have_text("the offset should have been 200")
     expect(repeating.locator("details")).to_have_attribute("open", "")  # a walk that goes on keeps what was opened
-    expect(repeating.locator("tr.wrong")).to_have_text("5025061repeats: the offset should have been 200")
+    expect(repeating.locator("tr.wrong")).to_have_text("5025061repeats, expected 200")
     expect(skipping.locator(".flag")).to_have_text("the offset should have been 200")
     for walk, fault, start, end in ((repeating, ".repeat", 50, 200), (skipping, ".gap", 200, 260)):
         strip = walk.locator(".cells").bounding_box()
@@ -237,7 +237,7 @@ def test_the_first_execute_in_the_docs_returns_records(page):
     page.get_by_role("link", name="Reference", exact=True).click()
     page.get_by_role("button", name="Execute").click()
     body = page.locator(".live-responses-table .response-col_description .microlight").first
-    expect(body).to_contain_text('"records_processed"', timeout=10000)
+    expect(body).to_contain_text('"records_processed"')
     expect(body).to_contain_text('"conversion_page"')
 
 

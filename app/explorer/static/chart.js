@@ -13,21 +13,19 @@ let pointed = -1;
 let colours = new Map(); // a type keeps its colour from page to page
 let coloursOf = "";
 
-export function drawChart(walk, records) {
-  part("chart").hidden = !records.length;
-  if (!records.length) return;
-  const query = JSON.stringify([walk.key, walk.filters]);
+export function drawChart({ key, filters, tally: { days, types } }) {
+  part("chart").hidden = !days.size;
+  if (!days.size) return;
+  const query = JSON.stringify([key, filters]);
   if (query !== coloursOf) [colours, coloursOf] = [new Map(), query];
-  const types = countBy(records, (record) => record.conversion_meta.type);
   for (const type of types.keys()) if (!colours.has(type)) colours.set(type, Math.min(colours.size, MOST_TYPES));
 
-  const { unit, starts, nameOf } = timeline(walk.filters, records);
+  const { unit, starts, nameOf } = timeline(filters, [...days.keys()].sort());
   part("chart-title").textContent = `Conversions per ${unit}`;
   const counts = starts.map(() => new Map());
-  for (const record of records) {
-    const when = Date.parse(`${record.timestamp.slice(0, 10)}T00:00Z`);
-    const column = counts[indexOf(starts, when)];
-    column.set(record.conversion_meta.type, (column.get(record.conversion_meta.type) ?? 0) + 1);
+  for (const [day, ofDay] of days) {
+    const column = counts[indexOf(starts, Date.parse(`${day}T00:00Z`))];
+    for (const [type, number] of ofDay) column.set(type, (column.get(type) ?? 0) + number);
   }
   draw(counts, starts.map(nameOf), unit);
   tellTypes(types);
@@ -35,25 +33,18 @@ export function drawChart(walk, records) {
   fillTable(part("numbers").querySelector("table"), rows);
 }
 
-export function countBy(records, read) {
-  const counts = new Map();
-  for (const record of records) counts.set(read(record), (counts.get(read(record)) ?? 0) + 1);
-  return counts;
-}
-
 // The first of each column. A window that is far longer than its conversions is cut to them.
-function timeline({ start_date, end_date }, records) {
-  const times = records.map(({ timestamp }) => timestamp.slice(0, 10)).sort();
-  const [first, last] = [times[0], times.at(-1)].map((day) => Date.parse(`${day}T00:00Z`));
+function timeline({ start_date, end_date }, days) {
+  const [first, last] = [days[0], days.at(-1)].map((day) => Date.parse(`${day}T00:00Z`));
   const given = (text, fallback) => Date.parse(/^\d{4}-\d\d-\d\d/.exec(text ?? "")?.[0]) || Math.floor(fallback / DAY) * DAY;
   let end = Math.max(given(end_date, DEFAULT_WINDOW.to), last);
   let start = Math.min(given(start_date, end - 30 * DAY), first);
   if ((end - start) / DAY > 3660) [start, end] = [first, last];
-  const days = (end - start) / DAY + 1;
+  const length = (end - start) / DAY + 1;
   const iso = (time) => new Date(time).toISOString();
-  if (days <= MOST_COLUMNS) return { unit: "day", starts: every(start, end, 1), nameOf: (time) => iso(time).slice(0, 10) };
+  if (length <= MOST_COLUMNS) return { unit: "day", starts: every(start, end, 1), nameOf: (time) => iso(time).slice(0, 10) };
   const monday = start - ((new Date(start).getUTCDay() + 6) % 7) * DAY;
-  if (days / 7 <= MOST_COLUMNS) return { unit: "week", starts: every(monday, end, 7), nameOf: (time) => `week of ${iso(time).slice(0, 10)}` };
+  if (length / 7 <= MOST_COLUMNS) return { unit: "week", starts: every(monday, end, 7), nameOf: (time) => `week of ${iso(time).slice(0, 10)}` };
   return { unit: "month", starts: months(start, end), nameOf: (time) => iso(time).slice(0, 7) };
 }
 

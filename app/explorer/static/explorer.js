@@ -9,11 +9,11 @@ import { describeForm, editForm, fillForm, fillOffset, listen, readForm, showFau
 import { explainNothing } from "./nothing.js";
 import { openPicture } from "./picture.js";
 import { listenToDownloads, listenToTabs, showResponse, tellDownload } from "./records.js";
-import { BATCH_SIZE, PAGE_SIZE, URL_OF_ENDPOINT, problemWithKey, send } from "./request.js";
-import { sample } from "./samples.js";
+import { BATCH_SIZE, PAGE_SIZE, isSameRequest, problemWithKey, send } from "./request.js";
+import { listenToCode, showCode } from "./samples.js";
 import { showError, showStopped, tellStatus, tellWhy } from "./status.js";
 import { tellTops } from "./tops.js";
-import { addressed, allRecords, hasMore, isSameWalk, nextRequest, pageOf, requestOf, startWalk, take } from "./walk.js";
+import { addressed, allRecords, hasMore, isSameWalk, nextRequest, pageOf, recordCount, requestOf, startWalk, take } from "./walk.js";
 
 const PATIENCE = 300; // milliseconds until the page says that it waits
 const BETWEEN_DRAWINGS = 400; // milliseconds, while a walk goes on: drawing a page takes longer than fetching it
@@ -129,29 +129,23 @@ function draw() {
   tellStatus(page.reply);
   tellWhy(page);
   drawWalk(walk, jump);
-  const records = allRecords(walk);
   showResponse({ records: page.records, answer: { records: page.records, pagination: page.pagination }, headers: page.reply.headers });
-  tellDownload(records.length);
-  drawChart(walk, records);
-  tellTops(walk, records);
+  tellDownload(recordCount(walk));
+  drawChart(walk);
+  tellTops(walk);
   showFaults({});
   changed();
 }
 
-// The form, or what is shown, changed: are they the same request, what would it be as code, which buttons can work?
+// The form or what is shown changed: are they the same request, what is it as code, which buttons can work?
 function changed() {
   part("unsent").hidden = !isUnsent();
   part("results").classList.toggle("stale", isUnsent());
-  const language = document.querySelector("[name=language]:checked").value;
-  const reach = document.querySelector("[name=reach]:checked").value;
-  part("code").textContent = sample(language, URL_OF_ENDPOINT, readForm(), reach === "all");
+  showCode(readForm());
   enableButtons();
 }
 
-function isUnsent() {
-  const text = ({ key, query, prefer }) => JSON.stringify([key, prefer || "", Object.entries(query).sort()]);
-  return shown !== null && text(shown) !== text(readForm());
-}
+const isUnsent = () => shown !== null && !isSameRequest(shown, readForm());
 
 function enableButtons() {
   const page = walk && pageOf(walk);
@@ -215,20 +209,9 @@ listen({
 listenToTabs();
 listenToDownloads(() => allRecords(walk));
 listenToChart();
-for (const choice of document.querySelectorAll("[name=language], [name=reach]")) choice.addEventListener("change", changed);
-onClick("copy", async () => {
-  getSelection().selectAllChildren(part("code")); // if the clipboard is closed to pages, the code is at least selected
-  const copied = await navigator.clipboard?.writeText(part("code").textContent).then(() => true, () => false);
-  part("copy").textContent = copied ? "Copied" : "Selected";
-  setTimeout(() => (part("copy").textContent = "Copy"), 1500);
-});
+listenToCode(readForm);
 
-let drawnWidth = part("desk").clientWidth;
-new ResizeObserver(() => {
-  if (part("desk").clientWidth === drawnWidth) return;
-  drawnWidth = part("desk").clientWidth;
-  if (walk?.pages.length && !part("drawing").hidden) drawWalk(walk, jump);
-}).observe(part("desk"));
+addEventListener("resize", () => part("drawing").hidden || drawWalk(walk, jump));
 
 addEventListener("hashchange", show);
 describeForm();

@@ -26,6 +26,11 @@ export function headersOf({ key, prefer }) {
   return { Authentication: key, "Content-Type": "application/json", ...(prefer ? { Prefer: prefer } : {}) };
 }
 
+export function isSameRequest(one, other) {
+  const text = ({ key, query, prefer }) => JSON.stringify([key, prefer || "", Object.entries(query).sort()]);
+  return text(one) === text(other);
+}
+
 // Why a key cannot be sent at all, if it cannot.
 export function problemWithKey(key) {
   const character = [...key].find((each) => each < " " || each > "ÿ");

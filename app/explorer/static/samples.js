@@ -1,14 +1,31 @@
 // Code that sends the request of the page: one page of it, or all pages.
 
-import { bodyOf, headersOf } from "./request.js";
+import { part } from "./elements.js";
+import { URL_OF_ENDPOINT, bodyOf, headersOf } from "./request.js";
 
 const forShell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const indented = (text, by) => text.replaceAll("\n", `\n${by}`);
 
-export function sample(language, url, request, allPages) {
+const chosen = (name) => document.querySelector(`[name=${name}]:checked`).value;
+
+export function showCode(request) {
   const { offset, ...filters } = request.query;
-  const query = allPages ? filters : request.query;
-  return (allPages ? ALL_PAGES : ONE_PAGE)[language](url, headersOf(request), query);
+  const isAll = chosen("reach") === "all";
+  const write = (isAll ? ALL_PAGES : ONE_PAGE)[chosen("language")];
+  part("code").textContent = write(URL_OF_ENDPOINT, headersOf(request), isAll ? filters : request.query);
+}
+
+export function listenToCode(readRequest) {
+  const choices = document.querySelectorAll("[name=language], [name=reach]");
+  for (const choice of choices) choice.addEventListener("change", () => showCode(readRequest()));
+  part("copy").addEventListener("click", copy);
+}
+
+async function copy() {
+  getSelection().selectAllChildren(part("code")); // if the clipboard is closed to pages, the code is at least selected
+  const copied = await navigator.clipboard?.writeText(part("code").textContent).then(() => true, () => false);
+  part("copy").textContent = copied ? "Copied" : "Selected";
+  setTimeout(() => (part("copy").textContent = "Copy"), 1500);
 }
 
 const curlHeaders = (headers) => Object.entries(headers).map(([name, value]) => `-H ${forShell(`${name}: ${value}`)}`);

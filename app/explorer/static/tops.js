@@ -2,14 +2,13 @@
 
 import { breakable, element, figure, part, place } from "./elements.js";
 import { write } from "./address.js";
-import { countBy } from "./chart.js";
 
 const MOST = 8;
 
-export function tellTops({ key, filters }, records) {
+export function tellTops({ key, filters, tally }) {
   const linkTo = (page) => write({ key, query: { ...filters, conversion_page: page } });
-  tell("pages", countBy(records, (record) => record.conversion_page), (page) => [element("a", { href: linkTo(page) }, ...breakable(page))]);
-  tell("paths", countBy(records, (record) => JSON.stringify([record.previous_page, record.conversion_page])), (path) => {
+  tell("pages", tally.pages, (page) => [element("a", { href: linkTo(page) }, ...breakable(page))]);
+  tell("paths", tally.paths, (path) => {
     const [previous, page] = JSON.parse(path);
     const from = previous === null ? [element("span", { class: "null" }, "null")] : breakable(previous);
     return [...from, element("br"), "→ ", ...breakable(page)];

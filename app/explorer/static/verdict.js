@@ -31,7 +31,7 @@ export function pagesWithVerdict({ pages, strategy, faults }) {
     const isRepeat = faults.includes("repeats") && !isRetry && earlier.some((other) => other.offset < end && offset < other.records_processed);
     const isGap = faults.includes("gaps") && strategy === "session" && offset > reached;
     const right = isRepeat || isGap ? reached : null;
-    const problem = right === null ? "" : `${isRepeat ? "repeats" : "skips"}: the offset should have been ${right.toLocaleString("en")}`;
+    const problem = right === null ? "" : `${isRepeat ? "repeats" : "skips"}, expected ${right.toLocaleString("en")}`;
     reached = Math.max(reached, end);
     return { ...page, problem, right };
   });

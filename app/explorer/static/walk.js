@@ -1,10 +1,11 @@
 // A walk: the pages of one query, each of which begins where the page before it ended.
 
-import { unitOf } from "./request.js";
+import { isSameRequest, unitOf } from "./request.js";
 
 export const startWalk = ({ key, query, prefer }) => {
   const { offset = "0", ...filters } = query;
-  return { key, filters, prefer, start: String(offset), unit: unitOf(query), pages: [], at: 0 };
+  const tally = { days: new Map(), types: new Map(), pages: new Map(), paths: new Map() };
+  return { key, filters, prefer, start: String(offset), unit: unitOf(query), pages: [], at: 0, tally };
 };
 
 export const pageOf = (walk) => walk.pages[walk.at];
@@ -26,11 +27,7 @@ export function addressed({ key, filters, start, at }) {
   return { key, query: start === "0" ? filters : { ...filters, offset: start }, pages: at + 1 };
 }
 
-export function isSameWalk(walk, { key, query }) {
-  const other = startWalk({ key, query });
-  const same = (one, another) => JSON.stringify(Object.entries(one).sort()) === JSON.stringify(Object.entries(another).sort());
-  return walk.key === other.key && walk.start === other.start && same(walk.filters, other.filters);
-}
+export const isSameWalk = (walk, request) => isSameRequest(addressed(walk), addressed(startWalk(request)));
 
 // Adds a page. Of the response its text is not kept, for a long walk would fill the memory with it.
 export function take(walk, offset, reply) {
@@ -49,7 +46,21 @@ export function take(walk, offset, reply) {
     reply: { ...reply, answer: null, text: null },
     pagination,
   });
+  for (const record of records) addToTally(walk.tally, record);
+}
+
+// Counted once for each record, so that drawing a long walk does not count all of them each time.
+function addToTally({ days, types, pages, paths }, record) {
+  const { conversion_page: page, previous_page: previous, conversion_meta: { type } } = record;
+  const add = (counts, name) => counts.set(name, (counts.get(name) ?? 0) + 1);
+  const day = record.timestamp.slice(0, 10);
+  if (!days.has(day)) days.set(day, new Map());
+  add(days.get(day), type);
+  add(types, type);
+  add(pages, page);
+  add(paths, JSON.stringify([previous, page]));
 }
 
 export const allRecords = (walk) => walk.pages.flatMap((page) => page.records);
+export const recordCount = (walk) => walk.pages.reduce((all, page) => all + page.records.length, 0);
 export const hasMore = (walk) => walk.pages.length > 0 && walk.pages.at(-1).hasMore;
