@@ -39,6 +39,7 @@ function show() {
     const { key, prefer } = readForm();
     walk = startWalk({ key, query: address.query, prefer });
     if (!canAsk(key)) return;
+    enableButtons();
   }
   if (walk.pages.length < address.pages) fetchPages(() => walk.pages.length >= address.pages);
 }
