@@ -74,9 +74,9 @@ def test_each_walk_of_a_client_appears_with_its_faults_and_the_offset_that_would
     assert page.locator("#walks .repeat, #walks .gap").count() == 0
     page.locator("#walks summary").click()
 
-    serve_walks(page, [REPEATING, SKIPPING, COMPLETE])
+    serve_walks(page, [SKIPPING, REPEATING, COMPLETE])
     expect(page.locator("#state")).to_have_text("3 walks, 2 with a fault.")
-    complete, skipping, repeating = page.locator("#walks > li").all()  # the newest first
+    complete, repeating, skipping = page.locator("#walks > li").all()  # the newest first
     expect(complete.locator(".verdict strong")).to_have_text("Complete")
     expect(repeating.locator(".sentence")).to_have_text(REPEATING["sentence"])
     expect(repeating.locator(".flag")).to_have_text("the offset should have been 200")

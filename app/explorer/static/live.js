@@ -10,7 +10,7 @@ const AFTER_A_FAILURE = 5000;
 const MOST_ROWS = 200; // of the table of pages
 const STEPS = { session: 200, direct: 50 };
 
-const entries = []; // oldest first, as the server sends them: {text, item}
+const entries = []; // {walk, text, item}, in the order in which the server sends them
 
 async function poll() {
   let wait = EVERY;
@@ -33,22 +33,39 @@ async function fetchWalks() {
 
 function show(walks) {
   const own = sentQueries();
-  const isOwn = (walk) => own.has(nameOf(walk.domain, walk.query));
-  while (entries.length > walks.length) entries.pop().item.remove();
-  walks.forEach((walk, at) => {
-    const text = JSON.stringify([walk, isOwn(walk)]);
-    if (entries[at]?.text === text) return;
-    const item = entries[at]?.item ?? element("li");
-    const wasOpen = item.querySelector("details")?.open;
-    if (!entries[at]) part("walks").prepend(item);
-    entries[at] = { text, item };
-    item.dataset.own = isOwn(walk);
-    draw(item, walk, isOwn(walk));
-    item.querySelector("details").open = wasOpen ?? false;
-  });
+  const before = entries.splice(0);
+  for (const walk of walks) {
+    const isOwn = own.has(nameOf(walk.domain, walk.query));
+    const text = JSON.stringify([walk, isOwn]);
+    const entry = takeEntry(before, walk, text) ?? { item: element("li") };
+    entries.push(entry);
+    if (entry.text === text) continue;
+    const wasOpen = entry.item.querySelector("details")?.open;
+    Object.assign(entry, { text, walk });
+    entry.item.dataset.own = isOwn;
+    draw(entry.item, walk, isOwn);
+    entry.item.querySelector("details").open = wasOpen ?? false;
+  }
+  const items = entries.map(({ item }) => item).reverse();
+  const isInOrder = items.length === part("walks").children.length && items.every((item, at) => item === part("walks").children[at]);
+  if (!isInOrder) part("walks").replaceChildren(...items);
   hideOwn();
+  tellState(walks);
+}
+
+// The entry that showed this walk a moment ago, which may have had fewer pages then.
+function takeEntry(before, walk, text) {
+  const goesOn = (earlier) =>
+    nameOf(earlier.domain, earlier.query) === nameOf(walk.domain, walk.query) &&
+    JSON.stringify(earlier.pages) === JSON.stringify(walk.pages.slice(0, earlier.pages.length));
+  let at = before.findIndex((entry) => entry.text === text);
+  if (at < 0) at = before.findIndex((entry) => goesOn(entry.walk));
+  return at < 0 ? null : before.splice(at, 1)[0];
+}
+
+function tellState(walks) {
   const faulty = walks.filter(({ faults }) => faults.length).length;
-  const told = `${count(walks.length, "walk")}${faulty ? `, ${figure(faulty)} with a fault` : walks.length ? ", none with a fault" : ""}.`;
+  const told = `${count(walks.length, "walk")}${faulty ? `, ${figure(faulty)} with a fault` : ", none with a fault"}.`;
   part("state").textContent = walks.length ? told : `No requests yet. Send them to ${location.origin}/api/v1/conversions.`;
 }
 
