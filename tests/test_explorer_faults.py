@@ -91,6 +91,10 @@ def test_the_legend_counts_conversions_and_a_type_keeps_its_colour_from_page_to_
     expect(page.locator("#types")).to_contain_text("type-0 20")
     expect(page.locator("#types")).to_contain_text(f"other types {3 + 30 + 6 + 5 + 1}")
     assert legend() == {name.replace("other types 3", "other types 45"): colour for name, colour in first.items()}
+    # Alone, the second page has other types first: they do not take the colours of the others.
+    page.evaluate("location.hash = 'key=types&start_date=2025-08-01&offset=50'")
+    expect(page.locator("#types")).to_have_text("other types 42")
+    assert legend() == {"other types 42": first["other types 3"]}
 
 
 @in_browser

@@ -45,7 +45,7 @@ export function showError(reply) {
   showFaults([401, 429].includes(status) ? { key: answer?.error } : (answer?.fields ?? {}));
 }
 
-export const sentenceOf = ({ problem, answer }) => problem ?? answer?.error ?? "The response is not JSON from the endpoint; it is shown below.";
+const sentenceOf = ({ problem, answer }) => problem ?? answer?.error ?? "The response is not JSON from the endpoint; it is shown below.";
 
 // An error in the middle of a walk. What was fetched stays; retry goes on from there.
 export function showStopped({ to, total, unit }, reply, retry) {

@@ -10,7 +10,7 @@ const share = ({ from, to }, position) => Math.min(Math.max((position - from) / 
 const at = (view, { from, to }) => ({ left: share(view, from), width: share(view, to) - share(view, from) });
 
 // Joins neighbours of one kind until each is wide enough to be seen. Segments are {kind, from, to}, sorted.
-export function joinNarrow(segments, pixelsPerPosition) {
+function joinNarrow(segments, pixelsPerPosition) {
   const isNarrow = ({ from, to }) => (to - from) * pixelsPerPosition < NARROWEST;
   const joined = [];
   for (const segment of segments) {
@@ -28,7 +28,7 @@ export function joinNarrow(segments, pixelsPerPosition) {
 }
 
 // How many positions one cell stands for: 1, the step, or a multiple of it that can be seen at this width.
-export function cellSize(positions, step, width) {
+function cellSize(positions, step, width) {
   const most = Math.min(MOST_CELLS, width / NARROWEST_CELL);
   const sizes = [1, step, 2, 5, 10, 20, 50].map((size, number) => (number < 2 ? size : size * step));
   for (let power = 100; power < 1e15; power *= 10) sizes.push(step * power, 2 * step * power, 5 * step * power);
