@@ -106,7 +106,11 @@ def test_walks_can_be_cleared_and_a_server_that_is_gone_is_told(page):
     expect(page.locator("#walks > li")).to_have_count(0)
     assert deleted == [True]
     page.unroute("**/_mock/walks")
+    page.route("**/_mock/walks", lambda route: route.fulfill(status=409, json={"error": "Walks need one process."}))
+    expect(page.locator("#state")).to_have_text("Walks need one process. Trying again every 5 seconds.")
+    page.unroute("**/_mock/walks")
     page.route("**/_mock/walks", lambda route: route.abort())
+    page.reload()
     expect(page.locator("#state")).to_have_text("The server cannot be reached. Trying again every 5 seconds.")
 
 

@@ -15,7 +15,7 @@ const entries = []; // {walk, text, item}, in the order in which the server send
 async function poll() {
   let wait = EVERY;
   try {
-    if (!document.hidden) show(await fetchWalks());
+    if (!document.hidden) show((await askMock("GET")).walks);
   } catch (error) {
     part("state").textContent = `${error.message} Trying again every ${AFTER_A_FAILURE / 1000} seconds.`;
     wait = AFTER_A_FAILURE;
@@ -23,12 +23,14 @@ async function poll() {
   setTimeout(poll, wait);
 }
 
-async function fetchWalks() {
-  const response = await fetch("/_mock/walks").catch(() => {
+// The mock's own sentence says why it cannot list walks: it runs as several processes, or belongs to another origin.
+async function askMock(method) {
+  const response = await fetch("/_mock/walks", { method }).catch(() => {
     throw new Error("The server cannot be reached.");
   });
-  if (!response.ok) throw new Error(`The server does not list walks: ${response.status} ${response.statusText}.`);
-  return (await response.json()).walks;
+  const answer = await response.json().catch(() => null);
+  if (!response.ok) throw new Error(answer?.error ?? `The server does not list walks: ${response.status} ${response.statusText}.`);
+  return answer;
 }
 
 function show(walks) {
@@ -131,7 +133,11 @@ function pageTable(walk) {
 
 part("hide-own").addEventListener("change", hideOwn);
 part("clear-walks").addEventListener("click", async () => {
-  await fetch("/_mock/walks", { method: "DELETE" });
-  show([]);
+  try {
+    await askMock("DELETE");
+    show([]);
+  } catch (error) {
+    part("state").textContent = error.message;
+  }
 });
 poll();
