@@ -94,8 +94,8 @@ function batchesOf({ from, to, records, batches, found }) {
     const end = Math.min(from + last * BATCH_SIZE, to);
     const reason = records.length < PAGE_SIZE ? "the end of the pool" : `${PAGE_SIZE} or more collected`;
     collected += own;
-    const sessions = range(start + 1, end);
-    return { start, end, own, collected, then: last < batches ? "continue" : `stop: ${reason}`, numbers: range(first, last), sessions, isMany: last > first };
+    const then = last < batches ? "continue" : `stop: ${reason}`;
+    return { start, end, own, collected, then, numbers: range(first, last), sessions: range(start + 1, end), isMany: last > first };
   });
 }
 

@@ -17,7 +17,8 @@ function make(made, attributes, children) {
   return made;
 }
 export const element = (tag, attributes = {}, ...children) => make(document.createElement(tag), attributes, children);
-export const svg = (tag, attributes = {}, ...children) => make(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+const SVG = "http://www.w3.org/2000/svg";
+export const svg = (tag, attributes = {}, ...children) => make(document.createElementNS(SVG, tag), attributes, children);
 export const strong = (text) => element("strong", {}, text);
 export const code = (text) => element("code", {}, text);
 

@@ -29,7 +29,10 @@ async function copy() {
 }
 
 const curlHeaders = (headers) => Object.entries(headers).map(([name, value]) => `-H ${forShell(`${name}: ${value}`)}`);
-const quoted = (headers) => `{${Object.entries(headers).map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`).join(", ")}}`;
+const quoted = (headers) => {
+  const members = Object.entries(headers).map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+  return `{${members.join(", ")}}`;
+};
 
 const ONE_PAGE = {
   curl: (url, headers, query) => `curl ${[forShell(url), ...curlHeaders(headers)].join(" \\\n  ")} \\

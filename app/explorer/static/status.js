@@ -38,7 +38,9 @@ export function tellWhy({ offset, from, to, total, unit, records, batches, hasMo
 // An error instead of a first page: {problem} without a response, else the response. Its sentences go to the fields they are about, too.
 export function showError(reply) {
   const { problem, status, answer } = reply;
-  const fields = Object.entries(answer?.fields ?? {}).map(([name, sentences]) => element("p", {}, code(name), `: ${[sentences].flat().join(" ")}`));
+  const fields = Object.entries(answer?.fields ?? {}).map(([name, sentences]) =>
+    element("p", {}, code(name), `: ${[sentences].flat().join(" ")}`),
+  );
   part("error").className = `error ${problem || status >= 500 ? "server" : "client"}`;
   part("error").replaceChildren(element("strong", {}, sentenceOf(reply)), ...fields);
   part("error").hidden = false;
