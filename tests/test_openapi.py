@@ -169,7 +169,13 @@ def test_the_docs_need_no_other_host_and_no_inline_script(hub):
 
 def schemathesis(hub: Hub, address: tuple[str, int], *options: str, key: str = "YOUR_API_KEY") -> subprocess.CompletedProcess:
     host, port = address
-    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "tests" / "openapi_tools" / "schemathesis.toml")]
+    command = [
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "--config-file",
+        str(ROOT / "tests" / "openapi_tools" / "schemathesis.toml"),
+    ]
     run = ["run", f"http://{host}:{port}/openapi.json", "--checks", "all", "--no-color", *options]
     environment = os.environ | {"CONVERSIONS_KEY": key, "PYTHONWARNINGS": "ignore"}
     return subprocess.run([*command, *run], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

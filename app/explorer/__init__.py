@@ -1,15 +1,25 @@
-"""The pages / and /decisions. The browser asks the endpoint itself; seed/explorer.json has what the page suggests. Decision 37."""
+"""The pages for people: /, /walks and /decisions. The browser sends its requests to the endpoint. Decisions 37, 62 to 65."""
 
+import sqlite3
+from datetime import UTC, datetime
 from functools import cache
+from importlib import metadata
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, render_template
+from flask import Blueprint, Flask, abort, current_app, render_template
 
-from app import schemas, strategies
-from app.database import SHIPPED
+from app import accounts, schemas, strategies
+from app.database import SHIPPED, Database
 from app.loading import traffic
 
 TOUR = traffic.read("explorer.json")
+
+# A bundled account that a person imported into is no longer bundled, and a revoked key opens nothing.
+SEEDED_TO = """
+SELECT accounts.seeded_to
+FROM keys JOIN accounts ON accounts.id = keys.account_id
+WHERE keys.digest = :digest AND accounts.seeded_to IS NOT NULL
+"""
 
 explorer = Blueprint("explorer", __name__, static_folder="static", static_url_path="/explorer", template_folder="templates")
 
@@ -20,24 +30,105 @@ def init_app(app: Flask) -> None:
 
 @explorer.app_template_filter()
 def address(view: dict) -> str:
-    """What stands after the # of a view's address, which no server gets to see."""
-    return urlencode({"key": view["key"]} | view["query"])
+    """Return the fragment of a view's address. Browsers do not send it to the server."""
+    pages = {"pages": view["pages"]} if "pages" in view else {}
+    return urlencode({"key": view["key"]} | view["query"] | pages)
 
 
 @explorer.get("/")
 def start():
+    demo, problem = demo_accounts(), None
+    if demo is None:
+        demo, problem = [], "The server cannot read its database. The command flask seed creates one with demo data."
+    elif not demo:
+        problem = "This server has no demo accounts. Enter a key of your own."
+    keys = {account["key"] for account in demo}
     return render_template(
-        "explorer.html", strategies=strategies, fields=schemas.Query().fields, accounts=traffic.accounts(), **TOUR
+        "explorer.html",
+        strategies=strategies,
+        fields=schemas.Query().fields,
+        accounts=demo,
+        problem=problem,
+        views=[view for view in TOUR["views"] if view["key"] in keys],
+        suggestions={key: suggested for key, suggested in TOUR["values"].items() if key in keys},
+        now=datetime.fromtimestamp(current_app.extensions["clock"](), UTC),
     )
+
+
+@explorer.get("/walks")
+def walks():
+    """Show the walks that the mock records; without mock mode there are none, and no page."""
+    if not is_mock():
+        abort(404)
+    return render_template("walks.html")
 
 
 @explorer.get("/decisions")
 def decisions():
-    return render_template("explorer.html", decisions=decided(), **TOUR)
+    examples = {number: example | {"body": example_body(example)} for number, example in TOUR["examples"].items()}
+    return render_template("decisions.html", groups=decision_groups(), examples=examples)
+
+
+@explorer.context_processor
+def page_facts() -> dict:
+    """Return what the masthead and the footer of every page show."""
+    demo = demo_accounts() or []
+    return {"is_mock": is_mock(), "version": version(), "seed_date": max((account["seeded_to"] for account in demo), default=None)}
+
+
+def is_mock() -> bool:
+    return current_app.config["MOCK"] == "1"
 
 
 @cache
-def decided() -> list[list[str]]:
-    """The rows of the README's table of decisions: number, published text, reading, test; code stands between backticks."""
-    section = (SHIPPED / "README.md").read_text(encoding="utf-8").split("\n## Decisions\n")[1].split("\n## ")[0]
-    return [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")][2:]
+def version() -> str | None:
+    """Return the installed version; a checkout that is not installed has none."""
+    try:
+        return metadata.version("attributionhub-conversions")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def demo_accounts() -> list[dict] | None:
+    """Return the bundled accounts that this server has, with "seeded_to" added, or None if the database cannot be read."""
+    database: Database = current_app.extensions["database"]
+    found = []
+    try:
+        with database.reading() as connection:
+            for account in traffic.accounts():
+                rows = connection.execute(SEEDED_TO, {"digest": accounts.digest(account["key"])}).fetchall()
+                found += [account | {"seeded_to": seeded_to} for (seeded_to,) in rows]
+    except sqlite3.Error:
+        return None
+    return found
+
+
+def example_body(example: dict) -> str:
+    """Return an example's request as JSON. The page's form keeps an offset as text; in a request it is a number."""
+    query = example["query"]
+    offset = {"offset": int(query["offset"])} if "offset" in query else {}
+    return current_app.json.dumps(query | offset)
+
+
+@cache
+def decision_groups() -> list[tuple[str, list[list[str]]]]:
+    return group_decisions((SHIPPED / "README.md").read_text(encoding="utf-8"))
+
+
+def group_decisions(readme: str) -> list[tuple[str, list[list[str]]]]:
+    """Return the decisions as (topic, rows): each ### heading under "## Decisions" is a topic, a table before them has none.
+
+    A row is number, published text, reading and test. Code stands between backticks.
+    """
+    section = readme.split("\n## Decisions\n")[1].split("\n## ")[0]
+    without_topic, *parts = section.split("\n### ")
+    groups = [("", decision_rows(without_topic))]
+    for part in parts:
+        topic, _, text = part.partition("\n")
+        groups.append((topic.strip(), decision_rows(text)))
+    return [(topic, rows) for topic, rows in groups if rows]
+
+
+def decision_rows(text: str) -> list[list[str]]:
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]

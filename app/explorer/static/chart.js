@@ -1,0 +1,145 @@
+// The chart: conversions of all pages that were fetched, over the window of the query, in days, weeks or months.
+
+import { count, element, figure, fillTable, legend, part, place, strong, sum, svg } from "./elements.js";
+import { DEFAULT_WINDOW } from "./form.js";
+
+const DAY = 864e5; // milliseconds
+const HEIGHT = 168; // pixels
+const MOST_COLUMNS = 80;
+const MOST_TYPES = 5; // with a colour of their own
+
+let columns = []; // {shape, middle, name, total, told}
+let pointed = -1;
+let colours = new Map(); // a type keeps its colour from page to page
+let coloursOf = "";
+
+export function drawChart({ key, filters, tally: { days, types } }) {
+  part("chart").hidden = !days.size;
+  if (!days.size) return;
+  const query = JSON.stringify([key, filters]);
+  if (query !== coloursOf) [colours, coloursOf] = [new Map(), query];
+  for (const type of types.keys()) if (!colours.has(type)) colours.set(type, Math.min(colours.size, MOST_TYPES));
+
+  const { unit, starts, nameOf } = timeline(filters, [...days.keys()].sort());
+  part("chart-title").textContent = `Conversions per ${unit}`;
+  const counts = starts.map(() => new Map());
+  for (const [day, ofDay] of days) {
+    const column = counts[indexOf(starts, Date.parse(`${day}T00:00Z`))];
+    for (const [type, number] of ofDay) column.set(type, (column.get(type) ?? 0) + number);
+  }
+  draw(counts, starts.map(nameOf), unit);
+  tellTypes(types);
+  const rows = columns.filter(({ total }) => total).map(({ name, total, told }) => [name, figure(total), told.join(", ")]);
+  fillTable(part("numbers").querySelector("table"), rows);
+}
+
+// The first of each column. A window that is far longer than its conversions is cut to them.
+function timeline({ start_date, end_date }, days) {
+  const [first, last] = [days[0], days.at(-1)].map((day) => Date.parse(`${day}T00:00Z`));
+  const given = (text, fallback) => Date.parse(/^\d{4}-\d\d-\d\d/.exec(text ?? "")?.[0]) || Math.floor(fallback / DAY) * DAY;
+  let end = Math.max(given(end_date, DEFAULT_WINDOW.to), last);
+  let start = Math.min(given(start_date, end - 30 * DAY), first);
+  if ((end - start) / DAY > 3660) [start, end] = [first, last];
+  const length = (end - start) / DAY + 1;
+  const iso = (time) => new Date(time).toISOString();
+  if (length <= MOST_COLUMNS) return { unit: "day", starts: every(start, end, 1), nameOf: (time) => iso(time).slice(0, 10) };
+  const monday = start - ((new Date(start).getUTCDay() + 6) % 7) * DAY;
+  if (length / 7 <= MOST_COLUMNS) return { unit: "week", starts: every(monday, end, 7), nameOf: (time) => `week of ${iso(time).slice(0, 10)}` };
+  return { unit: "month", starts: months(start, end), nameOf: (time) => iso(time).slice(0, 7) };
+}
+
+const every = (start, end, days) => Array.from({ length: Math.floor((end - start) / DAY / days) + 1 }, (_, at) => start + at * days * DAY);
+
+function months(start, end) {
+  const found = [];
+  const date = new Date(start);
+  for (let at = Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1); at <= end; ) {
+    found.push(at);
+    at = new Date(at).setUTCMonth(new Date(at).getUTCMonth() + 1);
+  }
+  return found;
+}
+
+function indexOf(starts, time) {
+  let [low, high] = [0, starts.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (starts[middle] <= time) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+function draw(counts, names, unit) {
+  const totals = counts.map((column) => sum(column.values()));
+  const step = stepFor(Math.max(...totals));
+  const ceiling = Math.ceil(Math.max(...totals) / step) * step;
+  const x = (at) => `${(100 * at) / names.length}%`;
+  const y = (value) => HEIGHT * (1 - value / ceiling);
+  columns = counts.map((column, at) => {
+    const shape = svg("g", {}, svg("rect", { class: "whole", x: x(at), width: x(1), height: HEIGHT }));
+    const byType = [...column].sort(([one], [other]) => colours.get(one) - colours.get(other));
+    let below = 0;
+    for (const [type, number] of byType) {
+      const size = { x: x(at + 0.1), width: x(0.8), y: y(below + number), height: y(below) - y(below + number) };
+      shape.append(svg("rect", { class: `type-${colours.get(type)}`, ...size }));
+      below += number;
+    }
+    const told = byType.map(([type, number]) => `${type} ${figure(number)}`);
+    return { shape, middle: x(at + 0.5), name: names[at], total: totals[at], told };
+  });
+  const lines = Array.from({ length: ceiling / step + 1 }, (_, number) => number * step).flatMap((value) => [
+    svg("line", { class: "grid", x2: "100%", y1: y(value), y2: y(value) }),
+    svg("text", { class: "value", x: -10, y: y(value) + 4 }, figure(value)),
+  ]);
+  const every = Math.ceil(names.length / 6);
+  const labels = names.flatMap((name, at) => {
+    if (at % every || at + every / 3 > names.length) return [];
+    return [svg("text", { class: "time", x: x(at + 0.5), y: HEIGHT + 20 }, name.replace("week of ", ""))];
+  });
+  part("columns").replaceChildren(...lines, ...labels, ...columns.map(({ shape }) => shape));
+  part("columns").ariaLabel = `${count(sum(totals), "conversion")} per ${unit}, by type. The arrow keys go from ${unit} to ${unit}.`;
+  point(-1);
+}
+
+// 1, 2 or 5, or so many tens, hundreds …: with it, an axis has at most five lines.
+function stepFor(most) {
+  const power = 10 ** Math.floor(Math.log10(most));
+  return [power / 5, power / 2, power, power * 2, power * 5].find((step) => step >= 1 && most / step <= 4);
+}
+
+function tellTypes(types) {
+  const named = [...types].filter(([type]) => colours.get(type) < MOST_TYPES).sort(([one], [other]) => colours.get(one) - colours.get(other));
+  const others = sum([...types].filter(([type]) => colours.get(type) === MOST_TYPES).map(([, number]) => number));
+  const shown = named.map(([type, number]) => legend(`type-${colours.get(type)}`, type, number));
+  if (others) shown.push(legend(`type-${MOST_TYPES}`, "other types", others));
+  part("types").replaceChildren(...shown);
+}
+
+function point(at) {
+  columns[pointed]?.shape.classList.remove("pointed");
+  pointed = at;
+  const column = columns[at];
+  part("tip").hidden = !column;
+  if (!column) return;
+  column.shape.classList.add("pointed");
+  const heading = strong(`${column.name}: ${count(column.total, "conversion")}`);
+  place(part("tip"), { at: column.middle }).replaceChildren(heading, ...column.told.map((told) => element("div", {}, told)));
+}
+
+// A mouse points, a finger taps, the arrow keys go along.
+export function listenToChart() {
+  const chart = part("columns");
+  const pointAt = ({ target }) => point(columns.findIndex(({ shape }) => shape.contains(target)));
+  chart.addEventListener("pointerover", pointAt);
+  chart.addEventListener("click", pointAt);
+  chart.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && point(-1));
+  chart.addEventListener("blur", () => point(-1));
+  chart.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.key === "Escape") point(-1);
+    if (!by) return;
+    event.preventDefault();
+    point(Math.min(Math.max(pointed + by, 0), columns.length - 1));
+  });
+}

@@ -1,0 +1,45 @@
+// Elements, and the figures in them. Whatever a server sent goes into the page as text, never as markup.
+
+export const part = (id) => document.getElementById(id);
+
+// 1234567 as "1,234,567". Digits beyond 2^53 can be given as text.
+export function figure(number) {
+  const exact = typeof number === "string" && /^-?\d+$/.test(number) ? BigInt(number) : Number(number);
+  return exact.toLocaleString("en");
+}
+export const count = (number, what) => `${figure(number)} ${what}${Number(number) === 1 ? "" : "s"}`;
+export const range = (first, last) => (first === last ? figure(first) : `${figure(first)}–${figure(last)}`);
+export const sum = (numbers) => [...numbers].reduce((all, number) => all + number, 0);
+
+function make(made, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+export const element = (tag, attributes = {}, ...children) => make(document.createElement(tag), attributes, children);
+const SVG = "http://www.w3.org/2000/svg";
+export const svg = (tag, attributes = {}, ...children) => make(document.createElementNS(SVG, tag), attributes, children);
+export const strong = (text) => element("strong", {}, text);
+export const code = (text) => element("code", {}, text);
+
+// Sets variables that the stylesheet reads: the policy forbids style attributes, but not this.
+export function place(placed, variables) {
+  for (const [name, value] of Object.entries(variables)) placed.style.setProperty(`--${name}`, value);
+  return placed;
+}
+
+export function fillTable(table, rows) {
+  const cell = (content) => element("td", {}, ...[content].flat());
+  table.tBodies[0].replaceChildren(...rows.map((row) => element("tr", {}, ...row.map(cell))));
+}
+
+// A long URL may continue on the next line after a slash.
+export const breakable = (text) => text.split(/(?<=[^:/][/@])/).flatMap((piece, at) => (at ? [element("wbr"), piece] : [piece]));
+
+export const legend = (kind, name, number) =>
+  element("li", {}, element("span", { class: `swatch ${kind}` }), element("span", {}, `${name} `, strong(figure(number))));
+
+// A disabled button stays in the tab order, so that the keyboard does not lose its place.
+export const enable = (id, isEnabled) => part(id).setAttribute("aria-disabled", String(!isEnabled));
+export const onClick = (id, action) =>
+  part(id).addEventListener("click", () => part(id).getAttribute("aria-disabled") === "true" || action());

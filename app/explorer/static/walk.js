@@ -1,0 +1,66 @@
+// A walk: the pages of one query, each of which begins where the page before it ended.
+
+import { isSameRequest, unitOf } from "./request.js";
+
+export const startWalk = ({ key, query, prefer }) => {
+  const { offset = "0", ...filters } = query;
+  const tally = { days: new Map(), types: new Map(), pages: new Map(), paths: new Map() };
+  return { key, filters, prefer, start: String(offset), unit: unitOf(query), pages: [], at: 0, tally };
+};
+
+export const pageOf = (walk) => walk.pages[walk.at];
+
+// The request of the next page, or of the first.
+export function nextRequest({ key, filters, prefer, start, pages }) {
+  const offset = pages.length ? String(pages.at(-1).to) : start;
+  return { key, prefer, query: offset === "0" ? filters : { ...filters, offset } };
+}
+
+// The request of a page that was fetched.
+export function requestOf({ key, filters, prefer, pages, at }) {
+  const offset = pages[at]?.offset ?? "0";
+  return { key, prefer, query: offset === "0" ? filters : { ...filters, offset } };
+}
+
+// What the address of the page says: where the walk starts, and how many pages of it are shown.
+export function addressed({ key, filters, start, at }) {
+  return { key, query: start === "0" ? filters : { ...filters, offset: start }, pages: at + 1 };
+}
+
+export const isSameWalk = (walk, request) => isSameRequest(addressed(walk), addressed(startWalk(request)));
+
+// Adds a page. Of the response its text is not kept, for a long walk would fill the memory with it.
+export function take(walk, offset, reply) {
+  const { records, pagination } = reply.answer;
+  const total = pagination.total_records;
+  walk.pages.push({
+    offset,
+    from: Math.min(Number(offset), total),
+    to: pagination.records_processed,
+    total,
+    hasMore: pagination.has_more,
+    unit: walk.unit,
+    records,
+    batches: reply.timing.batches,
+    found: reply.timing.found,
+    reply: { ...reply, answer: null, text: null },
+    pagination,
+  });
+  for (const record of records) addToTally(walk.tally, record);
+}
+
+// Counted once for each record, so that drawing a long walk does not count all of them each time.
+function addToTally({ days, types, pages, paths }, record) {
+  const { conversion_page: page, previous_page: previous, conversion_meta: { type } } = record;
+  const add = (counts, name) => counts.set(name, (counts.get(name) ?? 0) + 1);
+  const day = record.timestamp.slice(0, 10);
+  if (!days.has(day)) days.set(day, new Map());
+  add(days.get(day), type);
+  add(types, type);
+  add(pages, page);
+  add(paths, JSON.stringify([previous, page]));
+}
+
+export const allRecords = (walk) => walk.pages.flatMap((page) => page.records);
+export const recordCount = (walk) => walk.pages.reduce((all, page) => all + page.records.length, 0);
+export const hasMore = (walk) => walk.pages.length > 0 && walk.pages.at(-1).hasMore;

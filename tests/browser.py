@@ -1,0 +1,160 @@
+"""A browser for the tests of the pages: fixtures, and what several of these tests do with a page."""
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlencode
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+
+from tests.conftest import Hub, a_conversion, a_session, serving
+from tests.test_docs import ROOT
+
+CHROMIUM = shutil.which("chromium")
+OPTIONS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+    --disable-component-update --disable-sync""".split()
+ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
+TOUR = json.loads((ROOT / "seed" / "explorer.json").read_text(encoding="utf-8"))
+ENDPOINT = "**/api/v1/conversions"
+SAMPLE = {"source": "google.com", "start_date": "2025-03-01", "end_date": "2025-03-05"}
+TWO_WEEKS = {"start_date": "2025-07-15", "end_date": "2025-07-30"}
+AWKWARD = 'it\'s "that" \\n'
+MARKUP = "<script>window.broken = 1</script><img src=x onerror='window.broken = 1'>"
+LONG_TYPE = "a_type_with_a_very_long_name_" * 4
+
+expect.set_options(timeout=10_000)  # milliseconds: what takes tenths of a second can take longer on a busy machine
+
+in_browser = pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason="there is no chromium to show the pages in")
+
+
+@pytest.fixture(scope="module")
+def hub(bundled, tmp_path_factory) -> Hub:
+    """The bundled data, and accounts for what it does not have: markup in every field, rare conversions, many types."""
+    hub = Hub(tmp_path_factory.mktemp("explorer") / "conversions.sqlite")
+    with closing(sqlite3.connect(bundled.path)) as source, closing(sqlite3.connect(hub.path)) as copy:
+        source.backup(copy)
+    page = f"https://markup.example/{MARKUP}"
+    meta = {"type": MARKUP, "id": MARKUP}
+    conversion = a_conversion(email=MARKUP, conversion_page=page, previous_page=page, conversion_meta=meta)
+    hub.load([a_session(utm_term=AWKWARD, conversions=[conversion])], "markup.example", "markup")
+    # One second a session, newest first: the conversions are in the 1st and in the 12th batch of 200.
+    rare = [a_session(started_at=f"2025-08-01T09:{minute:02}:{second:02}Z") for minute in range(45) for second in range(60)]
+    for place in (5, 2300):
+        rare[-place]["conversions"] = [a_conversion(timestamp=rare[-place]["started_at"])]
+    hub.load(rare, "rare.example", "rare")
+    # Newest first: 50 conversions, most of type-0; then 41, most of type-7, so that no page has the order of the other.
+    kinds = [0] * 20 + [1] * 10 + [2] * 8 + [3] * 6 + [4] * 3 + [5] * 2 + [6] + [7] * 30 + [6] * 6 + [5] * 5
+    many = [
+        a_conversion(timestamp=f"2025-08-01 10:00:{59 - n // 2:02}", conversion_meta={"type": f"type-{kind}", "id": "form"})
+        for n, kind in enumerate(kinds)
+    ]
+    many.append(a_conversion(timestamp="2025-08-01 10:00:01", conversion_meta={"type": LONG_TYPE, "id": LONG_TYPE}))
+    hub.load([a_session(ended_at="2025-08-01T10:01:00Z", conversions=many)], "types.example", "types")
+    return hub
+
+
+@pytest.fixture(scope="module")
+def url(hub):
+    with serving(hub, "--threads", "4", MOCK="1") as (host, port):
+        yield f"http://{host}:{port}"
+
+
+@pytest.fixture(scope="module")
+def browser(url: str):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS, ONLY_HERE])
+        yield browser.new_context(viewport={"width": 1280, "height": 800}, base_url=url, reduced_motion="reduce")
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: BrowserContext, url: str):
+    """A page of its own, which must send requests to no other host and have nothing to complain about."""
+    elsewhere, complaints = [], []
+    page = browser.new_page()
+    page.set_default_timeout(10_000)
+    ours = (url, "data:", "blob:")
+    page.on("request", lambda request: elsewhere.append(request.url) if not request.url.startswith(ours) else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    yield page
+    page.close()
+    assert elsewhere == []
+    # Chromium itself notes each response that is an error, which some tests ask for.
+    assert [complaint for complaint in complaints if "Failed to load resource" not in complaint] == []
+
+
+def view(key: str, query: dict) -> str:
+    return f"/#{urlencode({'key': key} | query)}"
+
+
+def see(page: Page, key: str, query: dict) -> None:
+    """Opens a view, in a document of its own, and waits for its response."""
+    if page.url != "about:blank":
+        page.goto("about:blank")
+    with page.expect_response(ENDPOINT):
+        page.goto(view(key, query))
+    expect(page.locator("#status")).not_to_be_empty()
+
+
+STUB = """
+    const failed = new Set();
+    window.fetch = async (url, {body}) => {
+        const offset = JSON.parse(body).offset ?? 0;
+        if (offset === FAILS_AT && !failed.has(offset)) {
+            failed.add(offset);
+            const error = JSON.stringify({error: "API monthly limit exceeded."});
+            return new Response(error, {status: 429, statusText: "Too Many Requests"});
+        }
+        const end = Math.min(offset + 50, TOTAL);
+        const pagination = {records_processed: end, total_records: TOTAL, has_more: end < TOTAL};
+        const answer = {records: Array(Math.min(end - offset, RECORDS)).fill(RECORD), pagination};
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        return new Response(JSON.stringify(answer), {status: 200, statusText: "OK"});
+    };
+"""
+
+
+def stub_walk(page: Page, total: int, *, records: int, fails_at: int = -1) -> None:
+    """Lets the page walk through so many conversions of a direct query without a server; the page at one offset fails once."""
+    values = {"TOTAL": total, "RECORDS": records, "FAILS_AT": fails_at, "RECORD": a_conversion()}
+    script = STUB
+    for name, value in values.items():
+        script = re.sub(rf"\b{name}\b", lambda _, value=value: json.dumps(value), script)
+    page.add_init_script(script)
+
+
+def cells(page: Page, table: str) -> list[list[str]]:
+    return page.locator(f"{table} tbody tr").evaluate_all("rows => rows.map(row => [...row.cells].map(cell => cell.textContent))")
+
+
+def rows(page: Page) -> list[list[str]]:
+    """All records on the page, each as its six texts."""
+    if page.locator("#more-records").is_visible():
+        page.locator("#more-records").click()
+    return cells(page, "#records")
+
+
+def expected(records: list[dict]) -> list[list[str]]:
+    return [
+        [
+            record["timestamp"],
+            record["email"] or "null",
+            record["conversion_page"],
+            record["previous_page"] or "null",
+            record["conversion_meta"]["type"],
+            record["conversion_meta"]["id"],
+        ]
+        for record in records
+    ]
+
+
+def open_filters(page: Page) -> None:
+    page.locator("#more").evaluate("details => (details.open = true)")
