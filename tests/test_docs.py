@@ -1,4 +1,4 @@
-"""The README tells the truth: its commands, settings, keys, files and decisions are those of the code."""
+"""README and code agree: commands, settings, keys, files, states and decisions."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app import api, create_app
+from app import api, create_app, explorer
 from app.loading import traffic
 from app.mock import states
 
@@ -16,12 +16,15 @@ from .conftest import WAITRESS
 ROOT = Path(__file__).parent.parent
 COMMANDS = create_app().cli.commands
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MOCK = (ROOT / "app" / "mock" / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "app").rglob("*.md")), ROOT / "tests" / "README.md", ROOT / "tests" / "contract" / "README.md"]
+DOCUMENTATION = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 CODE = {file: file.read_text(encoding="utf-8") for file in [*(ROOT / "app").rglob("*.py"), ROOT / "schema.sql"]}
 
 
-def table(heading: str) -> list[list[str]]:
+def table(heading: str, page: str = README) -> list[list[str]]:
     """The rows of the table under a heading, without its head."""
-    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    section = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
@@ -42,23 +45,23 @@ def test_the_readme_names_every_option():
 
 
 def test_the_readme_names_every_setting_and_no_other():
-    documented = {row[0].strip("`").removeprefix("CONVERSIONS_") for row in table("Settings")}
+    documented = {row[0].strip("`").removeprefix("CONVERSIONS_") for row in table("Configuration")}
     assert documented == set(create_app().config) - set(Flask(__name__).config)
 
 
 def test_the_readme_names_every_bundled_key_and_what_it_shows():
-    assert table("Ask") == [[f"`{account['key']}`", account["shows"]] for account in traffic.accounts()]
+    assert table("A first request") == [[f"`{account['key']}`", account["shows"]] for account in traffic.accounts()]
 
 
 def test_the_readme_names_every_file_of_the_app():
-    documented = {name for row in table("How to read the code") for name in names(row[0])}
+    documented = {name for row in table("How the code is laid out") for name in names(row[0])}
     files = {f"app/{file.name}" for file in (ROOT / "app").glob("*.py")} - {"app/__init__.py"}
     files |= {f"app/{file.parent.name}/" for file in (ROOT / "app").glob("*/__init__.py")}
     assert documented == files | {"schema.sql", "seed/"}
 
 
 def test_the_readme_names_every_state_with_its_params():
-    documented = {row[0].strip("`"): names(row[1]) for row in table("Under your contract tools")}
+    documented = {row[0].strip("`"): names(row[1]) for row in table("States", MOCK)}
     assert documented == {state: set(params) for state, params in states.STATES.items()}
 
 
@@ -81,12 +84,25 @@ def test_the_readmes_import_line_can_be_imported(hub):
 
 # Decisions
 
-DECISIONS = {int(row[0]): row for row in table("Decisions")}
+DECISIONS = {int(row[0]): row for _, rows in explorer.decision_groups() for row in rows}
 HELD = re.compile(r"@pytest\.mark\.decision\((\d+)\)(?:\n@.*|\n[^d\n].*)*\ndef (test_\w+)")
 
 
-def test_decisions_are_numbered_in_turn():
-    assert list(DECISIONS) == sorted(DECISIONS)
+def test_decisions_are_numbered_from_1_on():
+    assert sorted(DECISIONS) == list(range(1, len(DECISIONS) + 1))
+
+
+def test_the_readme_has_at_most_250_lines():
+    assert len(README.splitlines()) <= 250
+
+
+def test_every_link_between_the_pages_leads_to_a_file_and_a_heading():
+    for page in PAGES:
+        for target, _, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(#?)([^)]*)\)", page.read_text(encoding="utf-8")):
+            linked = (page.parent / target).resolve() if target else page
+            assert linked.exists(), (page, target)
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE) if anchor else []
+            assert not anchor or anchor in {heading.lower().replace(" ", "-") for heading in headings}, (page, anchor)
 
 
 def test_each_decision_is_cited_by_the_code_that_carries_it_out():

@@ -1,4 +1,4 @@
-"""Behind nginx, with the settings that the README has for it, where nginx is installed."""
+"""Behind nginx, with the settings that app/deployment.md has for it, where nginx is installed."""
 
 import json
 import os
@@ -17,15 +17,15 @@ import pytest
 
 from app.api import PATH
 from app.body import LARGEST_BODY
-from app.schemas import Fault
+from app.schemas import ApiError
 
 from .conftest import SERVERS, Hub, a_conversion, a_session, serving
-from .test_docs import README
+from .test_docs import DOCUMENTATION
 from .test_served import CLIENTS, STALLED
 
 pytestmark = pytest.mark.skipif(not (shutil.which("nginx") and shutil.which("openssl")), reason="nginx or openssl is not installed")
 
-SETTINGS = re.search(r"```\n(limit_req_zone .*?\n)```", README, re.DOTALL)[1]
+SETTINGS = re.search(r"```\n(limit_req_zone .*?\n)```", DOCUMENTATION, re.DOTALL)[1]
 TRUSTING = ssl._create_unverified_context()  # the certificate is its own
 WRITES = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")  # where nginx may not write as this user, were it not told
 NOBODY = ("127.0.0.1", 9)
@@ -33,7 +33,7 @@ NOBODY = ("127.0.0.1", 9)
 
 @contextmanager
 def nginx(folder: Path, behind: tuple[str, int]) -> Iterator[tuple[str, int]]:
-    """The address of nginx with the README's settings, but for port, certificate and the server behind it."""
+    """The address of nginx with the documented settings, but for port, certificate and the server behind it."""
     certificate = ["-subj", "/CN=api.example.org", "-keyout", folder / "key", "-out", folder / "pem"]
     made = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", *certificate]
     subprocess.run(made, check=True, capture_output=True)
@@ -80,7 +80,7 @@ def ask(address: tuple[str, int], body="{}", client: str = "127.0.0.1"):
 def refusal(answered) -> int:
     """The status of an error that has the form of all errors."""
     status, headers, answer = answered
-    assert (headers["Content-Type"], Fault().validate(answer)) == ("application/json", {})
+    assert (headers["Content-Type"], ApiError().validate(answer)) == ("application/json", {})
     return status
 
 

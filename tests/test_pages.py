@@ -261,20 +261,6 @@ def test_the_decisions_are_a_page_with_each_sentence_reading_test_and_request(bu
 TABLE = "| | text | reading | test |\n| --- | --- | --- | --- |\n| {} | a | b | `c` |\n"
 
 
-@pytest.mark.parametrize(
-    ("section", "groups"),
-    [
-        (TABLE.format(1), [("", ["1"])]),
-        ("Words.\n\n### Request\n\n" + TABLE.format(2) + "\n### Data\n\n" + TABLE.format(3), [("Request", ["2"]), ("Data", ["3"])]),
-        (TABLE.format(1) + "\n### Data\n\n" + TABLE.format(3), [("", ["1"]), ("Data", ["3"])]),
-    ],
-    ids=["one table", "topics", "a table before the topics"],
-)
-def test_the_decisions_are_read_as_one_table_or_by_topic(section, groups):
-    found = explorer.group_decisions(f"# A\n\n## Decisions\n\n{section}\n## After\n\n| 9 | x | y | z |\n")
-    assert [(topic, [number for number, *_ in rows]) for topic, rows in found] == groups
-
-
 @in_browser
 def test_a_filter_box_leaves_the_decisions_that_hold_every_word(page):
     page.goto("/decisions")

@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from tests.conftest import Hub, a_conversion, flask
-from tests.test_docs import README, table
+from tests.test_docs import DOCUMENTATION, table
 
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", DOCUMENTATION, re.DOTALL)
 QUERIES = {"direct query": {"start_date": "2020-01-01"}, "session query": {"start_date": "2020-01-01", "source": "google.com"}}
 OUTCOMES = {"right": [], "returns records again": ["repeats"], "loses records": ["gaps"]}
 

@@ -4,12 +4,13 @@ import sqlite3
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, abort, current_app, render_template
 
 from app import accounts, schemas, strategies
-from app.database import SHIPPED, Database
+from app.database import Database
 from app.loading import traffic
 
 TOUR = traffic.read("explorer.json")
@@ -112,23 +113,11 @@ def example_body(example: dict) -> str:
 
 @cache
 def decision_groups() -> list[tuple[str, list[list[str]]]]:
-    return group_decisions((SHIPPED / "README.md").read_text(encoding="utf-8"))
-
-
-def group_decisions(readme: str) -> list[tuple[str, list[list[str]]]]:
-    """Return the decisions as (topic, rows): each ### heading under "## Decisions" is a topic, a table before them has none.
-
-    A row is number, published text, reading and test. Code stands between backticks.
-    """
-    section = readme.split("\n## Decisions\n")[1].split("\n## ")[0]
-    without_topic, *parts = section.split("\n### ")
-    groups = [("", decision_rows(without_topic))]
+    """Return the tables of app/decisions.md as (topic, rows). A row is number, published text, reading and test."""
+    _, *parts = (Path(__file__).parent.parent / "decisions.md").read_text(encoding="utf-8").split("\n## ")
+    groups = []
     for part in parts:
         topic, _, text = part.partition("\n")
-        groups.append((topic.strip(), decision_rows(text)))
-    return [(topic, rows) for topic, rows in groups if rows]
-
-
-def decision_rows(text: str) -> list[list[str]]:
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]
+        lines = [line for line in text.splitlines() if line.startswith("|")]
+        groups.append((topic, [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]))
+    return groups
