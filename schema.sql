@@ -69,8 +69,7 @@ CREATE TABLE sessions (
     -- Whether it has conversions; one that does not gets none (see the trigger).
     converts INTEGER NOT NULL CHECK (converts IN (0, 1)),
 
-    -- At most 24 hours: what bounds the search for sessions that overlap a window (strategies.py).
-    CHECK (ended_at BETWEEN started_at AND started_at + 86400),
+    CHECK (ended_at >= started_at),
 
     -- Finds a session that is imported twice, and all of an account's sessions.
     UNIQUE (account_id, session_id)

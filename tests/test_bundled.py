@@ -1,5 +1,7 @@
-"""The bundled data (section 8): each key shows what its row says, and a date shows the same records for ever."""
+"""The bundled data (section 8): each key shows what its row says, and a date shows the same records forever."""
 
+import hashlib
+import json
 from collections import Counter
 
 import pytest
@@ -91,6 +93,32 @@ def test_a_day_frozen(bundled):
         "previous_page": "https://www.example.com/",
         "conversion_meta": {"type": "hubspot_form", "id": "6f1c2f0e-5b0a-4f2e-9d3b-0c9a7e51d2aa"},
     }
+
+
+# Days that are published never change: nor do these digests. A change of the rules for sources and landing pages must not reach them.
+PUBLISHED = {"start_date": "2025-07-01", "end_date": "2025-08-15"}
+DIGESTS = {
+    "YOUR_API_KEY": "848fa413c0bab3d70fc69acf2f19bcdbed028d571fa5a7db83d404a27816a38e",
+    "published-sample": "98d8d1532f709cb8c02e379741c65258cd8b77cf13d1c27747c1561c50e94baf",
+}
+
+
+@pytest.mark.parametrize("key", DIGESTS)
+def test_the_records_of_published_days_stay_the_same_forever(bundled, key):
+    values = {
+        "source": ["google.com", "google.co.uk", "bing.com", "duckduckgo.com", "facebook.com", "linkedin.com", "live.com", "bbc.co.uk"]
+        + ["partner.example", "example.com", "(direct)"],
+        "medium": ["(none)", "cpc", "email", "organic", "paid_social", "referral", "social"],
+        "campaign": ["brand-search", "demo-days", "newsletter", "older-than-the-sample"],
+        "content": ["headline-a", "headline-b", "top-button", "video"],
+        "term": ["attribution software", "conversion tracking"],
+        "landing_page": ["https://www.example.com/", "https://example.com/pricing", "https://store.example.com/products/xyz"]
+        + ["https://testdomain.com/", "https://testdomain.com/pricing"],
+    }
+    window = PUBLISHED if key == "YOUR_API_KEY" else {"start_date": "2025-03-01", "end_date": "2025-03-05"}
+    pages = [list(bundled.walk(window, key))]
+    pages += [list(bundled.walk(window | {name: value}, key)) for name in values for value in values[name]]
+    assert hashlib.sha256(json.dumps(pages, sort_keys=True).encode()).hexdigest() == DIGESTS[key]
 
 
 # published-sample
