@@ -1,5 +1,7 @@
 """Strict marshmallow fields: where marshmallow is lenient (true or "50" as an integer), these are not. Decisions 6 to 8."""
 
+import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
 
@@ -100,15 +102,28 @@ class Date(Text):
 
 
 class Moment(Date):
-    """A moment of an imported session, as an instant; fractions of its second are dropped."""
+    """A moment of an imported session, as an instant. hh:mm is the first second of its minute; fractions are dropped."""
 
     def _deserialize(self, value, attr, data, **kwargs) -> int:
-        moment = super()._deserialize(value, attr, data, **kwargs)
-        if len(value) <= len("YYYY-MM-DD"):
+        if moment := _of_epoch(value):
+            raise ValidationError(f"Must be a date-time, not a number: write {moment} instead of {value}.")
+        text = Text._deserialize(self, value, attr, data, **kwargs)
+        try:
+            moment = instants.parse(text, "end" if text[16:17] == ":" else "start")  # 2025-07-15T10:14 has 16 characters
+        except ValueError as fault:
+            raise ValidationError(str(fault)) from None
+        if len(text) <= len("YYYY-MM-DD"):
             raise ValidationError("Must have a time of day, for example 2025-07-15T10:00:00Z.")
         if not instants.EARLIEST <= moment <= instants.LATEST:
             raise ValidationError("Must be within the years 1 to 9999 UTC.")
         return moment
+
+
+def _of_epoch(value) -> str | None:
+    """The date-time that a number of seconds, milliseconds, microseconds or nanoseconds since 1970 means; None if it is no such."""
+    if not re.fullmatch(r"([0-9]{10}|[0-9]{13}|[0-9]{16}|[0-9]{19})(\.[0-9]+)?", str(value)):
+        return None
+    return f"{datetime.fromtimestamp(int(str(value)[:10]), UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 class List(fields.List):

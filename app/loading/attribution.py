@@ -1,9 +1,10 @@
-"""Where a session came from: what is derived from its referrer and landing page if no utm parameter says it. Decisions 22 to 24, 42.
+"""Where a session came from, derived from its referrer and landing page if no utm parameter says it. Decisions 22 to 24, 42.
 
 schema.sql enforces that utm_source and utm_medium override what is derived here.
 """
 
 import re
+from contextlib import suppress
 from functools import cache, lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_plus
@@ -70,10 +71,8 @@ def host(url: str) -> str | None:
     match = _AUTHORITY.match(url)
     name = (match[1] or match[2]).lower().rstrip(".") if match else ""
     if not name.isascii():
-        try:
+        with suppress(idna.IDNAError):  # an emoji, for example, which stays as it is
             name = idna.encode(name, uts46=True).decode().rstrip(".")
-        except idna.IDNAError:  # an emoji, for example: no form of it is a registered name
-            pass
     return name or None
 
 
