@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,12 @@ from tests.test_import import flask, lines, tables
 KEYS = ["YOUR_API_KEY", "published-sample", "dense", "sparse", "empty", "boundaries", "over-limit"]
 
 
-def import_into(hub: Hub, domain: str, *options: str, sessions: tuple = (a_session(conversions=[a_conversion()]),)):
+NUMBER = count()
+
+
+def import_into(hub: Hub, domain: str, *options: str, sessions: tuple = ()):
+    """Import these sessions, or one that is unlike any other."""
+    sessions = sessions or (a_session(session_id=str(next(NUMBER)), conversions=[a_conversion()]),)
     return hub.run("import", "-", "--domain", domain, *options, stdin=lines(*sessions))
 
 

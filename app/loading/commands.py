@@ -72,7 +72,7 @@ DOMAIN = {"required": True, "metavar": "D", "callback": primary_domain}
 
 
 @commands.cli.command("import")
-@click.argument("file", type=click.Path(allow_dash=True, dir_okay=False))
+@click.argument("file", type=click.Path(exists=True, allow_dash=True, dir_okay=False))
 @click.option("--domain", **DOMAIN, help="The primary domain of the account to import into.")
 @click.option("--key", metavar="K", callback=header_value, help="A key for the account. By default a new account gets one.")
 @click.option(
@@ -99,9 +99,15 @@ def import_(
 
     def import_once(replace: bool) -> None:
         faults = Faults()
-        with clear_errors(), _opened(file) as opened, current_app.extensions["database"].writing_sessions() as connection:
+        with (
+            clear_errors(),
+            click.open_file(file, "rb") as opened,
+            current_app.extensions["database"].writing_sessions() as connection,
+        ):
             account, made_key = sessions.open_for_import(connection, domain, key, monthly_limit, replace)
-            many, conversions = sessions.add_all(connection, account, domain, formats.load(opened, columns, faults), faults)
+            with _progress(opened) as counted:
+                loaded = formats.load(counted, columns, faults)
+                many, conversions = sessions.add_all(connection, account, domain, loaded, faults)
         if columns.ignored:
             click.echo(f"Columns that were not used: {', '.join(columns.ignored)}.", err=True)
         click.echo(f"{many:,} sessions with {conversions:,} conversions imported for {domain}.")
@@ -117,12 +123,14 @@ def import_(
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
-    """Open the file, with a progress bar that shows on a terminal how much of it has been read."""
-    with click.open_file(path, "rb") as file:
-        size = None if path == "-" else os.fstat(file.fileno()).st_size
-        with click.progressbar(file, length=size or None, label="Importing", file=sys.stderr) as bar:
-            yield _Counted(file, bar.update)
+def _progress(file: BinaryIO) -> Iterator[BinaryIO]:
+    """Show a progress bar on a terminal: how much of the file has been read, or that a pipe is being read."""
+    try:
+        size = os.fstat(file.fileno()).st_size
+    except OSError:
+        size = 0
+    with click.progressbar(file, length=size or None, label="Importing", file=sys.stderr) as bar:
+        yield _Counted(file, bar.update)
 
 
 class _Counted(io.RawIOBase):

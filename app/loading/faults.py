@@ -1,6 +1,7 @@
 """What is wrong with an imported file: where, in which field, the value, and what would be right. Decision 30."""
 
 import json
+import re
 
 from marshmallow import ValidationError
 
@@ -47,7 +48,8 @@ def value_at(given: object, field: str) -> object:
 
 def shown(value: object, sentence: str) -> str:
     """Return what to add to a sentence about the value, so that it shows it."""
-    if value is None or sentence.startswith("Unknown field") or str(value) in sentence:
+    is_there = value != "" and re.search(rf"(?<![\w/]){re.escape(str(value))}(?![\w/])", sentence)
+    if value is None or is_there or sentence.startswith("Unknown field"):
         return ""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return f" Found: {text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + '…'}"

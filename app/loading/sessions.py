@@ -47,7 +47,7 @@ SET_LIMIT = "UPDATE accounts SET monthly_limit = :monthly_limit, used_elsewhere 
 
 SET_SEEDED_TO = "UPDATE accounts SET seeded_to = :day WHERE id = :account"
 
-BATCH = 1000  # sessions that are written at once
+BATCH = 50  # sessions that are written at once; more are hardly faster, and each can be a megabyte
 
 # A seed date of the year 9999 would fill the disk.
 YEARS = range(2000, 2100)
