@@ -106,30 +106,16 @@ DIGESTS = {
 @pytest.mark.parametrize("key", DIGESTS)
 def test_the_records_of_published_days_stay_the_same_forever(bundled, key):
     values = {
-        "source": [
-            "google.com",
-            "google.co.uk",
-            "bing.com",
-            "duckduckgo.com",
-            "facebook.com",
-            "linkedin.com",
-            "live.com",
-            "bbc.co.uk",
-            "partner.example",
-            "example.com",
-            "(direct)",
-        ],
-        "medium": ["(none)", "cpc", "email", "organic", "paid_social", "referral", "social"],
-        "campaign": ["brand-search", "demo-days", "newsletter", "older-than-the-sample"],
-        "content": ["headline-a", "headline-b", "top-button", "video"],
+        "source": "google.com google.co.uk bing.com duckduckgo.com facebook.com linkedin.com live.com bbc.co.uk".split()
+        + ["partner.example", "example.com", "(direct)"],
+        "medium": "(none) cpc email organic paid_social referral social".split(),
+        "campaign": "brand-search demo-days newsletter older-than-the-sample".split(),
+        "content": "headline-a headline-b top-button video".split(),
         "term": ["attribution software", "conversion tracking"],
-        "landing_page": [
-            "https://www.example.com/",
-            "https://example.com/pricing",
-            "https://store.example.com/products/xyz",
-            "https://testdomain.com/",
-            "https://testdomain.com/pricing",
-        ],
+        "landing_page": """
+            https://www.example.com/ https://example.com/pricing https://store.example.com/products/xyz
+            https://testdomain.com/ https://testdomain.com/pricing
+        """.split(),
     }
     window = PUBLISHED if key == "YOUR_API_KEY" else {"start_date": "2025-03-01", "end_date": "2025-03-05"}
     pages = [list(bundled.walk(window, key))]

@@ -14,11 +14,10 @@ from app.loading import imported, plain
 from tests.conftest import Hub, a_conversion, a_session
 from tests.test_import import IMPORT, a_named_session, faults, lines, session_ids, tables
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 TWO = [a_named_session("a"), a_named_session("b")]
 RECORDS = [
-    a_conversion(
-        timestamp=f"2025-08-01 10:0{minute}:00", email=f"{name}@example.org", conversion_meta={"type": "custom", "id": name}
-    )
+    a_conversion(timestamp=f"2025-08-01 10:0{minute}:00", conversion_meta={"type": "custom", "id": name})
     for minute, name in ((2, "d"), (2, "c"), (2, "b"), (1, "a"))
 ]
 RESPONSE = {"records": RECORDS, "pagination": {"records_processed": 4, "total_records": 4, "has_more": False}}
@@ -58,11 +57,9 @@ def refusal(hub: Hub, file: str | bytes, *options: str) -> str:
     ],
     ids=["JSON Lines", "array", "pretty-printed array", "bracket on the first line", "a line each", "records"],
 )
-@pytest.mark.parametrize(
-    "wrap", [str.encode, lambda text: b"\xef\xbb\xbf" + text.encode(), lambda text: gzip.compress(text.encode())]
-)
+@pytest.mark.parametrize("wrap", [bytes, lambda raw: BYTE_ORDER_MARK + raw, gzip.compress], ids=["as it is", "with a mark", "gzip"])
 def test_json_is_recognised_by_its_content(hub, file, wrap):
-    take(hub, wrap(file))
+    take(hub, wrap(file.encode()))
     assert session_ids(hub) == {"a", "b"}
 
 
@@ -97,19 +94,11 @@ def test_sessions_and_records_can_be_in_one_file(hub):
 @pytest.mark.parametrize(
     ("record", "fault"),
     [
-        (
-            {"conversion_page": "thankyou"},
-            'conversion_page: Must be a full URL, for example https://example.com/pricing. Found: "thankyou"',
-        ),
-        (
-            {"timestamp": 1754042400},
-            "timestamp: Must be a date-time, not a number: write 2025-08-01T10:00:00Z instead of 1754042400.",
-        ),
+        ({"previous_page": "home"}, 'previous_page: Must be a full URL, for example https://example.com/pricing. Found: "home"'),
+        ({"email": 3}, "email: Must be a string, not a number. Found: 3"),
+        ({"timestamp": "2025-08-01"}, 'timestamp: Must have a time of day, for example 2025-07-15T10:00:00Z. Found: "2025-08-01"'),
         ({"conversion_meta": {"type": "custom"}}, "conversion_meta.id: Is missing."),
-        (
-            {"source": "google.com"},
-            "source: Unknown field: there are email, timestamp, conversion_page, previous_page, conversion_meta.",
-        ),
+        ({"emial": "a@example.org"}, "emial: Unknown field: did you mean email?"),
     ],
 )
 def test_a_fault_of_a_record_names_its_own_field(hub, record, fault):
@@ -123,7 +112,7 @@ def test_a_fault_of_a_record_names_its_own_field(hub, record, fault):
 
 def test_a_document_that_is_not_json_is_refused_with_the_place(hub):
     assert refusal(hub, json.dumps(TWO, indent=2)[:-3]) == (
-        "Error: The file is not valid JSON at line 31, column 4, where its end stands, and nothing was changed."
+        "Error: The file is not valid JSON at line 35, column 3, where its end stands, and nothing was changed."
     )
 
 
@@ -147,7 +136,7 @@ def test_a_row_of_csv_is_a_conversion(hub, delimiter, line_end):
 
 
 @pytest.mark.parametrize(
-    "wrap", [lambda raw: b"\xef\xbb\xbf" + raw, gzip.compress, lambda raw: gzip.compress(b"\xef\xbb\xbf" + raw)]
+    "wrap", [lambda raw: BYTE_ORDER_MARK + raw, gzip.compress, lambda raw: gzip.compress(BYTE_ORDER_MARK + raw)]
 )
 def test_csv_can_have_a_byte_order_mark_and_be_compressed(hub, wrap):
     take(hub, wrap(FORM.encode()))
@@ -194,20 +183,29 @@ def test_rows_of_a_session_without_started_at_start_it_at_the_first_conversion_a
 @pytest.mark.parametrize(
     ("file", "fault"),
     [
-        (FORM.replace("10:05:00Z", "late"), 'row 3, timestamp: Must be a day that exists'),
-        (FORM.replace("2025-08-01T10:05:00Z", "1754042400"), "row 3, timestamp: Must be a date-time, not a number: write 2025-08-01T10:00:00Z"),
+        (FORM.replace("10:05:00Z", "late"), "row 3, timestamp: Must be a day that exists"),
+        (
+            FORM.replace("2025-08-01T10:05:00Z", "1754042400"),
+            "row 3, timestamp: Must be a date-time, not a number: write 2025-08-01T",
+        ),
         (FORM.replace("2025-08-01T10:05:00Z", ""), "row 3, timestamp: Is missing, and the row has a conversion_page."),
         (FORM + "1,2,3\n", "row 4: The row has 3 cells, and the header has 6."),
-        (FORM + '"a\nb",,,,,\n', 'row 4, timestamp: '),
+        (FORM + '"a\nb",,,,,\n', "row 4, timestamp: "),
         (FORM + "2025-08-01 10:00:00,,https://example.com/,,,demo\n", "row 4, type: Is missing."),
         (FORM.replace("type,id", "kind,name"), "row 1, type and id: No column has this name. Name it with --column type=COLUMN"),
-        (FORM.replace("timestamp", "when"), "row 1, started_at and landing_page: No column has this name. Name it with --column timestamp="),
+        (
+            FORM.replace("timestamp", "when"),
+            "row 1, started_at and landing_page: No column has this name. Name it with --column timest",
+        ),
         (FORM.replace("previous_page", "email"), "row 1, email: There is more than one column 'email'."),
-        (SESSIONS.replace("1,,https://www.google.com/", "1,,https://www.bing.com/").replace("00,,https://www.google", "00,,https://www.bing"), "row 4, referrer: Must be the same in all rows of a session"),
+        (
+            SESSIONS.replace("00,,https://www.google", "00,,https://www.bing"),
+            "row 4, referrer: Must be the same in all rows of a ses",
+        ),
         (FORM.encode() + b"\xe9,,,,,\n", "line 4: The line is not UTF-8."),
         (FORM + '"open', "line 4: The line is not valid CSV: unexpected end of data."),
     ],
-)  # fmt: skip
+)
 def test_a_fault_of_csv_names_the_row_of_the_spreadsheet(hub, file, fault):
     before = tables(hub.path)
     outcome = hub.run(*IMPORT, stdin=file)
@@ -270,59 +268,57 @@ def test_anything_else_gets_one_sentence_that_says_what_it_looks_like(hub, tmp_p
     assert words in refusal(hub, file(tmp_path) if callable(file) else file)
 
 
-# Files in the shape of those that were tried, each with the options that import it
+# Small files in the shape of those that were tried, each with the options that import it, and what its session becomes
 
 REAL = {
-    "a sessions table of a warehouse": (
-        "session_id,customer_id,started_at,ended_at,utm_source,utm_medium,utm_campaign,page_view_number\n"
-        "1,7,2025-08-01 10:00:00,2025-08-04 18:30:00,facebook_ads,paid_social,freetrial,\n",
-        ["--set", "landing_page=https://example.com/"],
-        {"source": "facebook_ads"},
-        (1, 0),
+    "a table of sessions from a warehouse": (
+        "session_id,customer_id,started_at,ended_at,utm_source,utm_medium,utm_campaign\n"
+        "1,7,2025-08-01 10:00:00,2025-08-04 18:30:00,facebook_ads,paid_social,freetrial\n",
+        ["landing_page=https://example.com/"],
+        [],
+        {"utm_source": "facebook_ads", "ended_at": "2025-08-04 18:30:00Z", "conversions": []},
     ),
-    "a conversions table with the session's id": (
+    "a table of conversions with their sessions": (
         "session_id;timestamp;email;conversion_page;landing_page;referrer\n"
-        "9;2025-08-01T10:00:00+00:00;a@example.org;https://example.com/signup;https://example.com/?gclid=1;https://www.google.com/\n",
-        ["--set", "type=custom_event", "--set", "id=signup"],
-        {"medium": "cpc", "landing_page": "https://example.com/"},
-        (1, 1),
+        "9;2025-08-01T10:00:00+00:00;;https://example.com/signup;https://example.com/?gclid=1;https://www.google.com/\n",
+        ["type=custom_event", "id=signup"],
+        [],
+        {"derived_source": "google.com", "derived_medium": "cpc", "landing_page": "https://example.com/"},
     ),
     "events of a tracker": (
         "event_id\tdomain_sessionid\tcollector_tstamp\tpage_url\tpage_referrer\tevent_name\n"
-        "e-1\ts-1\t2025-08-01 10:00:00.123\thttps://example.com/thankyou\thttps://news.ycombinator.com/\tlink_click\n",
-        "--column session_id=domain_sessionid --column timestamp=collector_tstamp --column conversion_page=page_url "
-        "--column referrer=page_referrer --column id=event_name --set type=custom_event".split(),
-        {"source": "ycombinator.com", "medium": "referral"},
-        (1, 1),
+        "e-1\ts-1\t2025-08-01 10:00:00.123\thttps://example.com/a\thttps://news.ycombinator.com/\tlink_click\n",
+        ["type=custom_event"],
+        "session_id=domain_sessionid timestamp=collector_tstamp conversion_page=page_url referrer=page_referrer id=event_name".split(),
+        {"session_id": "s-1", "derived_source": "ycombinator.com", "derived_medium": "referral"},
     ),
     "visits of an analytics program": (
-        '"idVisit","serverTimestampPretty","landing","referrerUrl"\n"4","2025-08-01 10:00:00","https://example.com/a?fbclid=x","https://m.facebook.com/"\n',
-        ["--column", "session_id=idVisit", "--column", "started_at=serverTimestampPretty", "--column", "landing_page=landing", "--column", "referrer=referrerUrl"],
-        {"source": "facebook.com", "medium": "social", "landing_page": "https://example.com/a"},
-        (1, 0),
+        '"idVisit","serverTime","landing","referrerUrl"\n'
+        '"4","2025-08-01 10:00:00","https://example.com/a?fbclid=x","https://m.facebook.com/"\n',
+        [],
+        "session_id=idVisit started_at=serverTime landing_page=landing referrer=referrerUrl".split(),
+        {"derived_source": "facebook.com", "derived_medium": "social", "landing_page": "https://example.com/a"},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REAL)
 def test_what_people_have_can_be_imported_with_options(hub, name):
-    file, options, query, (sessions, conversions) = REAL[name]
-    outcome = take(hub, file, *options)
-    assert f"{sessions} sessions with {conversions} conversions" in outcome.stdout
-    hub.load([a_session(session_id="other", utm_source="other", conversions=[a_conversion()])])
-    if conversions:
-        assert hub.ask(query)["pagination"]["total_records"] == sessions
+    file, values, columns, expected = REAL[name]
+    options = [f"--set={value}" for value in values] + [f"--column={column}" for column in columns]
+    take(hub, file, *options)
+    session = json.loads(hub.run("export", "--domain", "example.com").stdout)
+    assert session | expected == session
 
 
 # The short way for sessions that are plainly right
 
-MOMENTS = st.sampled_from(
-    ["2025-08-01T10:00:00Z", "2025-08-01 10:00:00", "2025-08-01T10:00:01", "2025-08-02T00:00:00Z", "2025-08-01T12:00:00+02:00", "2025-02-29T10:00:00Z", "0000-01-01T00:00:00Z", "2025-08-01T10:00:00.5Z", "2025-08-01", "２０２５-08-01T10:00:00Z", "", None, 0, 5, True]
-)  # fmt: skip
+GOOD_MOMENTS = "2025-08-01T10:00:00Z 2025-08-01T10:00:01 2025-08-02T00:00:00Z 2025-08-01T12:00:00+02:00".split()
+BAD_MOMENTS = "2025-02-29T10:00:00Z 0000-01-01T00:00:00Z 2025-08-01T10:00:00.5Z 2025-08-01 ２０２５-08-01T10:00:00Z".split()
+MOMENTS = st.sampled_from([*GOOD_MOMENTS * 3, "2025-08-01 10:00:00", *BAD_MOMENTS, "", None, 0, 5, True])
 TEXTS = st.sampled_from(["google.com", "a b", "\ud800", "", None, 7, False, [], {}])
-URLS = st.sampled_from(
-    ["https://example.com/", "https://www.google.com/?a#b", "android-app://com.slack", "/pricing", "", None, 3, [], {}]
-)
+GOOD_URLS = ["https://example.com/", "https://www.google.com/?a#b", "android-app://com.slack"]
+URLS = st.sampled_from([*GOOD_URLS * 3, "/pricing", "", None, 3, [], {}])
 META = st.fixed_dictionaries({}, optional={"type": TEXTS, "id": TEXTS, "name": TEXTS}) | st.sampled_from([None, [], "form"])
 CONVERSION = st.fixed_dictionaries(
     {"timestamp": MOMENTS, "conversion_page": URLS, "conversion_meta": META},
@@ -338,7 +334,7 @@ SESSION = st.fixed_dictionaries(
 
 
 @pytest.mark.decision(44)
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(SESSION | CONVERSION)
 def test_the_short_way_loads_a_session_as_the_schema_does_or_leaves_it_to_it(given):
     loaded = plain.load(given)
@@ -348,9 +344,10 @@ def test_the_short_way_loads_a_session_as_the_schema_does_or_leaves_it_to_it(giv
         assert plain.load_line(json.dumps(given).encode()) in (loaded, None)
 
 
-@pytest.mark.parametrize(
-    "given", [*TWO, RECORDS[0], a_session(), a_session(ended_at="2025-08-03T10:00:00Z", referrer="", utm_term=None)]
-)
+LONG = a_session(ended_at="2025-08-03T10:00:00Z", referrer="", utm_term=None)
+
+
+@pytest.mark.parametrize("given", [*TWO, RECORDS[0], a_session(), LONG])
 def test_the_short_way_is_taken_for_what_is_plainly_right(given):
     assert plain.load_line(json.dumps(given).encode()) == plain.load(given) == imported.load(given)
     with pytest.raises(ValidationError):

@@ -107,18 +107,10 @@ def test_a_session_without_an_id_is_known_again_in_another_form(hub):
 
 @pytest.mark.parametrize(
     "field",
-    [
-        "session_id",
-        "ended_at",
-        "referrer",
-        "utm_source",
-        "utm_medium",
-        "utm_campaign",
-        "utm_content",
-        "utm_term",
-        "conversions.0.email",
-        "conversions.0.previous_page",
-    ],
+    """
+    session_id ended_at referrer utm_source utm_medium utm_campaign utm_content utm_term
+    conversions.0.email conversions.0.previous_page
+    """.split(),
 )
 def test_an_empty_string_means_null_in_every_field_that_can_be_null(hub, field):
     hub.load([with_value(field, ""), with_value(field, None)])
