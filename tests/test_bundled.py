@@ -106,8 +106,10 @@ DIGESTS = {
 @pytest.mark.parametrize("key", DIGESTS)
 def test_the_records_of_published_days_stay_the_same_forever(bundled, key):
     values = {
-        "source": "google.com google.co.uk bing.com duckduckgo.com facebook.com linkedin.com live.com bbc.co.uk".split()
-        + ["partner.example", "example.com", "(direct)"],
+        "source": """
+            google.com google.co.uk bing.com duckduckgo.com facebook.com linkedin.com live.com bbc.co.uk
+            partner.example example.com (direct)
+        """.split(),
         "medium": "(none) cpc email organic paid_social referral social".split(),
         "campaign": "brand-search demo-days newsletter older-than-the-sample".split(),
         "content": "headline-a headline-b top-button video".split(),

@@ -289,7 +289,8 @@ REAL = {
         "event_id\tdomain_sessionid\tcollector_tstamp\tpage_url\tpage_referrer\tevent_name\n"
         "e-1\ts-1\t2025-08-01 10:00:00.123\thttps://example.com/a\thttps://news.ycombinator.com/\tlink_click\n",
         ["type=custom_event"],
-        "session_id=domain_sessionid timestamp=collector_tstamp conversion_page=page_url referrer=page_referrer id=event_name".split(),
+        "session_id=domain_sessionid timestamp=collector_tstamp conversion_page=page_url".split()
+        + "referrer=page_referrer id=event_name".split(),
         {"session_id": "s-1", "derived_source": "ycombinator.com", "derived_medium": "referral"},
     ),
     "visits of an analytics program": (

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import click
 from flask import Blueprint, current_app
+from flask.cli import with_appcontext
 
 from app import fields
 from app.errors import clear_errors
@@ -158,13 +159,13 @@ def export(domain: str):
     """
     with clear_errors(), current_app.extensions["database"].reading() as connection:
         account = stored.find(connection, domain)
-        output = click.get_binary_stream("stdout")
         for line in exporting.lines(connection, account):
-            output.write(line)
+            click.echo(line, nl=False)
 
 
 @commands.cli.group("accounts", invoke_without_command=True)
 @click.pass_context
+@with_appcontext
 def accounts(context: click.Context):
     """List the accounts, or delete one."""
     if context.invoked_subcommand is None:

@@ -10,8 +10,8 @@ SELECT
     domain,
     (SELECT count(*) FROM sessions WHERE account_id = accounts.id),
     (SELECT count(*) FROM conversions WHERE account_id = accounts.id),
-    (SELECT date(min(timestamp), 'unixepoch') FROM conversions WHERE account_id = accounts.id),
-    (SELECT date(max(timestamp), 'unixepoch') FROM conversions WHERE account_id = accounts.id),
+    (SELECT date(min(started_at), 'unixepoch') FROM sessions WHERE account_id = accounts.id),
+    (SELECT date(max(ended_at), 'unixepoch') FROM sessions WHERE account_id = accounts.id),
     monthly_limit,
     (SELECT count(*) FROM keys WHERE account_id = accounts.id)
 FROM accounts
@@ -22,7 +22,7 @@ DELETE_ACCOUNT = "DELETE FROM accounts WHERE id = :account"
 
 
 def listed(connection: Connection) -> Iterator[str]:
-    """Return the lines of a table: the accounts by domain, with the days of their first and last conversion."""
+    """Return the lines of a table of the accounts, with the days of each one's first start and last end of a session."""
     header = ("domain", "sessions", "conversions", "first day", "last day", "monthly limit", "keys")
     rows = [header] + [
         (domain, f"{many:,}", f"{conversions:,}", first or "-", last or "-", "-" if limit is None else f"{limit:,}", str(keys))
