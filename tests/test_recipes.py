@@ -62,7 +62,7 @@ def test_the_columns_of_a_hubspot_export(run):
         '"Record ID","Email","Conversion Date","Conversion Title","Conversion Page"\n'
         '"1","a@example.org","2025-08-01 10:00:00","Demo: request","https://example.com/thankyou"\n'
     )
-    hub = run("hubspot_form", hubspot_csv=file)
+    hub = run("hubspot.csv", hubspot_csv=file)
     assert hub.ask({"meta_id": "Demo: request"})["records"] == [
         a_conversion(conversion_meta={"type": "hubspot_form", "id": "Demo: request"})
     ]
