@@ -276,7 +276,7 @@ REAL = {
         "1,7,2025-08-01 10:00:00,2025-08-04 18:30:00,facebook_ads,paid_social,freetrial\n",
         ["landing_page=https://example.com/"],
         [],
-        {"utm_source": "facebook_ads", "ended_at": "2025-08-04 18:30:00Z", "conversions": []},
+        {"utm_source": "facebook_ads", "ended_at": "2025-08-04T18:30:00Z", "conversions": []},
     ),
     "a table of conversions with their sessions": (
         "session_id;timestamp;email;conversion_page;landing_page;referrer\n"

@@ -501,10 +501,15 @@ def test_a_session_id_twice_in_a_file_is_a_fault(hub):
     assert fault.startswith("line 3, session_id: ")
 
 
-def test_a_session_id_that_the_account_has_is_a_fault(hub):
+def test_a_session_id_that_the_account_has_is_a_fault_that_says_how_to_go_on(hub):
     hub.load([a_named_session("s")])
-    (fault,) = faults(hub, lines(a_session(), a_named_session("s")))
-    assert fault.startswith("line 2, session_id: ")
+    outcome = hub.run(*IMPORT, stdin=lines(a_session(), a_named_session("s")))
+    assert outcome.exit_code == 1
+    assert outcome.stderr.splitlines()[-2:] == [
+        "line 2, session_id: The account already has a session 's'.",
+        "To import the whole file in place of what the account has, use --replace.",
+    ]
+    assert session_ids(hub) == {"s"}
 
 
 def test_a_session_id_that_another_account_has_is_good(hub):

@@ -11,7 +11,8 @@ from app.loading.attribution import UTM
 # By id, which decides the order among equal times: whoever imports the lines in turn gives them ids in the same order.
 SESSIONS = """
 SELECT
-    sessions.id, sessions.session_id, datetime(started_at, 'unixepoch') || 'Z', datetime(ended_at, 'unixepoch') || 'Z',
+    sessions.id, sessions.session_id,
+    strftime('%Y-%m-%dT%H:%M:%SZ', started_at, 'unixepoch'), strftime('%Y-%m-%dT%H:%M:%SZ', ended_at, 'unixepoch'),
     landing_page, utm_source, utm_medium, campaign, content, term, derived_source, derived_medium,
     conversions.id, email, datetime(timestamp, 'unixepoch'), conversion_page, previous_page, meta_type, meta_id
 FROM sessions LEFT JOIN conversions ON conversions.session_id = sessions.id

@@ -55,10 +55,9 @@ OTHER_YEARS = "Bundled data can be brought to a day of the years 2000 to 2099."
 
 NO_LIMIT = {"monthly_limit": None, "used_elsewhere": 0}
 
-AGAIN = (
-    "These sessions have no session_id, and the account already has the same ones. To import the whole file again, use --replace; "
-    "to keep both, give each session a session_id of its own."
-)
+# How to go on if the account already has sessions of the file.
+REPLACE = "To import the whole file in place of what the account has, use --replace."
+KEEP_BOTH = f"{REPLACE} To keep both, give each session a session_id."
 
 
 class Writer:
@@ -144,12 +143,14 @@ class Writer:
     def _insert_new(self, place: str, row: dict) -> None:
         made = row["session_id"]
         while there := self.connection.execute(FIND_SESSION, row).fetchone():
+            is_old = there[0] < self._first_id
             if "is_made" not in row:
-                self.faults.add(place, "session_id", f"The account, or the file, already has a session {made!r}.")
+                self.faults.add(place, "session_id", f"{'The account' if is_old else 'The file'} already has a session {made!r}.")
+                self.faults.advice = self.faults.advice or (REPLACE if is_old else "")
                 return
-            if there[0] < self._first_id:
+            if is_old:
                 self.faults.add(place, "", "The account already has this session.")
-                self.faults.advice = AGAIN
+                self.faults.advice = KEEP_BOTH
                 return
             self._copies[made] = self._copies.get(made, 1) + 1  # two visitors can do the same
             row["session_id"] = f"{made}-{self._copies[made]}"
