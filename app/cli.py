@@ -27,11 +27,11 @@ def init_app(app: Flask) -> None:
 
 
 def prepare_to_run(host: str, port: int, **_) -> None:
-    """Create the database if it is missing, bring the bundled data up to today, and print how to send a request."""
+    """Add the bundled accounts that are missing, bring their data up to today, and say how to ask."""
     database = _database()
     with clear_errors():
         with database.writing_sessions() as connection:
-            sessions.seed(connection, _clock().today())
+            left_out = sessions.seed(connection, _clock().today())
         is_bundled = _accounts(database)
     if is_running_from_reloader():
         return
@@ -43,6 +43,8 @@ def prepare_to_run(host: str, port: int, **_) -> None:
             key_to_try = key_to_try or account["key"]
     for domain in [domain for domain in is_bundled if not is_bundled[domain]]:
         click.echo(f"     (your key)       {domain}, imported")
+    for sentence in left_out:
+        click.echo(f"     {sentence}")
     click.echo(f" * Documentation: http://{host}:{port}/docs/")
     click.echo(f""" * Try: curl http://{host}:{port}{api.PATH} \\
        -H 'Authentication: {key_to_try or "<your key>"}' -H 'Content-Type: application/json' -d '{{"source": "google.com"}}'""")

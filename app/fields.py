@@ -1,6 +1,7 @@
 """Strict marshmallow fields: where marshmallow is lenient (true or "50" as an integer), these are not. Decisions 6 to 8, 59."""
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
 
@@ -123,12 +124,21 @@ class Moment(Date):
     """A moment of an imported session, as an instant; a fraction of a second is dropped, and hh:mm is the minute's first second."""
 
     def _deserialize(self, value, attr, data, **kwargs) -> int:
+        if moment := _of_epoch(value):
+            raise ValidationError(f"Must be a date-time, not a number: write {moment} instead of {value}.")
         moment = min(self.span(value))
         if len(value) <= len("YYYY-MM-DD"):
             raise ValidationError(f"{shown(value)} has no time of day. Use a date-time such as 2025-07-15T10:00:00Z.")
         if not instants.EARLIEST <= moment <= instants.LATEST:
             raise ValidationError(f"{shown(value)} is outside the years 1 to 9999 UTC.")
         return moment
+
+
+def _of_epoch(value) -> str | None:
+    """Return the date-time that a number of seconds, milli-, micro- or nanoseconds since 1970 means, or None for anything else."""
+    if not re.fullmatch(r"([0-9]{10}|[0-9]{13}|[0-9]{16}|[0-9]{19})(\.[0-9]+)?", str(value)):
+        return None
+    return f"{datetime.fromtimestamp(int(str(value)[:10]), UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 class List(fields.List):

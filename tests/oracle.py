@@ -32,9 +32,9 @@ def filtered_values(session: dict) -> dict:
     return {
         "source": session.get("utm_source") or "(direct)",
         "medium": session.get("utm_medium") or "(none)",
-        "campaign": session.get("utm_campaign"),
-        "content": session.get("utm_content"),
-        "term": session.get("utm_term"),
+        "campaign": session.get("utm_campaign") or None,
+        "content": session.get("utm_content") or None,
+        "term": session.get("utm_term") or None,
         "landing_page": session["landing_page"],
     }
 

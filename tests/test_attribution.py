@@ -265,6 +265,72 @@ def test_a_click_id_is_a_parameter_of_the_query_and_of_this_name(records):
     assert records
 
 
+@referrers(
+    {
+        f"https://{host}/": {"source": "google.com", "medium": "organic"}
+        for host in "google.com www.google.com m.google.com images.google.com encrypted.google.com news.google.com".split()
+    }
+    | {
+        f"https://{host}/": {"source": "google.com", "medium": "referral"}
+        for host in """
+            accounts.google.com translate.google.com docs.google.com gemini.google.com calendar.google.com sites.google.com
+            www.docs.google.com notmail.google.com
+        """.split()
+    }
+    | {"https://translate.google.co.uk/": {"source": "google.co.uk", "medium": "referral"}}
+)
+def test_of_google_only_its_search_hosts_are_organic(records):
+    assert records
+
+
+@pytest.mark.decision(42)
+@referrers(
+    {
+        f"android-app://{app}": {"source": source, "medium": medium}
+        for app, source, medium in [
+            ("com.google.android.googlequicksearchbox/", "google.com", "organic"),
+            ("com.google.android.googlequicksearchbox/https/www.google.com", "google.com", "organic"),
+            ("com.google.android.gm/", "google.com", "email"),
+            ("com.google.android.gm", "google.com", "email"),
+            ("com.facebook.katana/", "facebook.com", "social"),
+            ("com.instagram.android/", "instagram.com", "social"),
+            ("com.linkedin.android/", "linkedin.com", "social"),
+            ("com.twitter.android/", "x.com", "social"),
+            ("com.reddit.frontpage/", "reddit.com", "social"),
+            ("com.google.android.youtube/", "youtube.com", "social"),
+            ("com.Slack/", "com.Slack", "referral"),
+            ("org.mozilla.firefox", "org.mozilla.firefox", "referral"),
+            ("com.example/", "com.example", "referral"),
+        ]
+    }
+)
+def test_an_app_is_its_package_name_or_the_site_that_it_belongs_to(records):
+    assert records
+
+
+@referrers(
+    {
+        "https://www.münchen.de/": {"source": "xn--mnchen-3ya.de", "medium": "referral"},
+        "https://WWW.MÜNCHEN.DE/": {"source": "xn--mnchen-3ya.de"},
+        "https://www.xn--mnchen-3ya.de/a": {"source": "xn--mnchen-3ya.de"},
+        "https://straße.de/": {"source": "xn--strae-oqa.de"},
+        "https://例え.テスト/": {"source": "xn--r8jz45g.xn--zckzah"},
+        "https://公司.cn/": {"source": "xn--55qx5d.cn"},
+        "https://💩.la/": {"source": "💩.la"},
+    }
+)
+def test_an_international_name_is_stored_in_the_form_that_browsers_send(records):
+    assert records
+
+
+@pytest.mark.parametrize("domain", ["münchen.de", "xn--mnchen-3ya.de", "MÜNCHEN.de"])
+def test_a_referrer_in_either_form_is_the_accounts_own(tmp_path, domain):
+    hub = Hub(tmp_path / "conversions.sqlite")
+    for number, referrer in enumerate(["https://www.münchen.de/", "https://xn--mnchen-3ya.de/"]):
+        hub.load([a_session(session_id=str(number), referrer=referrer, conversions=[a_conversion()])], domain)
+    assert len(hub.everything({"source": "(direct)", "medium": "(none)"})) == 2
+
+
 # utm_* over derived
 
 GOOGLE = {"referrer": "https://www.google.com/"}
@@ -290,6 +356,9 @@ def test_utm_overrides_what_is_derived_each_for_itself_and_to_the_letter(records
     (GOOGLE | {"landing_page": "https://example.com/?utm_source=&utm_medium="}, {"source": "google.com", "medium": "organic"}),
     (GOOGLE | {"landing_page": "https://example.com/?utm_source&utm_medium"}, {"source": "google.com", "medium": "organic"}),
     ({"utm_source": "", "utm_medium": ""}, {"source": "(direct)", "medium": "(none)"}),
+    ({"utm_medium": "", "landing_page": "https://example.com/?utm_medium=cpc"}, {"medium": "cpc"}),
+    ({"utm_source": "", "landing_page": "https://example.com/?utm_source=&utm_source=late"}, {"source": "late"}),
+    (GOOGLE | {"utm_source": "", "landing_page": "https://example.com/?utm_source=query&a=1"}, {"source": "query"}),
 )
 def test_an_empty_utm_is_not_present(records):
     assert records
@@ -344,6 +413,27 @@ def test_a_utm_field_is_taken_to_the_letter(records):
 # The landing page
 
 
+CLICK_IDS = "gad_source gad_campaignid gclsrc dclid srsltid fbclid ttclid twclid li_fat_id igshid yclid _gl mc_eid"
+
+
+@landing_pages({f"/?{click_id}=1": {"medium": "(none)", "landing_page": "/"} for click_id in CLICK_IDS.split()})
+def test_other_click_ids_do_not_change_the_medium(records):
+    assert records
+
+
+@landing_pages(
+    {
+        "/?UTM_SOURCE=Upper": {"source": "(direct)"},
+        "/?utm_source=Google&utm_medium=CPC": {"source": "Google", "medium": "CPC"},
+        "/?utm_campaign=a%2520b": {"campaign": "a%20b"},
+        "/slash/?utm_source=a": {"landing_page": "/slash/"},
+        "/#?utm_medium=fragment": {"medium": "(none)"},
+    }
+)
+def test_what_is_kept_exactly_as_sent(records):
+    assert records
+
+
 @pytest.mark.decision(24)
 @landing_pages(
     {
@@ -360,6 +450,11 @@ def test_a_utm_field_is_taken_to_the_letter(records):
             "/pricing?utm_source=a&plan=pro": "/pricing?plan=pro",
             "/pricing?plan=pro&utm_source=a&seats=5&gclid=1": "/pricing?plan=pro&seats=5",
             "/pricing?utm_source=a&plan=pro&utm_source=b": "/pricing?plan=pro",
+            **{f"/pricing?a=1&{click_id}=x&b=2": "/pricing?a=1&b=2" for click_id in CLICK_IDS.split()},
+            "/pricing?_gl=1*a*b&fbclid=x": "/pricing",
+            "/pricing?FBCLID=x&GCLID=y": "/pricing?FBCLID=x&GCLID=y",
+            "/pricing?UTM_SOURCE=a": "/pricing?UTM_SOURCE=a",
+            "/pricing?a=%2520&utm_source=b": "/pricing?a=%2520",
             "/pricing#plans": "/pricing",
             "/pricing?plan=pro&gclid=1#plans": "/pricing?plan=pro",
             "/pricing?utm_source=a#utm_source=b": "/pricing",

@@ -1,5 +1,7 @@
-"""The bundled data (section 8): each key shows what its row says, and a date shows the same records for ever."""
+"""The bundled data (section 8): each key shows what its row says, and a date shows the same records forever."""
 
+import hashlib
+import json
 from collections import Counter
 
 import pytest
@@ -91,6 +93,36 @@ def test_a_day_frozen(bundled):
         "previous_page": "https://www.example.com/",
         "conversion_meta": {"type": "hubspot_form", "id": "6f1c2f0e-5b0a-4f2e-9d3b-0c9a7e51d2aa"},
     }
+
+
+# Published days never change, and so these digests do not: a change of the rules for sources and landing pages must not reach them.
+PUBLISHED = {"start_date": "2025-07-01", "end_date": "2025-08-15"}
+DIGESTS = {
+    "YOUR_API_KEY": "848fa413c0bab3d70fc69acf2f19bcdbed028d571fa5a7db83d404a27816a38e",
+    "published-sample": "98d8d1532f709cb8c02e379741c65258cd8b77cf13d1c27747c1561c50e94baf",
+}
+
+
+@pytest.mark.parametrize("key", DIGESTS)
+def test_the_records_of_published_days_stay_the_same_forever(bundled, key):
+    values = {
+        "source": """
+            google.com google.co.uk bing.com duckduckgo.com facebook.com linkedin.com live.com bbc.co.uk
+            partner.example example.com (direct)
+        """.split(),
+        "medium": "(none) cpc email organic paid_social referral social".split(),
+        "campaign": "brand-search demo-days newsletter older-than-the-sample".split(),
+        "content": "headline-a headline-b top-button video".split(),
+        "term": ["attribution software", "conversion tracking"],
+        "landing_page": """
+            https://www.example.com/ https://example.com/pricing https://store.example.com/products/xyz
+            https://testdomain.com/ https://testdomain.com/pricing
+        """.split(),
+    }
+    window = PUBLISHED if key == "YOUR_API_KEY" else {"start_date": "2025-03-01", "end_date": "2025-03-05"}
+    pages = [list(bundled.walk(window, key))]
+    pages += [list(bundled.walk(window | {name: value}, key)) for name in values for value in values[name]]
+    assert hashlib.sha256(json.dumps(pages, sort_keys=True).encode()).hexdigest() == DIGESTS[key]
 
 
 # published-sample
@@ -317,7 +349,7 @@ def test_an_import_into_a_bundled_account_is_refused_with_a_sentence_unless_it_r
     before = tables(at_once.path)
     outcome = at_once.run("import", "-", "--domain", "dense.example", "--key", "mine", stdin=lines(MINE))
     assert outcome.exit_code == 1
-    assert outcome.stderr.startswith("Error: dense.example holds bundled data")
+    assert outcome.stderr.startswith("Error: dense.example has bundled data")
     assert "--replace" in outcome.stderr
     assert tables(at_once.path) == before
 
@@ -330,5 +362,5 @@ def test_an_import_that_replaces_a_bundled_account_makes_it_the_users_own_which_
         outcome = hub.run("seed", "--as-of", as_of)
         assert "dense.example" in outcome.stdout
         assert emails(hub, "dense") == emails(hub, "mine") == emails(hub, "YOUR_API_KEY") == ["mine@example.org"]
-    hub.load([MINE], "dense.example", "dense")
+    hub.load([MINE | {"session_id": "another"}], "dense.example", "dense")
     assert len(emails(hub, "dense")) == 2

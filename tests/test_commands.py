@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,12 @@ from tests.test_import import flask, lines, tables
 KEYS = ["YOUR_API_KEY", "published-sample", "dense", "sparse", "empty", "boundaries", "over-limit"]
 
 
-def import_into(hub: Hub, domain: str, *options: str, sessions: tuple = (a_session(conversions=[a_conversion()]),)):
+NUMBER = count()
+
+
+def import_into(hub: Hub, domain: str, *options: str, sessions: tuple = ()):
+    """Import these sessions, or one that is unlike any other."""
+    sessions = sessions or (a_session(session_id=str(next(NUMBER)), conversions=[a_conversion()]),)
     return hub.run("import", "-", "--domain", domain, *options, stdin=lines(*sessions))
 
 
@@ -125,6 +131,13 @@ def test_import_refuses_a_key_that_a_header_cannot_carry(hub, key):
         ("EXAMPLE.com", "example.com"),
         ("example.com.", "example.com"),
         ("docs.somebody.github.io", "somebody.github.io"),
+        ("https://example.com", "example.com"),
+        ("https://www.example.com/", "example.com"),
+        ("HTTP://WWW.Example.com:8080/pricing?a=b", "example.com"),
+        ("example.com/", "example.com"),
+        ("example.com/pricing", "example.com"),
+        ("example.com:443", "example.com"),
+        ("www.münchen.de", "xn--mnchen-3ya.de"),
     ],
 )
 def test_import_refuses_a_domain_that_is_not_a_primary_one_and_names_the_one_that_is(hub, domain, primary):
@@ -135,15 +148,15 @@ def test_import_refuses_a_domain_that_is_not_a_primary_one_and_names_the_one_tha
     assert not hub.path.exists()
 
 
-@pytest.mark.parametrize("domain", ["https://example.com", "example.com/pricing", "example.com:443", "exa mple.com", ""])
+@pytest.mark.parametrize("domain", ["exa mple.com", "", "https://", "@"])
 def test_import_refuses_what_is_no_domain(hub, domain):
     outcome = import_into(hub, domain)
-    assert outcome.exit_code != 0
-    assert "--domain" in outcome.stderr
+    assert outcome.exit_code == 2
+    assert outcome.stderr.endswith(f"{domain!r} is not a domain. An account has a primary domain, for example example.com.\n")
     assert not hub.path.exists()
 
 
-@pytest.mark.parametrize("domain", ["example.com", "bbc.co.uk", "somebody.github.io", "localhost", "192.0.2.7"])
+@pytest.mark.parametrize("domain", ["example.com", "bbc.co.uk", "somebody.github.io", "localhost", "192.0.2.7", "münchen.de"])
 def test_import_takes_a_domain_as_the_source_of_a_session_would_have_it(hub, domain):
     assert import_into(hub, domain, "--key", "key").exit_code == 0
     assert hub.ask({})["records"]
@@ -163,7 +176,7 @@ def test_import_leaves_the_monthly_limit_as_it_is_unless_it_is_given(hub):
     assert [hub.post("{}").status_code for _ in range(3)] == [200, 200, 429]
 
 
-@pytest.mark.parametrize("limit", ["-1", "1.5", "many", ""])
+@pytest.mark.parametrize("limit", ["-1", "1.5", "many", "", "9223372036854775808"])
 def test_import_refuses_a_monthly_limit_that_is_none(hub, limit):
     outcome = import_into(hub, "example.com", "--monthly-limit", limit)
     assert outcome.exit_code != 0
@@ -422,10 +435,22 @@ def test_the_request_to_try_carries_a_key_that_is_there(tmp_path):
         assert pasted(printed)  # and no 401
 
 
-def test_run_adds_the_bundled_accounts_next_to_imported_ones_and_leaves_those_alone(tmp_path):
+def test_run_adds_the_bundled_accounts_next_to_an_imported_one_and_leaves_that_as_it_is(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite")
-    hub.load([a_session(conversions=[a_conversion()])], "mine.example")
+    hub.load([a_session(conversions=[a_conversion()])], "shop.example", "own")
     with running(hub.path, NOW) as printed:
-        assert "YOUR_API_KEY" in keys_named(printed)
-        assert "mine.example, imported" in printed
-    assert hub.everything({}) == [a_conversion()]
+        assert keys_named(printed) == KEYS
+        assert "shop.example, imported" in printed
+        assert pasted(printed)["records"]
+    assert len(hub.everything({}, "own")) == 1
+
+
+def test_run_leaves_out_a_bundled_account_whose_domain_or_key_is_taken(tmp_path):
+    hub = Hub(tmp_path / "conversions.sqlite")
+    hub.load([a_session(conversions=[a_conversion()])], "shop.example", "YOUR_API_KEY")
+    hub.load([a_session(conversions=[a_conversion()])], "dense.example", "own")
+    with running(hub.path, NOW) as printed:
+        assert keys_named(printed) == [key for key in KEYS if key not in ("YOUR_API_KEY", "dense")]
+        assert "example.com was left out: its key YOUR_API_KEY belongs to shop.example." in printed
+        assert "dense.example has imported data and was left as it is." in printed
+    assert len(hub.everything({}, "YOUR_API_KEY")) == len(hub.everything({}, "own")) == 1

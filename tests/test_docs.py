@@ -17,7 +17,12 @@ ROOT = Path(__file__).parent.parent
 COMMANDS = create_app().cli.commands
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MOCK = (ROOT / "app" / "mock" / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "app").rglob("*.md")), ROOT / "tests" / "README.md", ROOT / "tests" / "contract" / "README.md"]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "app").rglob("*.md")),
+    ROOT / "tests" / "README.md",
+    ROOT / "tests" / "contract" / "README.md",
+]
 DOCUMENTATION = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 CODE = {file: file.read_text(encoding="utf-8") for file in [*(ROOT / "app").rglob("*.py"), ROOT / "schema.sql"]}
 

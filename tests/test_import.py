@@ -82,10 +82,60 @@ def test_nothing_else_of_a_session_is_required(hub):
     assert hub.ask({"landing_page": "https://example.com/"})["pagination"]["total_records"] == 2
 
 
-def test_a_session_id_left_out_is_made_and_unlike_any_other(hub):
-    hub.load([a_session(conversions=[a_conversion()])] * 3)
-    hub.load([a_session(conversions=[a_conversion()])] * 3)
-    assert hub.ask({"source": "(direct)"})["pagination"]["total_records"] == 6
+@pytest.mark.decision(47)
+def test_equal_sessions_without_a_session_id_in_one_file_are_sessions_of_their_own(hub):
+    hub.load([a_session(conversions=[a_conversion()])] * 120 + [a_session(conversions=[a_conversion()], session_id=None)])
+    assert hub.ask({"source": "(direct)"})["pagination"]["total_records"] == 121
+
+
+def test_importing_a_file_without_session_ids_again_says_that_its_sessions_are_there_and_how_to_go_on(hub):
+    file = [a_session(conversions=[a_conversion()])] * 3
+    hub.load(file)
+    outcome = hub.run(*IMPORT, stdin=lines(a_session(conversions=[a_conversion(email="new@example.org")]), *file))
+    assert outcome.exit_code == 1
+    assert "line 2: The account already has this session." in outcome.stderr
+    assert "--replace" in outcome.stderr.splitlines()[-1]
+    assert len(hub.everything({})) == 3
+    assert hub.run(*IMPORT, "--replace", stdin=lines(*file)).exit_code == 0
+    assert len(hub.everything({})) == 3
+
+
+def test_a_session_without_an_id_is_known_again_in_another_form(hub):
+    hub.load([a_session(session_id="", referrer="", utm_term="", started_at="2025-08-01T12:00:00+02:00")])
+    assert hub.run(*IMPORT, stdin=lines(a_session())).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "field",
+    """
+    session_id ended_at referrer utm_source utm_medium utm_campaign utm_content utm_term
+    conversions.0.email conversions.0.previous_page
+    """.split(),
+)
+def test_an_empty_string_means_null_in_every_field_that_can_be_null(hub, field):
+    hub.load([with_value(field, ""), with_value(field, None)])
+    assert len(hub.everything({"source": "(direct)", "medium": "(none)"})) == 2
+    assert all(record["email"] is None for record in hub.everything({})) == (field == "conversions.0.email")
+    if field.startswith("utm_"):
+        assert hub.ask({field.removeprefix("utm_"): ""}) == {"message": "No conversions matched the given filters."}
+
+
+def test_an_empty_string_is_not_an_email_or_a_previous_page(hub):
+    hub.load([with_value("conversions.0.email", ""), with_value("conversions.0.previous_page", "")])
+    assert {record["email"] for record in hub.everything({})} == {None, "a@example.org"}
+    assert {record["previous_page"] for record in hub.everything({})} == {None}
+
+
+def test_sessions_of_one_visitor_can_overlap(hub):
+    sessions = [a_named_session(name, ended_at="2025-08-01T10:30:00Z") for name in "ab"]
+    hub.load(sessions)
+    assert hub.ask({"source": "(direct)"})["pagination"]["total_records"] == 2
+
+
+def test_lines_need_not_be_in_order_of_time(hub):
+    days = ["2025-08-03", "2025-08-01", "2025-08-02"]
+    hub.load([a_session(started_at=f"{day}T10:00:00Z", conversions=[a_conversion(timestamp=f"{day} 10:00:00")]) for day in days])
+    assert [record["timestamp"][:10] for record in hub.everything({})] == ["2025-08-03", "2025-08-02", "2025-08-01"]
 
 
 @pytest.mark.parametrize(
@@ -174,12 +224,12 @@ NOT_MOMENTS = (
     "2025-08-01T24:00:00Z",
     1754042400,
 )
-NOT_PAGES = (*NOT_STRINGS, "", "pricing", "/pricing", "//example.com/pricing", "https://")
+NOT_PAGES = (*NOT_STRINGS, "pricing", "/pricing", "//example.com/pricing", "https://")
 WRONG = {
-    "session_id": (*NOT_STRINGS, ""),
+    "session_id": NOT_STRINGS,
     "started_at": NOT_MOMENTS,
-    "ended_at": NOT_MOMENTS[:4] + NOT_MOMENTS[5:],
-    "landing_page": (*NOT_PAGES, None),
+    "ended_at": [value for value in NOT_MOMENTS if value not in (None, "")],
+    "landing_page": (*NOT_PAGES, "", None),
     "referrer": NOT_PAGES,
     "utm_source": NOT_STRINGS,
     "utm_medium": NOT_STRINGS,
@@ -190,7 +240,7 @@ WRONG = {
     "conversions.0": (3, "one", [], None),
     "conversions.0.email": NOT_STRINGS,
     "conversions.0.timestamp": NOT_MOMENTS,
-    "conversions.0.conversion_page": (*NOT_PAGES, None),
+    "conversions.0.conversion_page": (*NOT_PAGES, "", None),
     "conversions.0.previous_page": NOT_PAGES,
     "conversions.0.conversion_meta": (3, "form", [], None),
     "conversions.0.conversion_meta.type": (*NOT_STRINGS, None),
@@ -281,14 +331,51 @@ def test_a_conversion_lies_within_its_session(hub, timestamp, good):
 )
 def test_a_session_ends_after_it_started(hub, field, session):
     (fault,) = faults(hub, lines(session))
-    assert fault.startswith("line 1, ")
-    assert fault.startswith((f"line 1, {field}: ", "line 1, ended_at: "))
+    assert fault.startswith(f"line 1, {field}: Is 2025-08-01 09:59:59, ")
+    assert "2025-08-01 10:00:00" in fault
 
 
-@pytest.mark.parametrize("fields", [{"ended_at": "2025-08-08T10:00:00Z"}, {}], ids=["given", "from the last conversion"])
-def test_a_session_can_last_longer_than_a_day(hub, fields):
-    hub.load([a_session(**fields, conversions=[a_conversion(timestamp="2025-08-08 10:00:00")])])
+@pytest.mark.parametrize("fields", [{"ended_at": "2025-08-09T10:00:00Z"}, {}], ids=["given", "from the last conversion"])
+def test_a_session_can_last_for_days(hub, fields):
+    hub.load([a_session(**fields, conversions=[a_conversion(timestamp="2025-08-09 10:00:00")])])
     assert len(hub.everything({})) == 1
+
+
+# What a fault says
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("landing_page", "pricing", 'such as https://example.com/pricing, not "pricing".'),
+        ("utm_term", 3, "Must be a string, not 3."),
+        ("referrer", "x" * 100, ', not "' + "x" * 58 + "…"),
+        ("started_at", 1754042400, "write 2025-08-01T10:00:00Z instead of 1754042400."),
+        ("started_at", "1754042400123", "write 2025-08-01T10:00:00Z instead of 1754042400123."),
+        ("ended_at", 1754042400123456, "write 2025-08-01T10:00:00Z instead of 1754042400123456."),
+        ("conversions.0.timestamp", 1754042400.5, "write 2025-08-01T10:00:00Z instead of 1754042400.5."),
+        (
+            "conversions.0.timestamp",
+            "2025-08-01 09:00:00",
+            "Is 2025-08-01 09:00:00, outside its session, which lasts from 2025-08-01 10:00:00 to 2025-08-01 10:00:00.",
+        ),
+        ("derived_source", "google.com", "Must be given both or neither."),
+    ],
+)
+@pytest.mark.decision(30)
+def test_a_fault_shows_the_value_and_what_would_be_right(hub, path, value, words):
+    (fault,) = faults(hub, lines(with_value(path, value)))
+    assert fault.startswith(f"line 1, {path}: ")
+    assert words in fault
+    assert len(fault) < 240
+
+
+@pytest.mark.parametrize(
+    "spelling", ['"utm_term": "a", "utm_term": "b"', '"utm_term" : "a", "utm_term": "b"', '"utm_term":"a","\\u0075tm_term"  :"b"']
+)
+def test_a_field_that_a_line_has_twice_is_a_fault(hub, spelling):
+    (fault,) = faults(hub, json.dumps(a_session())[:-1] + ", " + spelling + "}")
+    assert 'has the key "utm_term" twice' in fault
 
 
 # Faults of a file
@@ -360,9 +447,26 @@ def test_characters_that_only_some_take_for_line_ends_are_part_of_a_string(hub):
     assert session_ids(hub) == {name}
 
 
-def test_an_empty_file_holds_no_sessions_and_no_fault(hub):
-    assert hub.run(*IMPORT, stdin="").exit_code == 0
-    assert "message" in hub.ask({})
+@pytest.mark.decision(43)
+@pytest.mark.parametrize("options", [(), ("--replace",)])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "",
+        "\n \r\n",
+        "[]",
+        '{"records": []}',
+        '{"message": "No conversions matched the given filters."}',
+        "timestamp,conversion_page,type,id\n",
+    ],
+)
+def test_a_file_without_sessions_is_a_fault_and_changes_nothing(hub, file, options):
+    hub.load([a_named_session("old")])
+    before = tables(hub.path)
+    outcome = hub.run(*IMPORT, *options, stdin=file)
+    assert outcome.exit_code == 1
+    assert "The file has no sessions, and nothing was changed." in outcome.stderr
+    assert tables(hub.path) == before
 
 
 def test_faults_of_several_lines_and_several_of_one_line_are_all_reported(hub):
@@ -414,10 +518,15 @@ def test_a_session_id_twice_in_a_file_is_a_fault(hub):
     assert fault.startswith("line 3, session_id: ")
 
 
-def test_a_session_id_that_the_account_has_is_a_fault(hub):
+def test_a_session_id_that_the_account_has_is_a_fault_that_says_how_to_go_on(hub):
     hub.load([a_named_session("s")])
-    (fault,) = faults(hub, lines(a_session(), a_named_session("s")))
-    assert fault.startswith("line 2, session_id: ")
+    outcome = hub.run(*IMPORT, stdin=lines(a_session(), a_named_session("s")))
+    assert outcome.exit_code == 1
+    assert outcome.stderr.splitlines()[-2:] == [
+        "line 2, session_id: The account already has a session 's'.",
+        "To import the whole file in place of what the account has, use --replace.",
+    ]
+    assert session_ids(hub) == {"s"}
 
 
 def test_a_session_id_that_another_account_has_is_good(hub):

@@ -13,7 +13,12 @@ def test_the_wheel_brings_the_schema_and_the_bundled_data(tmp_path):
     subprocess.run([*pip, "--wheel-dir", tmp_path, ROOT], check=True)
     (wheel,) = tmp_path.glob("*.whl")
     shipped = set(zipfile.ZipFile(wheel).namelist())
-    assert {"app/schema.sql", "app/decisions.md", "app/explorer/templates/explorer.html", "app/explorer/static/explorer.js"} <= shipped
+    assert {
+        "app/schema.sql",
+        "app/decisions.md",
+        "app/explorer/templates/explorer.html",
+        "app/explorer/static/explorer.js",
+    } <= shipped
     assert {f"app/seed/{file.name}" for file in (ROOT / "seed").iterdir()} <= shipped
     assert {str(file.relative_to(ROOT)) for file in (ROOT / "app").rglob("*.py")} <= shipped
     assert not [name for name in shipped if name.startswith("tests")]

@@ -109,7 +109,10 @@ TWICE = a_session(session_id="a")
         ({"sessions": {}}, "sessions"),
         ({"sessions": [5]}, "sessions.0"),
         ({"sessions": [a_session()] * 3 + [a_session(conversions=[AT_NOON])]}, "sessions.3.conversions.0.timestamp"),
-        ({"sessions": [a_session(conversions=[a_conversion(timestamp="2025-08-01 09:00:00")])]}, "sessions.0.ended_at"),
+        (
+            {"sessions": [a_session(conversions=[a_conversion(timestamp="2025-08-01 09:00:00")])]},
+            "sessions.0.conversions.0.timestamp",
+        ),
         ({"sessions": [a_conversion(), AT_NOON]}, "sessions.1.timestamp"),
         ({"sessions": [a_conversion(conversion_page="/thanks")]}, "sessions.0.conversion_page"),
         ({"sessions": [{"conversion_page": "https://shop.example/"}]}, "sessions.0.timestamp"),

@@ -1,57 +1,104 @@
-"""An imported session and its conversions, as marshmallow schemas. Decision 30."""
+"""An imported session and its conversions, as marshmallow schemas: the same for every form of file. Decisions 30, 43."""
 
-from marshmallow import ValidationError, post_load, validate
+from datetime import datetime, timedelta
 
-from app.fields import List, Moment, Nested, Strict, Text
-from app.loading import attribution
+from marshmallow import ValidationError, post_load
+
+from app import fields
+from app.fields import List, Moment, Nested, Strict
+from app.loading import attribution, plain
 from app.schemas import Conversion
+from app.strict_json import shown
+
+
+class Text(fields.Text):
+    """A string. If null is allowed, "" means null: that is how CSV exports write it."""
+
+    def _deserialize(self, value, attr, data, **kwargs) -> str | None:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        return None if self.allow_none and not text else text
 
 
 class Url(Text):
     """A full URL."""
 
-    def _deserialize(self, value, attr, data, **kwargs) -> str:
+    def _deserialize(self, value, attr, data, **kwargs) -> str | None:
         url = super()._deserialize(value, attr, data, **kwargs)
-        if attribution.host(url) is None:
-            raise ValidationError("Must be a full URL, for example https://example.com/pricing.")
+        if url is not None and attribution.host(url) is None:
+            raise ValidationError(f"Must be a full URL such as https://example.com/pricing, not {shown(url)}.")
         return url
 
 
-class ImportedConversion(Conversion):
-    """ "In the shape in which the API returns them"; an address or a previous page that is not known may be left out."""
+class OptionalMoment(Moment):
+    """A moment; null and "" mean that it is not given."""
 
-    email = Text(load_default=None, allow_none=True)
+    def _deserialize(self, value, attr, data, **kwargs) -> int | None:
+        return None if value == "" else super()._deserialize(value, attr, data, **kwargs)
+
+
+class ImportedConversion(Conversion):
+    """A conversion as the API returns it. An email or a previous page that is not known can be left out."""
+
+    email = Text(load_default=None)
     timestamp = Moment(required=True)
     conversion_page = Url(required=True)
-    previous_page = Url(load_default=None, allow_none=True)
+    previous_page = Url(load_default=None)
 
 
 class ImportedSession(Strict):
-    session_id = Text(validate=validate.Length(min=1, error="Must not be empty."))
+    session_id = Text(load_default=None)
     started_at = Moment(required=True)
-    ended_at = Moment()
+    ended_at = OptionalMoment(load_default=None)
     landing_page = Url(required=True)
-    referrer = Url(load_default=None, allow_none=True)
-    utm_source = Text(load_default=None, allow_none=True)
-    utm_medium = Text(load_default=None, allow_none=True)
-    utm_campaign = Text(load_default=None, allow_none=True)
-    utm_content = Text(load_default=None, allow_none=True)
-    utm_term = Text(load_default=None, allow_none=True)
+    referrer = Url(load_default=None)
+    utm_source = Text(load_default=None)
+    utm_medium = Text(load_default=None)
+    utm_campaign = Text(load_default=None)
+    utm_content = Text(load_default=None)
+    utm_term = Text(load_default=None)
+    # Only flask export writes these two: such a session keeps the source and medium that it had, whatever the rules are by now.
+    derived_source = Text(load_default=None)
+    derived_medium = Text(load_default=None)
     conversions = List(Nested(ImportedConversion), load_default=list)
 
     @post_load
-    def _times(self, session: dict, **kwargs) -> dict:
+    def _complete(self, session: dict, **kwargs) -> dict:
         """ "A conversion lies within its session." """
-        moments = [conversion["timestamp"] for conversion in session["conversions"]]
-        start, end = session["started_at"], session.setdefault("ended_at", max(moments, default=session["started_at"]))
+        if (session["derived_source"] is None) != (session["derived_medium"] is None):
+            raise ValidationError("Must be given both or neither.", "derived_source")
+        start, moments = session["started_at"], [conversion["timestamp"] for conversion in session["conversions"]]
+        if session["ended_at"] is None:
+            session["ended_at"] = max([start, *moments])
+        end = session["ended_at"]
         if end < start:
-            raise ValidationError("Must not be before started_at.", "ended_at")
-        outside = {n: {"timestamp": ["Must lie within its session."]} for n, at in enumerate(moments) if not start <= at <= end}
+            raise ValidationError(f"Is {_text(end)}, before started_at, {_text(start)}.", "ended_at")
+        outside = {
+            number: {"timestamp": [f"Is {_text(at)}, outside its session, which lasts from {_text(start)} to {_text(end)}."]}
+            for number, at in enumerate(moments)
+            if not start <= at <= end
+        }
         if outside:
             raise ValidationError({"conversions": outside})
         return session
 
 
-def session_of_record(record: dict) -> dict:
-    """Return the session of a record as the API returns it: it starts at the conversion and lands on the conversion's page."""
-    return {"started_at": record["timestamp"], "landing_page": record["conversion_page"], "conversions": [record]}
+def _text(moment: int) -> str:
+    return str(datetime(1970, 1, 1) + timedelta(seconds=moment))
+
+
+_session = ImportedSession()
+
+
+def load(given: object) -> dict:
+    """Load a session in the import format, or a record as the API returns it, which becomes a session of its own.
+
+    Moments become instants. Raises marshmallow.ValidationError, whose fields are those of what was given.
+    """
+    if session := plain.load(given):
+        return session
+    if not plain.is_record(given):
+        return _session.load(given)
+    try:
+        return _session.load(plain.as_session(given))
+    except ValidationError as error:
+        raise ValidationError(error.messages["conversions"][0]) from None

@@ -1,25 +1,26 @@
-"""Sessions into the database: a file that somebody imports, and the bundled data. Decisions 22, 30, 31."""
+"""Sessions into the database: a file that a person imports, and the bundled data. Decisions 22, 30, 31, 47."""
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable
 from datetime import date
-from uuid import uuid4
 
-from marshmallow import ValidationError
+import orjson
 
-from app import accounts, fields, strict_json
+from app import accounts
 from app.database import Connection
 from app.loading import attribution, traffic
-from app.loading.imported import ImportedSession
+from app.loading.faults import Faults
 
+# The id is NULL to be assigned.
 ADD_SESSION = """
 INSERT INTO sessions (
-    account_id, session_id, started_at, ended_at,
+    id, account_id, session_id, started_at, ended_at,
     utm_source, utm_medium, derived_source, derived_medium,
     source, medium,
     campaign, content, term, landing_page, converts
 ) VALUES (
-    :account, :session_id, :started_at, :ended_at,
+    :id, :account, :session_id, :started_at, :ended_at,
     :utm_source, :utm_medium, :derived_source, :derived_medium,
     coalesce(nullif(:utm_source, ''), :derived_source), coalesce(nullif(:utm_medium, ''), :derived_medium),
     :utm_campaign, :utm_content, :utm_term, :landing_page, :converts
@@ -31,7 +32,11 @@ INSERT INTO conversions (account_id, session_id, timestamp, email, conversion_pa
 VALUES (:account, :session, :timestamp, :email, :conversion_page, :previous_page, :type, :id)
 """
 
+FIND_SESSION = "SELECT id FROM sessions WHERE account_id = :account AND session_id = :session_id"
+
 FORGET_SESSIONS = "DELETE FROM sessions WHERE account_id = :account"
+
+RESET_LONGEST_SESSION = "UPDATE accounts SET longest_session = 0 WHERE id = :account"
 
 FIND_ACCOUNT = "SELECT id, seeded_to FROM accounts WHERE domain = :domain"
 
@@ -44,70 +49,127 @@ SET_LIMIT = "UPDATE accounts SET monthly_limit = :monthly_limit, used_elsewhere 
 
 SET_SEEDED_TO = "UPDATE accounts SET seeded_to = :day WHERE id = :account"
 
+BATCH = 50  # sessions that are written at once; more are hardly faster, and each can be a megabyte
 
-# Of a day that bundled data is brought to: made up to the year 9999, it would fill the disk.
+# A seed date of the year 9999 would fill the disk.
 YEARS = range(2000, 2100)
 OTHER_YEARS = "Bundled data can be brought to a day of the years 2000 to 2099."
 
 NO_LIMIT = {"monthly_limit": None, "used_elsewhere": 0}
 
-
-class Faults(ValueError):
-    """What is wrong with a file: the first faults, each as its line number, field and sentence, and how many there are in all."""
-
-    def __init__(self):
-        self.told: list[tuple[int, str, str]] = []
-        self.count = 0
-
-    def add(self, line: int, field: str, sentence: str) -> None:
-        self.count += 1
-        if self.count <= fields.MOST_FAULTS:
-            self.told.append((line, field, sentence))
-
-    def __str__(self) -> str:
-        lines = [f"line {line}{', ' + field if field else ''}: {sentence}" for line, field, sentence in self.told]
-        if self.count > len(lines):
-            lines.append(f"… and {self.count - len(lines)} more")
-        return "\n".join(["The file has faults, and nothing was changed.", *lines])
+# How to go on if the account already has sessions of the file.
+REPLACE = "To import the whole file in place of what the account has, use --replace."
+KEEP_BOTH = f"{REPLACE} To keep both, give each session a session_id."
 
 
-_imported_session = ImportedSession()
+class Writer:
+    """Adds sessions to one account, many at a time. Used as a context: leaving it writes the rest."""
 
+    def __init__(self, connection: Connection, account: int, domain: str, faults: Faults | None = None):
+        self.connection = connection
+        self.account = account
+        self.domain = domain
+        self.faults = faults if faults is not None else Faults()
+        self.sessions = self.conversions = 0
+        self._first_id = self._next_id = None
+        self._batch: list[tuple[str, dict]] = []
+        self._copies: dict[str, int] = {}  # of the sessions that the file has more than once, by the id that was made
 
-def add_session(connection: Connection, account: int, domain: str, session: dict) -> None:
-    """Adds a session, as imported.ImportedSession loads it, and its conversions.
+    def __enter__(self):
+        return self
 
-    Raises sqlite3.IntegrityError where the account has a session of that session_id.
-    """
-    landing = attribution.landing(session["landing_page"])
-    # "A utm_* given as a field wins over the one in the landing page's query."
-    utm = {name: landing.utm.get(name) if session[name] is None else session[name] for name in attribution.UTM}
-    derived_source, derived_medium = attribution.derive(session["referrer"], landing.is_paid_click, domain)
-    row = {
-        "account": account,
-        "session_id": session.get("session_id") or uuid4().hex,
-        "started_at": session["started_at"],
-        "ended_at": session["ended_at"],
-        "derived_source": derived_source,
-        "derived_medium": derived_medium,
-        "landing_page": landing.page,
-        "converts": bool(session["conversions"]),
-    }
-    added = connection.execute(ADD_SESSION, row | utm).lastrowid
-    if session["conversions"]:
-        ids = {"account": account, "session": added}
-        connection.executemany(
-            ADD_CONVERSION, [ids | conversion | conversion["conversion_meta"] for conversion in session["conversions"]]
+    def __exit__(self, error_type, *_) -> None:
+        if error_type is None:
+            self._write()
+
+    def add(self, session: dict, place: str = "") -> None:
+        """Add a session as imported.load returns it. A session_id that is there already is a fault of this place."""
+        landing = attribution.landing(session["landing_page"])
+        row = session | {"account": self.account, "converts": bool(session["conversions"])}
+        if session.get("derived_source") is None:
+            row["landing_page"] = landing.page
+            row["derived_source"], row["derived_medium"] = attribution.derive(
+                session["referrer"], landing.is_paid_click, self.domain
+            )
+            for name, value in landing.utm.items():
+                row[name] = row[name] or value  # a field takes precedence over the landing page's query
+        if row["session_id"] is None:
+            # The same values have the same id, so that a file that is imported twice is noticed.
+            values = orjson.dumps(session, option=orjson.OPT_SORT_KEYS)
+            row["session_id"] = hashlib.blake2b(values, digest_size=12).hexdigest()
+            row["is_made"] = True
+        self._batch.append((place, row))
+        self.sessions += 1
+        self.conversions += len(session["conversions"])
+        if len(self._batch) == BATCH:
+            self._write()
+
+    def _write(self) -> None:
+        if self._batch and self._next_id is None:
+            self._first_id = self._next_id = self._free_id()
+        for _, row in self._batch:
+            row["id"] = self._next_id
+            self._next_id += 1
+        self.connection.execute("SAVEPOINT batch")
+        try:
+            self._insert([row for _, row in self._batch])
+        except sqlite3.IntegrityError:
+            self.connection.execute("ROLLBACK TO batch")
+            for place, row in self._batch:  # one by one, to see which are there already
+                self._insert_new(place, row)
+        self.connection.execute("RELEASE batch")
+        self._batch.clear()
+
+    def _free_id(self) -> int:
+        """Let SQLite choose the first id: it knows which ones have ever been used."""
+        self.connection.execute("SAVEPOINT probe")
+        (_, row), *_ = self._batch
+        found = self.connection.execute(ADD_SESSION, row | {"id": None, "session_id": f"probe {id(self)}"}).lastrowid
+        self.connection.execute("ROLLBACK TO probe")
+        self.connection.execute("RELEASE probe")
+        return found
+
+    def _insert(self, rows: list[dict]) -> None:
+        self.connection.executemany(ADD_SESSION, rows)
+        self.connection.executemany(
+            ADD_CONVERSION,
+            (
+                {"account": self.account, "session": row["id"]} | conversion | conversion["conversion_meta"]
+                for row in rows
+                for conversion in row["conversions"]
+            ),
         )
+
+    def _insert_new(self, place: str, row: dict) -> None:
+        made = row["session_id"]
+        while there := self.connection.execute(FIND_SESSION, row).fetchone():
+            is_old = there[0] < self._first_id
+            if "is_made" not in row:
+                self.faults.add(place, "session_id", f"{'The account' if is_old else 'The file'} already has a session {made!r}.")
+                self.faults.advice = self.faults.advice or (REPLACE if is_old else "")
+                return
+            if is_old:
+                self.faults.add(place, "", "The account already has this session.")
+                self.faults.advice = KEEP_BOTH
+                return
+            self._copies[made] = self._copies.get(made, 1) + 1  # two visitors can do the same
+            row["session_id"] = f"{made}-{self._copies[made]}"
+        self._insert([row])
+
+
+def forget_sessions(connection: Connection, account: int) -> None:
+    """Delete the account's sessions and their conversions."""
+    connection.execute(FORGET_SESSIONS, {"account": account})
+    connection.execute(RESET_LONGEST_SESSION, {"account": account})
 
 
 def open_for_import(
     connection: Connection, domain: str, key: str | None, monthly_limit: int | None, replace: bool
 ) -> tuple[int, str | None]:
-    """The id of the account that an import goes into, made where it is missing, and its key if that was made too.
+    """Find or make the account to import into, and give it the key; returns its id, and the key if one had to be made for it.
 
-    A limit left out stays as it is. Raises ValueError with a sentence where the key opens another account, or where bundled data is
-    in the way.
+    A limit left out stays as it is. Raises ValueError with a sentence if the key opens another account, or if the account has
+    bundled data and is not to be replaced.
     """
     row = connection.execute(FIND_ACCOUNT, {"domain": domain}).fetchone()
     made_key = None
@@ -118,12 +180,10 @@ def open_for_import(
     else:
         account, seeded_to = row
         if replace:
-            connection.execute(FORGET_SESSIONS, {"account": account})
+            forget_sessions(connection, account)
             connection.execute(SET_SEEDED_TO, {"account": account, "day": None})
         elif seeded_to is not None:
-            raise ValueError(
-                f"{domain} holds bundled data, which the next seeding may replace; choose another domain, or --replace it."
-            )
+            raise ValueError(f"{domain} has bundled data. Use another domain, or --replace to import in its place.")
     if key is not None:
         accounts.add_key(connection, account, key)
     if monthly_limit is not None:
@@ -131,48 +191,42 @@ def open_for_import(
     return account, made_key
 
 
-def load_lines(connection: Connection, account: int, domain: str, lines: Iterable[bytes]) -> tuple[int, int]:
-    """Adds the sessions of a file in the import format (a blank line is none); returns how many sessions and conversions it had.
+def add_all(
+    connection: Connection, account: int, domain: str, loaded: Iterable[tuple[str, dict]], faults: Faults
+) -> tuple[int, int]:
+    """Add sessions, each with its place in the file; returns the numbers of sessions and conversions.
 
-    Raises Faults, when every line has been looked at.
+    Raises Faults after all of them have been looked at, and ValueError if there is none.
     """
-    faults = Faults()
-    sessions = conversions = 0
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            session = _imported_session.load(strict_json.parse(line.rstrip(b"\r\n")))
-            add_session(connection, account, domain, session)
-            sessions += 1
-            conversions += len(session["conversions"])
-        except ValidationError as error:
-            for field, sentences in fields.flat(error.messages).items():
-                for sentence in sentences:
-                    faults.add(number, field, sentence)
-        except sqlite3.IntegrityError as error:
-            if "session_id are new" not in str(error):
-                raise
-            faults.add(number, "session_id", "There is a session of this session_id already, in the account or on a line above.")
-        except ValueError as fault:
-            faults.add(number, "", f"The line {fault}.")
+    with Writer(connection, account, domain, faults) as writer:
+        for place, session in loaded:
+            writer.add(session, place)
     if faults.count:
         raise faults
-    return sessions, conversions
+    if not writer.sessions:
+        raise ValueError("The file has no sessions, and nothing was changed.")
+    return writer.sessions, writer.conversions
 
 
 def seed(connection: Connection, as_of: date) -> list[str]:
-    """Brings the bundled accounts to that day; returns the domains whose account holds somebody's own data, which is left alone.
+    """Bring the bundled accounts to that day, and return a sentence for each one that imported data prevents.
 
-    Raises ValueError with a sentence where a bundled key opens another account, or for a day of other years.
+    Raises ValueError with a sentence for a day of other years.
     """
     if as_of.year not in YEARS:
         raise ValueError(OTHER_YEARS)
-    return [account["domain"] for account in traffic.accounts() if not bring_to(connection, account, as_of)]
+    sentences = []
+    for account in traffic.accounts():
+        owner = accounts.authenticate(connection, account["key"])
+        if owner and owner.domain != account["domain"]:
+            sentences.append(f"{account['domain']} was left out: its key {account['key']} belongs to {owner.domain}.")
+        elif not bring_to(connection, account, as_of):
+            sentences.append(f"{account['domain']} has imported data and was left as it is.")
+    return sentences
 
 
 def bring_to(connection: Connection, described: dict, as_of: date) -> bool:
-    """The same for one account, described as in seed/accounts.json; whether its domain was free of somebody's own data."""
+    """Bring one account, described as in seed/accounts.json, to that day; returns whether its domain had no imported data."""
     domain = described["domain"]
     row = connection.execute(FIND_ACCOUNT, {"domain": domain}).fetchone()
     if row is None:
@@ -187,8 +241,9 @@ def bring_to(connection: Connection, described: dict, as_of: date) -> bool:
         return True
     grows = "daily" in described and seeded_to is not None and seeded_to < as_of
     if not grows:
-        connection.execute(FORGET_SESSIONS, {"account": account})
-    for session in traffic.sessions(described, seeded_to if grows else None, as_of):
-        add_session(connection, account, domain, session)
+        forget_sessions(connection, account)
+    with Writer(connection, account, domain) as writer:
+        for session in traffic.sessions(described, seeded_to if grows else None, as_of):
+            writer.add(session)
     connection.execute(SET_SEEDED_TO, {"account": account, "day": as_of.isoformat()})
     return True

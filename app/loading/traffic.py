@@ -1,6 +1,6 @@
-"""The made-up traffic of the bundled accounts, as sessions that imported.ImportedSession has loaded. Decisions 29, 31.
+"""The generated traffic of the bundled accounts, as sessions that imported.load has loaded. Decisions 29, 31.
 
-A day is the same on every machine for ever: it is drawn with random() alone, whose sequence Python promises to keep.
+A day is the same on every machine forever: it is drawn with random() alone, whose sequence Python promises to keep.
 """
 
 import json
@@ -11,7 +11,8 @@ from itertools import accumulate
 from random import Random
 
 from app import instants
-from app.database import SHIPPED
+from app.accounts import digest
+from app.database import SHIPPED, Connection
 from app.loading import attribution
 from app.loading.imported import ImportedSession
 
@@ -23,6 +24,17 @@ NOON, HALF_AN_HOUR = 43_200, 1_800
 def accounts() -> list[dict]:
     """The bundled accounts, as seed/accounts.json describes them; "series" and "daily" say what their traffic is like."""
     return read("accounts.json")
+
+
+PRESENT = """
+SELECT keys.digest FROM keys JOIN accounts ON accounts.id = keys.account_id WHERE accounts.seeded_to IS NOT NULL
+"""
+
+
+def present(connection: Connection) -> list[dict]:
+    """Return those bundled accounts that the database has, still with bundled data, and that their key opens."""
+    digests = {found for (found,) in connection.execute(PRESENT)}
+    return [account for account in accounts() if digest(account["key"]) in digests]
 
 
 def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:

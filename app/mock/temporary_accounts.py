@@ -7,15 +7,15 @@ from threading import Lock
 
 from flask import Blueprint, current_app
 from marshmallow import ValidationError
+from marshmallow.fields import Field
 from werkzeug.exceptions import Conflict
 
 from app import accounts
 from app.body import read_json_body
 from app.database import Connection
-from app.fields import Count, List, Nested, Strict, Text
-from app.loading import attribution
-from app.loading import sessions as loading
-from app.loading.imported import ImportedConversion, ImportedSession, session_of_record
+from app.fields import Count, List, Strict, Text
+from app.loading import attribution, imported
+from app.loading.sessions import Writer
 
 LARGEST_BODY = 4 * 1024 * 1024  # bytes
 MOST_SESSIONS = 10_000
@@ -36,18 +36,11 @@ class DomainInUse(ValueError):
     """There is an account for the domain already."""
 
 
-class SessionOrRecord(Nested):
+class SessionOrRecord(Field):
     """A session in the import format, or a record as the API returns it, which becomes a session of its own."""
 
-    def __init__(self, **kwargs):
-        super().__init__(ImportedSession, **kwargs)
-        self.record_schema = ImportedConversion()
-
     def _deserialize(self, value, *args, **kwargs) -> dict:
-        if isinstance(value, dict) and "started_at" not in value and ("timestamp" in value or "conversion_page" in value):
-            self.record_schema.load(value)  # first, so that the faults are named after the record's own fields
-            value = session_of_record(value)
-        return super()._deserialize(value, *args, **kwargs)
+        return imported.load(value)
 
 
 class Sessions(List):
@@ -115,5 +108,6 @@ def create(connection: Connection, key: str, domain: str, monthly_limit: int | N
         raise DomainInUse(f"There is an account for {domain} already. Choose another domain, or leave it out.")
     ((account,),) = made
     accounts.add_key(connection, account, key)
-    for session in sessions:
-        loading.add_session(connection, account, domain, session)
+    with Writer(connection, account, domain) as writer:
+        for session in sessions:
+            writer.add(session)

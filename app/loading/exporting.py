@@ -1,0 +1,42 @@
+"""Sessions out of the database, in the import format: importing them elsewhere gives the same responses. Decision 48."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+import orjson
+
+from app.database import Connection
+from app.loading.attribution import UTM
+
+# By id, which decides the order among equal times: whoever imports the lines in turn gives them ids in the same order.
+SESSIONS = """
+SELECT
+    sessions.id, sessions.session_id,
+    strftime('%Y-%m-%dT%H:%M:%SZ', started_at, 'unixepoch'), strftime('%Y-%m-%dT%H:%M:%SZ', ended_at, 'unixepoch'),
+    landing_page, utm_source, utm_medium, campaign, content, term, derived_source, derived_medium,
+    conversions.id, email, datetime(timestamp, 'unixepoch'), conversion_page, previous_page, meta_type, meta_id
+FROM sessions LEFT JOIN conversions ON conversions.session_id = sessions.id
+WHERE sessions.account_id = :account
+ORDER BY sessions.id, conversions.id
+"""
+
+_NAMES = ["session_id", "started_at", "ended_at", "landing_page", *UTM, "derived_source", "derived_medium"]
+
+
+def lines(connection: Connection, account: int) -> Iterator[bytes]:
+    """Return each session of the account as a line.
+
+    The referrer is not stored: derived_source and derived_medium stand for it.
+    """
+    for _, rows in groupby(connection.execute(SESSIONS, {"account": account}), key=lambda row: row[0]):
+        conversions = []
+        for _, *session, conversion, email, timestamp, conversion_page, previous_page, meta_type, meta_id in rows:  # noqa: B007
+            if conversion is not None:
+                fields = {
+                    "email": email,
+                    "timestamp": timestamp,
+                    "conversion_page": conversion_page,
+                    "previous_page": previous_page,
+                }
+                conversions.append(fields | {"conversion_meta": {"type": meta_type, "id": meta_id}})
+        yield orjson.dumps(dict(zip(_NAMES, session, strict=True)) | {"conversions": conversions}, option=orjson.OPT_APPEND_NEWLINE)

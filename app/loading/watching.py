@@ -1,0 +1,47 @@
+"""Watch a file, and import it again whenever it changes. Decision 49."""
+
+import os
+import time
+from collections.abc import Callable
+
+import click
+
+INTERVAL = 0.2  # seconds between two looks
+
+
+def watch(path: str, import_once: Callable[[], None]) -> None:
+    """Call this now and after each change of the file, until interrupted; its errors are shown, and the watch goes on.
+
+    It waits until the file has been the same twice in a row: an editor may write it in parts, or save under another name first.
+    """
+    imported = None
+    try:
+        while True:
+            before = _look(path)
+            if before != imported:
+                time.sleep(INTERVAL)
+                if before is not None and before == _look(path):
+                    imported = before
+                    _try(import_once)
+                    click.echo(f"Watching {path} for changes. Press Ctrl-C to stop.")
+            else:
+                time.sleep(INTERVAL)
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
+
+
+def _look(path: str) -> tuple[int, int, int] | None:
+    """Return what changes whenever the file does; None while there is no file."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _try(import_once: Callable[[], None]) -> None:
+    try:
+        import_once()
+    except click.ClickException as error:
+        error.show()
+        click.echo("The data that was imported before stays.", err=True)

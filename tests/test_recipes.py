@@ -1,0 +1,125 @@
+"""The README's recipes for people's own data, run as they are on small files; each block is found by what is in it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import NOW, REPOSITORY, Hub, a_conversion, a_session
+from tests.test_docs import DOCUMENTATION
+
+BLOCKS = re.findall(r"^```\w*\n(.*?)^```$", DOCUMENTATION, re.DOTALL | re.MULTILINE)
+
+
+def block(words: str) -> str:
+    (found,) = [block for block in BLOCKS if words in block]
+    return found
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a block of the README in a folder of its own, and returns a server on what it leaves."""
+
+    def run(words: str, **files: str) -> Hub:
+        for name, text in files.items():
+            (tmp_path / name.replace("_", ".")).write_text(text, encoding="utf-8")
+        programs = {"flask": f"-m flask --app '{REPOSITORY / 'wsgi.py'}'", "python": ""}
+        (tmp_path / ".venv" / "bin").mkdir(parents=True)
+        for name, arguments in programs.items():
+            program = tmp_path / ".venv" / "bin" / name
+            program.write_text(f"#!/bin/sh\nexec '{sys.executable}' {arguments} \"$@\"\n")
+            program.chmod(0o755)
+        path = tmp_path / "conversions.sqlite"
+        # A key of ours, in place of the one that is made and printed.
+        command = block(words).replace("--domain example.org", "--domain example.org --key key")
+        done = subprocess.run(
+            ["sh", "-ec", command],
+            cwd=tmp_path,
+            env=os.environ | {"CONVERSIONS_DATABASE": str(path), "PYTHONPATH": str(REPOSITORY)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return Hub(path, NOW)
+
+    return run
+
+
+def test_a_csv_file_of_form_submissions(run):
+    file = "Name,E-mail,Page,Submitted on\nJane,a@example.org,https://example.com/thankyou,2025-08-01 10:00:00\n"
+    hub = run("Submitted on", submissions_csv=file)
+    assert hub.ask({"meta_type": "html_form"})["records"] == [a_conversion(conversion_meta={"type": "html_form", "id": "contact"})]
+
+
+def test_the_columns_of_a_hubspot_export(run):
+    file = (
+        '"Record ID","Email","Conversion Date","Conversion Title","Conversion Page"\n'
+        '"1","a@example.org","2025-08-01 10:00:00","Demo: request","https://example.com/thankyou"\n'
+    )
+    hub = run("hubspot.csv", hubspot_csv=file)
+    assert hub.ask({"meta_id": "Demo: request"})["records"] == [
+        a_conversion(conversion_meta={"type": "hubspot_form", "id": "Demo: request"})
+    ]
+
+
+def ga4(name: str, second: int, **parameters: str) -> str:
+    """An event as BigQuery exports it: whole numbers are strings."""
+    values = [{"key": "ga_session_id", "value": {"int_value": "1754042400"}}]
+    values += [{"key": key, "value": {"string_value": value}} for key, value in parameters.items()]
+    at = str((1754042400 + second) * 1_000_000)
+    return json.dumps({"event_timestamp": at, "event_name": name, "user_pseudo_id": "7.8", "event_params": values}) + "\n"
+
+
+@pytest.mark.skipif(not shutil.which("sqlite3"), reason="there is no sqlite3 to run")
+def test_a_ga4_export(run):
+    first = ga4("page_view", 0, page_location="https://example.org/?gclid=1", page_referrer="https://www.google.com/")
+    lead = ga4("generate_lead", 60, page_location="https://example.org/thanks", page_referrer="https://example.org/")
+    hub = run("ga4.json", ga4_json=lead + first)
+    page = hub.ask({"source": "google.com", "medium": "cpc", "landing_page": "https://example.org/"})
+    assert page["records"] == [
+        a_conversion(
+            email=None,
+            timestamp="2025-08-01 10:01:00",
+            conversion_page="https://example.org/thanks",
+            conversion_meta={"type": "custom_event", "id": "generate_lead"},
+        )
+    ]
+    assert page["pagination"]["total_records"] == 1
+
+
+def test_the_log_of_a_web_server(run, tmp_path):
+    (tmp_path / "log.py").write_text(block("# log.py"))
+    hit = '192.0.2.{} - - [01/Aug/2025:{} +0200] "GET {} HTTP/1.1" 200 512 "{}" "Mozilla/5.0 (X11)"\n'
+    log = (
+        hit.format(1, "12:00:00", "/pricing", "https://news.ycombinator.com/item?id=1")
+        + hit.format(2, "12:00:01", "/", "-")
+        + hit.format(1, "12:05:00", "/thank-you", "https://example.org/pricing")
+        + hit.format(1, "13:00:00", "/", "-")
+        + "not a line of a log\n"
+    )
+    hub = run("log.py <", access_log=log)
+    page = hub.ask({"source": "ycombinator.com", "landing_page": "https://example.org/pricing"})
+    assert [record["timestamp"] for record in page["records"]] == ["2025-08-01 10:05:00"]
+    exported = hub.run("export", "--domain", "example.org").stdout
+    assert len(exported.splitlines()) == 3
+
+
+def test_a_captured_response(run):
+    records = [a_conversion(email=f"{n}@example.org") for n in range(3)]
+    captured = {"records": records, "pagination": {"records_processed": 3, "total_records": 3, "has_more": False}}
+    hub = run("captured.json", captured_json=json.dumps(captured))
+    assert hub.ask({}) == captured
+
+
+def test_a_backup_while_the_server_runs(run, tmp_path):
+    hub = Hub(tmp_path / "instance" / "conversions.sqlite")
+    hub.load([a_session(conversions=[a_conversion()])])
+    with hub.app.extensions["database"].reading():
+        run("VACUUM INTO")
+    assert Hub(Path(tmp_path / "backup.sqlite")).ask({}) == hub.ask({})
