@@ -12,7 +12,7 @@ from flask.json.provider import JSONProvider
 from flask.logging import default_handler
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import api, cli, errors, explorer, headers, health, instants, loading, mock, openapi, rate_limit
+from app import api, cli, cors, errors, explorer, headers, health, instants, loading, mock, openapi, rate_limit
 from app.database import Database
 from app.mock import beside, prefer
 
@@ -43,6 +43,7 @@ def create_app(settings: dict | None = None) -> Flask:
     api.init_app(app)
     errors.init_app(app)
     headers.init_app(app)
+    cors.init_app(app)
 
     if proxies := _read(app, "PROXIES", _count):
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)

@@ -1,13 +1,10 @@
-"""Headers of every response: CORS, security, Server-Timing; and a log line for each request to the endpoint."""
+"""Headers of every response: security, Server-Timing; and a log line for each request to the endpoint."""
 
-from http import HTTPStatus
 from itertools import groupby
 
 from flask import Flask, Response, current_app, g, request
-from flask_cors import CORS
 
 from app import api
-from app.mock import browsers
 
 # A page runs only scripts of this server, and sends requests only to it.
 CONTENT_SECURITY_POLICY = (
@@ -19,36 +16,6 @@ CONTENT_SECURITY_POLICY = (
 def init_app(app: Flask) -> None:
     app.after_request(add_server_timing)
     app.after_request(add_security_headers)
-    if app.config["ORIGINS"]:
-        app.before_request(answer_preflight)
-        app.after_request(add_timing_allow_origin)
-        origins, is_mock = app.config["ORIGINS"].split(), app.config["MOCK"] == "1"
-        CORS(
-            app,
-            resources={
-                "/api/.*|/openapi.(json|yaml)|/readyz": {"origins": origins},
-                "/_mock/.*": {"origins": browsers.allowed_origins(app.config["ORIGINS"])},
-            },
-            # A mock lets a browser send whatever it wants to, so that a wrong request gets a response that says what is wrong.
-            allow_headers="*" if is_mock else ["Authentication", "Content-Type", "Prefer"],
-            methods=["GET", "POST", "PUT", "PATCH", "DELETE"] if is_mock else ["GET", "POST"],
-            supports_credentials=is_mock,
-            expose_headers=["Allow", "Pagination-Warning", "Preference-Applied", "Retry-After", "Server-Timing"],
-        )
-
-
-def add_timing_allow_origin(response: Response) -> Response:
-    """Let pages of other origins read Server-Timing as PerformanceResourceTiming.serverTiming, if they can read the response."""
-    if origin := response.headers.get("Access-Control-Allow-Origin"):
-        response.headers["Timing-Allow-Origin"] = origin
-    return response
-
-
-def answer_preflight():
-    """Answer a browser that asks whether it may send a request. It sends no key; CORS adds the headers."""
-    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-        return "", HTTPStatus.NO_CONTENT
-    return None
 
 
 def add_server_timing(response: Response) -> Response:

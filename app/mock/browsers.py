@@ -8,17 +8,11 @@ import re
 from flask import Flask, current_app, request
 from werkzeug.exceptions import Forbidden
 
-# CONVERSIONS_ORIGINS=* is for the endpoint and its demo data. Only pages of this machine may change what other people test with.
-LOCAL = r"^https?://(?:(?:[a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(?::[0-9]+)?$"
+from app.cors import LOCAL, mock_origins
 
 
 def init_app(app: Flask) -> None:
     app.before_request(refuse_other_pages)
-
-
-def allowed_origins(setting: str) -> list[str]:
-    """Return the origins whose pages may use /_mock, as flask-cors takes them: texts and patterns."""
-    return [LOCAL if origin == "*" else origin for origin in setting.split()]
 
 
 def refuse_other_pages() -> None:
@@ -27,7 +21,7 @@ def refuse_other_pages() -> None:
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
     if origin is None and (site in ("none", "same-origin") or request.method in ("GET", "HEAD", "OPTIONS")):
         return
-    allowed = allowed_origins(current_app.config["ORIGINS"])
+    allowed = mock_origins(current_app.config["ORIGINS"])
     if origin is None or not any(origin == text or (text == LOCAL and re.match(LOCAL, origin)) for text in allowed):
         who = f"A page of {origin[:200]}" if origin else "A page of another site"
         raise Forbidden(f"{who} may not use {request.path}. CONVERSIONS_ORIGINS lists the origins whose pages may.")
