@@ -12,7 +12,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from app import api
 from tests.conftest import Hub, serving
-from tests.test_explorer import CHROMIUM, OPTIONS
+from tests.browser import CHROMIUM, OPTIONS
 
 FROM_DEV_SERVER = {"Origin": "http://localhost:5173"}
 FROM_ELSEWHERE = {"Origin": "https://elsewhere.example"}

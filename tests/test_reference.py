@@ -7,7 +7,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from app import openapi
 from tests.conftest import serving
-from tests.test_explorer import AXE, CHROMIUM, ONLY_HERE, OPTIONS, in_browser
+from tests.browser import AXE, CHROMIUM, ONLY_HERE, OPTIONS, in_browser
 
 pytestmark = in_browser
 
