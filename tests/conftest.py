@@ -35,7 +35,9 @@ class Hub:
 
     def load(self, sessions: list[dict], domain: str = "example.com", key: str = "key", *options: str) -> None:
         # An import without sessions is a fault: an account without any gets one that no window has.
-        lines = "".join(json.dumps(session) + "\n" for session in sessions or [a_session(started_at="0001-01-01T00:00:00Z")])
+        lines = "".join(
+            json.dumps(session) + "\n" for session in sessions or [a_session(session_id=key, started_at="0001-01-01T00:00:00Z")]
+        )
         outcome = self.run("import", "-", "--domain", domain, "--key", key, *options, stdin=lines)
         assert outcome.exit_code == 0, outcome.output
 

@@ -288,7 +288,7 @@ def test_a_reader_without_write_access_sees_what_another_user_writes_at_once(the
             # A process of its own, which ends: the log of writes comes and goes.
             done = subprocess.run(
                 **flask("import", "-", "--domain", "example.com", DATABASE=theirs.path, NOW=NOW),
-                input=json.dumps(a_session(conversions=[a_conversion()])),
+                input=json.dumps(a_session(session_id=f"s-{times}", conversions=[a_conversion()])),
                 capture_output=True,
                 check=False,
             )
@@ -301,7 +301,7 @@ def test_a_reader_without_write_access_who_follows_a_link_sees_what_is_in_the_lo
     link = theirs.path.with_name("link.sqlite")
     link.symlink_to(theirs.path)
     assert len(emails(theirs)) == 1  # which keeps it open, so that what is written now stays in the log
-    theirs.load([a_session(conversions=[a_conversion()])])
+    theirs.load([a_session(session_id="later", conversions=[a_conversion()])])
     assert beside(theirs, "-wal").stat().st_size > 0
     with Reader(Hub(link)) as reader:
         assert len(reader.emails()) == 2
