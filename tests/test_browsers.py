@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from app import api
-from tests.conftest import Hub, serving
 from tests.browser import CHROMIUM, OPTIONS
+from tests.conftest import Hub, serving
 
 FROM_DEV_SERVER = {"Origin": "http://localhost:5173"}
 FROM_ELSEWHERE = {"Origin": "https://elsewhere.example"}

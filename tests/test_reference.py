@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from app import openapi
-from tests.conftest import serving
 from tests.browser import AXE, CHROMIUM, ONLY_HERE, OPTIONS, in_browser
+from tests.conftest import serving
 
 pytestmark = in_browser
 
