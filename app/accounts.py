@@ -1,4 +1,4 @@
-"""Accounts, their keys and their monthly limits. Decisions 25, 26, 41."""
+"""Accounts, their keys and their monthly limits, with the SQL about them. Decisions 25, 26, 41."""
 
 import hashlib
 import secrets
@@ -23,6 +23,42 @@ RETURNING used
 """
 
 USED = "SELECT coalesce((SELECT used FROM usage WHERE account_id = :id AND month = :month), :used_elsewhere)"
+
+FIND_ACCOUNT = "SELECT id, seeded_to FROM accounts WHERE domain = :domain"
+
+ADD_ACCOUNT = """
+INSERT INTO accounts (domain, monthly_limit, used_elsewhere) VALUES (:domain, :monthly_limit, :used_elsewhere)
+RETURNING id
+"""
+NO_LIMIT = {"monthly_limit": None, "used_elsewhere": 0}
+
+SET_LIMIT = "UPDATE accounts SET monthly_limit = :monthly_limit, used_elsewhere = 0 WHERE id = :account"
+
+SET_SEEDED_TO = "UPDATE accounts SET seeded_to = :day WHERE id = :account"
+
+DELETE_ACCOUNT = "DELETE FROM accounts WHERE id = :account"
+
+ACCOUNTS = """
+SELECT
+    domain,
+    (SELECT count(*) FROM sessions WHERE account_id = accounts.id),
+    (SELECT count(*) FROM conversions WHERE account_id = accounts.id),
+    (SELECT date(min(started_at), 'unixepoch') FROM sessions WHERE account_id = accounts.id),
+    (SELECT date(max(ended_at), 'unixepoch') FROM sessions WHERE account_id = accounts.id),
+    monthly_limit,
+    (SELECT count(*) FROM keys WHERE account_id = accounts.id)
+FROM accounts
+ORDER BY domain
+"""
+
+# The bundled data's day, for a key of an account that has bundled data.
+SEEDED_TO = """
+SELECT accounts.seeded_to
+FROM keys JOIN accounts ON accounts.id = keys.account_id
+WHERE keys.digest = :digest AND accounts.seeded_to IS NOT NULL
+"""
+
+IS_BUNDLED = "SELECT domain, seeded_to IS NOT NULL FROM accounts"
 
 ADD_KEY = "INSERT INTO keys (digest, account_id, prefix) VALUES (:digest, :account, :prefix)"
 
@@ -81,6 +117,19 @@ def count_call(database: Database, account: Account, now: int) -> None:
     with database.writing_accounts() as connection:
         if not connection.execute(COUNT_CALL, of_month).fetchall():
             raise LimitExceeded(account, *connection.execute(USED, of_month).fetchone())
+
+
+def find(connection: Connection, domain: str) -> int:
+    """Return the id of a domain's account. Raises ValueError with a sentence if there is none."""
+    row = connection.execute(FIND_ACCOUNT, {"domain": domain}).fetchone()
+    if row is None:
+        raise ValueError(f"There is no account of {domain}; flask accounts lists them.")
+    return row[0]
+
+
+def delete(connection: Connection, domain: str) -> None:
+    """Delete the account with its keys, usage, sessions and conversions. Raises ValueError with a sentence if there is none."""
+    connection.execute(DELETE_ACCOUNT, {"account": find(connection, domain)})
 
 
 def digest(key: str) -> bytes:

@@ -27,7 +27,7 @@ def init_app(app: Flask) -> None:
 
 
 def prepare_to_run(host: str, port: int, **_) -> None:
-    """Add the bundled accounts that are missing, bring their data up to today, and say how to ask."""
+    """Add the bundled accounts that are missing, bring their data up to today, and print how to send a request."""
     database = _database()
     with clear_errors():
         with database.writing_sessions() as connection:
@@ -61,7 +61,7 @@ def keys_add(domain: str):
     """Make another key for an account. It is shown only once."""
     key = accounts.make_key()
     with clear_errors(), _database().writing_accounts() as connection:
-        row = connection.execute(sessions.FIND_ACCOUNT, {"domain": domain}).fetchone()
+        row = connection.execute(accounts.FIND_ACCOUNT, {"domain": domain}).fetchone()
         if row is None:
             raise ValueError(f"There is no account of {domain}; flask import creates one.")
         accounts.add_key(connection, row[0], key)
@@ -168,4 +168,4 @@ def _clock() -> instants.Clock:
 def _accounts(database: Database) -> dict[str, bool]:
     """Return the domains of the accounts, and whether each has bundled data."""
     with database.reading() as connection:
-        return dict(connection.rows("SELECT domain, seeded_to IS NOT NULL FROM accounts", {}))
+        return dict(connection.rows(accounts.IS_BUNDLED, {}))

@@ -9,18 +9,10 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, abort, current_app, render_template
 
-from app import accounts, schemas, strategies
-from app.database import Database
+from app import schemas, strategies
 from app.loading import traffic
 
 TOUR = traffic.read("explorer.json")
-
-# A bundled account that a person imported into is no longer bundled, and a revoked key opens nothing.
-SEEDED_TO = """
-SELECT accounts.seeded_to
-FROM keys JOIN accounts ON accounts.id = keys.account_id
-WHERE keys.digest = :digest AND accounts.seeded_to IS NOT NULL
-"""
 
 explorer = Blueprint("explorer", __name__, static_folder="static", static_url_path="/explorer", template_folder="templates")
 
@@ -92,16 +84,11 @@ def version() -> str | None:
 
 def demo_accounts() -> list[dict] | None:
     """Return the bundled accounts that this server has, with "seeded_to" added, or None if the database cannot be read."""
-    database: Database = current_app.extensions["database"]
-    found = []
     try:
-        with database.reading() as connection:
-            for account in traffic.accounts():
-                rows = connection.execute(SEEDED_TO, {"digest": accounts.digest(account["key"])}).fetchall()
-                found += [account | {"seeded_to": seeded_to} for (seeded_to,) in rows]
+        with current_app.extensions["database"].reading() as connection:
+            return traffic.present(connection)
     except sqlite3.Error:
         return None
-    return found
 
 
 def example_body(example: dict) -> str:

@@ -13,9 +13,10 @@ import click
 from flask import Blueprint, current_app
 from flask.cli import with_appcontext
 
-from app import fields
+from app import accounts, fields
+from app.database import Connection
 from app.errors import clear_errors
-from app.loading import attribution, csv_files, exporting, formats, sessions, stored, watching
+from app.loading import attribution, csv_files, exporting, formats, sessions, watching
 from app.loading.csv_files import Columns
 from app.loading.faults import Faults
 
@@ -158,7 +159,7 @@ def export(domain: str):
     Importing them elsewhere gives the same responses. The account's keys and limit are not part of it.
     """
     with clear_errors(), current_app.extensions["database"].reading() as connection:
-        account = stored.find(connection, domain)
+        account = accounts.find(connection, domain)
         for line in exporting.lines(connection, account):
             click.echo(line, nl=False)
 
@@ -166,18 +167,30 @@ def export(domain: str):
 @commands.cli.group("accounts", invoke_without_command=True)
 @click.pass_context
 @with_appcontext
-def accounts(context: click.Context):
+def accounts_list(context: click.Context):
     """List the accounts, or delete one."""
     if context.invoked_subcommand is None:
         with clear_errors(), current_app.extensions["database"].reading() as connection:
-            for line in stored.listed(connection):
+            for line in _table(connection):
                 click.echo(line)
 
 
-@accounts.command("delete")
+def _table(connection: Connection) -> Iterator[str]:
+    """Return the lines of a table of the accounts, with the days of each one's first start and last end of a session."""
+    header = ("domain", "sessions", "conversions", "first day", "last day", "monthly limit", "keys")
+    rows = [header] + [
+        (domain, f"{many:,}", f"{conversions:,}", first or "-", last or "-", "-" if limit is None else f"{limit:,}", str(keys))
+        for domain, many, conversions, first, last, limit, keys in connection.rows(accounts.ACCOUNTS, {})
+    ]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(header))]
+    for domain, *cells in rows:
+        yield f"{domain:<{widths[0]}}" + "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
+
+
+@accounts_list.command("delete")
 @click.argument("domain", callback=primary_domain)
 def accounts_delete(domain: str):
     """Delete the account of DOMAIN with its keys, sessions and conversions."""
     with clear_errors(), current_app.extensions["database"].writing_sessions() as connection:
-        stored.delete(connection, domain)
+        accounts.delete(connection, domain)
     click.echo(f"The account of {domain} is deleted, with everything that belonged to it.")

@@ -38,24 +38,11 @@ FORGET_SESSIONS = "DELETE FROM sessions WHERE account_id = :account"
 
 RESET_LONGEST_SESSION = "UPDATE accounts SET longest_session = 0 WHERE id = :account"
 
-FIND_ACCOUNT = "SELECT id, seeded_to FROM accounts WHERE domain = :domain"
-
-ADD_ACCOUNT = """
-INSERT INTO accounts (domain, monthly_limit, used_elsewhere) VALUES (:domain, :monthly_limit, :used_elsewhere)
-RETURNING id
-"""
-
-SET_LIMIT = "UPDATE accounts SET monthly_limit = :monthly_limit, used_elsewhere = 0 WHERE id = :account"
-
-SET_SEEDED_TO = "UPDATE accounts SET seeded_to = :day WHERE id = :account"
-
 BATCH = 50  # sessions that are written at once; more are hardly faster, and each can be a megabyte
 
 # A seed date of the year 9999 would fill the disk.
 YEARS = range(2000, 2100)
 OTHER_YEARS = "Bundled data can be brought to a day of the years 2000 to 2099."
-
-NO_LIMIT = {"monthly_limit": None, "used_elsewhere": 0}
 
 # How to go on if the account already has sessions of the file.
 REPLACE = "To import the whole file in place of what the account has, use --replace."
@@ -171,23 +158,23 @@ def open_for_import(
     A limit left out stays as it is. Raises ValueError with a sentence if the key opens another account, or if the account has
     bundled data and is not to be replaced.
     """
-    row = connection.execute(FIND_ACCOUNT, {"domain": domain}).fetchone()
+    row = connection.execute(accounts.FIND_ACCOUNT, {"domain": domain}).fetchone()
     made_key = None
     if row is None:
-        ((account,),) = connection.execute(ADD_ACCOUNT, NO_LIMIT | {"domain": domain}).fetchall()
+        ((account,),) = connection.execute(accounts.ADD_ACCOUNT, accounts.NO_LIMIT | {"domain": domain}).fetchall()
         if key is None:
             key = made_key = accounts.make_key()
     else:
         account, seeded_to = row
         if replace:
             forget_sessions(connection, account)
-            connection.execute(SET_SEEDED_TO, {"account": account, "day": None})
+            connection.execute(accounts.SET_SEEDED_TO, {"account": account, "day": None})
         elif seeded_to is not None:
             raise ValueError(f"{domain} has bundled data. Use another domain, or --replace to import in its place.")
     if key is not None:
         accounts.add_key(connection, account, key)
     if monthly_limit is not None:
-        connection.execute(SET_LIMIT, {"account": account, "monthly_limit": monthly_limit})
+        connection.execute(accounts.SET_LIMIT, {"account": account, "monthly_limit": monthly_limit})
     return account, made_key
 
 
@@ -228,9 +215,9 @@ def seed(connection: Connection, as_of: date) -> list[str]:
 def bring_to(connection: Connection, described: dict, as_of: date) -> bool:
     """Bring one account, described as in seed/accounts.json, to that day; returns whether its domain had no imported data."""
     domain = described["domain"]
-    row = connection.execute(FIND_ACCOUNT, {"domain": domain}).fetchone()
+    row = connection.execute(accounts.FIND_ACCOUNT, {"domain": domain}).fetchone()
     if row is None:
-        ((account,),) = connection.execute(ADD_ACCOUNT, NO_LIMIT | described).fetchall()
+        ((account,),) = connection.execute(accounts.ADD_ACCOUNT, accounts.NO_LIMIT | described).fetchall()
         accounts.add_key(connection, account, described["key"])
         seeded_to = None
     elif row[1] is None:
@@ -245,5 +232,5 @@ def bring_to(connection: Connection, described: dict, as_of: date) -> bool:
     with Writer(connection, account, domain) as writer:
         for session in traffic.sessions(described, seeded_to if grows else None, as_of):
             writer.add(session)
-    connection.execute(SET_SEEDED_TO, {"account": account, "day": as_of.isoformat()})
+    connection.execute(accounts.SET_SEEDED_TO, {"account": account, "day": as_of.isoformat()})
     return True

@@ -11,7 +11,7 @@ from itertools import accumulate
 from random import Random
 
 from app import instants
-from app.accounts import digest
+from app.accounts import SEEDED_TO, digest
 from app.database import SHIPPED, Connection
 from app.loading import attribution
 from app.loading.imported import ImportedSession
@@ -22,23 +22,18 @@ NOON, HALF_AN_HOUR = 43_200, 1_800
 
 
 def accounts() -> list[dict]:
-    """The bundled accounts, as seed/accounts.json describes them; "series" and "daily" say what their traffic is like."""
+    """Return the bundled accounts, as seed/accounts.json describes them; "series" and "daily" say what their traffic is like."""
     return read("accounts.json")
 
 
-PRESENT = """
-SELECT keys.digest FROM keys JOIN accounts ON accounts.id = keys.account_id WHERE accounts.seeded_to IS NOT NULL
-"""
-
-
 def present(connection: Connection) -> list[dict]:
-    """Return those bundled accounts that the database has, still with bundled data, and that their key opens."""
-    digests = {found for (found,) in connection.execute(PRESENT)}
-    return [account for account in accounts() if digest(account["key"]) in digests]
+    """Return the bundled accounts that the database still has and that their key opens, with "seeded_to" added."""
+    rows = [(account, connection.execute(SEEDED_TO, {"digest": digest(account["key"])}).fetchone()) for account in accounts()]
+    return [account | {"seeded_to": row[0]} for account, row in rows if row]
 
 
 def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:
-    """The sessions of a bundled account: of its daily traffic, the days after the one given, up to and including the as-of day."""
+    """Return the sessions of a bundled account: of daily traffic, those after one day up to and including the as-of day."""
     if "daily" in account:
         habits = read(account["daily"])
         day = after + timedelta(days=1) if after else date.fromisoformat(habits["first_day"])
@@ -53,7 +48,7 @@ def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:
 
 
 def read(name: str):
-    """A JSON file of the folder seed/."""
+    """Return the content of a JSON file in seed/."""
     return json.loads((SEED / name).read_text(encoding="utf-8"))
 
 

@@ -136,7 +136,7 @@ class Walk:
         faults = {
             "repeats": any(self.repeated),
             "gaps": bool(gaps),
-            "past_the_end": self.past_the_end > 1 and self.first_offset == 0,
+            "past_the_end": self.is_past_the_end,
         }
         return {
             "domain": self.domain,
@@ -158,7 +158,7 @@ class Walk:
             said.append(f"{_count(self.repeated)} {unit} were returned more than once. {RIGHT[self.strategy]}.")
         if gaps and not (self.warning and self.strategy == "session"):
             said.append(f"{_count(gaps)} {unit} were passed over{self._guess()}. {RIGHT[self.strategy]}.")
-        if self.past_the_end > 1 and self.first_offset == 0:
+        if self.is_past_the_end:
             said.append(
                 f"{self.past_the_end} requests were at or beyond total_records, {self.total_records}. Stop when has_more is false."
             )

@@ -54,7 +54,7 @@ def make(path: Path, sessions: int) -> None:
     database = Database(path)
     with database.writing_sessions() as connection:
         for number in range(5):
-            connection.execute(loading.ADD_ACCOUNT, loading.NO_LIMIT | {"domain": f"{number}.example"}).fetchall()
+            connection.execute(accounts.ADD_ACCOUNT, accounts.NO_LIMIT | {"domain": f"{number}.example"}).fetchall()
             accounts.add_key(connection, number + 1, f"key-{number}")
 
         def value(kind: str) -> str:
