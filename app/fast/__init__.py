@@ -95,11 +95,13 @@ def direct_page(connection: Connection, query: dict, cache: Cache) -> Page:
 #
 # A key range of the pool is the sessions after one sort key, up to and including another.
 
-SESSIONS_IN_WINDOW = """
+POOL_IN_WINDOW = """
 SELECT
     (SELECT number FROM data_version),
     (SELECT max(started_at) FROM sessions WHERE account_id = :account AND {one_filter} = :{one_filter} AND started_at <= :end),
-    (SELECT min(ended_at) FROM sessions WHERE account_id = :account AND ended_at >= :start)
+    (SELECT min(ended_at) FROM sessions WHERE account_id = :account AND ended_at >= :start),
+    (SELECT min(timestamp) FROM conversions WHERE account_id = :account AND timestamp >= :start),
+    (SELECT max(timestamp) FROM conversions WHERE account_id = :account AND timestamp <= :end)
 """
 
 COUNT_SESSIONS = """
@@ -152,8 +154,9 @@ def session_page(connection: Connection, query: dict, cache: Cache) -> Page:
         return run(COUNT_SESSIONS, after, last)[0][0]
 
     filters = _present(SESSION_FILTERS, query)
-    pool_key = (query["account"], filters, *connection.rows(SESSIONS_IN_WINDOW.format(one_filter=filters[0]), query)[0])
-    matches_key = (*pool_key, _present(CONVERSION_FILTERS, query), *connection.rows(CONVERSIONS_IN_WINDOW, query)[0])
+    version, last_start, first_end, *conversions = connection.rows(POOL_IN_WINDOW.format(one_filter=filters[0]), query)[0]
+    pool_key = (query["account"], filters, version, last_start, first_end)
+    matches_key = (*pool_key, _present(CONVERSION_FILTERS, query), *conversions)
     fences = cache.get_or_compute(pool_key, lambda: build_fences(newest, nth, count, cache.step))
     total = fences.total
     skipped = min(query["offset"], total)
@@ -166,19 +169,23 @@ def session_page(connection: Connection, query: dict, cache: Cache) -> Page:
         fence, rest = fences.before(skipped)
         start = nth(rest, fence)
         next_sessions = run(SESSIONS_OF_NEXT_CONVERSIONS, start, n=PAGE_SIZE)
-        if len(next_sessions) < PAGE_SIZE:  # "or exhausts the session pool"
-            end, taken = next_sessions[-1] if next_sessions else None, total - skipped
-        else:
-            # Count up to it from the last fence before it, or from the start of the page if that is nearer.
-            nearest, number = max(fences.newer_than(next_sessions[-1]), (start, skipped), key=lambda known: known[1])
-            position = number + count(nearest, next_sessions[-1])
-            taken = min(_batches(position - skipped) * BATCH_SIZE, total - skipped)
-            end = nth(skipped + taken - position, next_sessions[-1])
-        per_batch, key = [], start
-        for _ in range(min(_batches(taken) - 1, BATCHES_REPORTED)):
-            after, key = key, nth(BATCH_SIZE, key)
-            per_batch.append(sum(key <= session < after for session in next_sessions))
-        return start, end, taken, per_batch
+        is_full = len(next_sessions) == PAGE_SIZE
+
+        end, taken, per_batch = start, 0, []
+        while skipped + taken < total and len(per_batch) < BATCHES_REPORTED:
+            after, batch = end, min(BATCH_SIZE, total - skipped - taken)
+            end, taken = nth(batch, end), taken + batch
+            if skipped + taken == total or (is_full and end <= next_sessions[-1]):
+                return start, end, taken, per_batch
+            per_batch.append(sum(end <= session < after for session in next_sessions))
+
+        if not is_full:  # "or exhausts the session pool"
+            return start, next_sessions[-1] if next_sessions else None, total - skipped, per_batch
+        # Count up to the session from the last fence before it, or from where the batches ended if that is nearer.
+        nearest, number = max(fences.newer_than(next_sessions[-1]), (end, skipped + taken), key=lambda known: known[1])
+        position = number + count(nearest, next_sessions[-1])
+        taken = min(_batches(position - skipped) * BATCH_SIZE, total - skipped)
+        return start, nth(skipped + taken - position, next_sessions[-1]), taken, per_batch
 
     start, end, taken, per_batch = cache.get_or_compute(("page", skipped, *matches_key), find_ends)
     conversions = newest_first(run(CONVERSIONS_OF_SESSIONS, start, end)) if end else []
