@@ -71,7 +71,8 @@ def apply_prefer_header() -> None:
     retry_after = preferred.get("retry-after")
     if retry_after is not None and not re.fullmatch("[0-9]{1,9}", retry_after):
         raise BadRequest(f"The preference retry-after={retry_after} is wrong. Must be a number of seconds, for example 2.")
-    time.sleep(delay / 1000)
+    if delay:  # even a sleep of 0 takes some time
+        time.sleep(delay / 1000)
     if code is not None and code != "200":
         g.forced = code
         raise_error(int(code))

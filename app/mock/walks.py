@@ -277,12 +277,12 @@ def record_page(response: Response) -> Response:
     page = g.get("page")
     if page is None or request.is_multiprocess:
         return response
-    offset = int(g.body.get("offset", 0))
+    query, account = dict(g.body), g.account
+    offset = int(query.pop("offset", 0))
     if page.nothing_matches and offset:
         return response  # there is no page, and nothing to continue
-    query = {name: value for name, value in g.body.items() if name != "offset"}
     of_walk = Page(offset, page.records_processed, len(page.conversions))
-    warning = current_app.extensions["walks"].add(g.account.id, g.account.domain, query, page.strategy, page.total_records, of_walk)
+    warning = current_app.extensions["walks"].add(account.id, account.domain, query, page.strategy, page.total_records, of_walk)
     if warning:
         current_app.logger.warning(warning)
         response.headers["Pagination-Warning"] = f'"{warning}"'
