@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Hub, a_conversion, a_session, flask, serving
+from tests.conftest import SERVERS, Hub, a_conversion, a_session, flask
 
 SESSIONS = {"start_date": "2020-01-01", "source": "google.com"}
 CONVERSIONS = {"start_date": "2020-01-01"}
@@ -523,7 +523,7 @@ def test_sixteen_clients_at_once_each_have_their_own_walk(server):
     from urllib.request import Request, urlopen
 
     server.client.delete("/_mock/walks")
-    with serving(server, "--threads", "8", MOCK="1") as (host, port):
+    with SERVERS["flask run"](server) as (host, port):
         base, verdicts = f"http://{host}:{port}", {}
 
         def ask(path: str, body: dict | None = None, key: str = "", method: str = "POST"):
