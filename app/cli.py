@@ -45,6 +45,7 @@ def prepare_to_run(host: str, port: int, **_) -> None:
         click.echo(f"     (your key)       {domain}, imported")
     for sentence in left_out:
         click.echo(f"     {sentence}")
+    click.echo(f" * Explorer: http://{host}:{port}/")
     click.echo(f" * Documentation: http://{host}:{port}/docs/")
     click.echo(f""" * Try: curl http://{host}:{port}{api.PATH} \\
        -H 'Authentication: {key_to_try or "<your key>"}' -H 'Content-Type: application/json' -d '{{"source": "google.com"}}'""")
