@@ -29,17 +29,17 @@ def conversions():
     key = sent_key()
     # Read the whole body first, so that a slow client does not hold a transaction open. But raise its error only after the key is
     # checked: an unknown key takes precedence.
-    body, body_error = read_body()
+    raw, body_error = read_body()
     with database.reading() as connection:
         g.ran = connection.ran
-        g.account = account_of(connection, key)
-        accounts.count_call(database, g.account, now)
+        g.account = account = account_of(connection, key)
+        accounts.count_call(database, account, now)
         if body_error:
             raise body_error
-        g.body = parse_body(body)
-        query = schemas.load_query(g.body, now) | g.account.scope
-        g.page = fast.page(connection, query, extensions["cache"])
-    return response_of(g.page)
+        g.body = body = parse_body(raw)
+        query = schemas.load_query(body, now) | account.scope
+        g.page = page = fast.page(connection, query, extensions["cache"])
+    return response_of(page)
 
 
 def sent_key() -> str:

@@ -21,26 +21,25 @@ def read_json_body(largest: int = LARGEST_BODY) -> dict:
 def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]:
     """Return the whole body, or what is wrong with it; never a part of it."""
     environ = request.environ
-    length = environ.get("CONTENT_LENGTH")
-    if length and not re.fullmatch("[0-9]{1,18}", length):  # Werkzeug reads an invalid length as 0
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not re.fullmatch("[0-9]{1,18}", length):
         return b"", BadRequest(f"The header Content-Length is {length[:60]!r}; it must be the number of bytes of the body.")
-    if "HTTP_TRANSFER_ENCODING" in environ:
-        length = None
-        # Some servers do not decode chunks, and Waitress does so only for HTTP/1.1: it passes any other such body on as empty.
-        if not environ.get("wsgi.input_terminated") or environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
-            return b"", BadRequest("The server in front does not pass on chunked bodies. Send the body with its Content-Length.")
-    # One byte more than is allowed: Werkzeug cuts a chunked body here silently, and the extra byte shows that it was longer.
-    request.max_content_length = largest + 1
-    try:
-        raw = request.get_data(cache=False)
-    except RequestEntityTooLarge:
+    is_chunked = "HTTP_TRANSFER_ENCODING" in environ
+    # Some servers do not decode chunks, and Waitress does so only for HTTP/1.1: it passes any other such body on as empty.
+    if is_chunked and not (environ.get("wsgi.input_terminated") and environ.get("SERVER_PROTOCOL") == "HTTP/1.1"):
+        return b"", BadRequest("The server in front does not pass on chunked bodies. Send the body with its Content-Length.")
+    # The end of chunks is not known beforehand: one byte more than is allowed shows that there are too many.
+    wanted = largest + 1 if is_chunked else int(length)
+    if not is_chunked and wanted > largest:
         return b"", too_large(largest)
-    except Exception as error:  # each server has errors of its own for a chunk that it can't read
+    try:
+        raw = environ["wsgi.input"].read(wanted)
+    except Exception as error:  # each server has errors of its own for a body that it can't read
         current_app.logger.warning("A body could not be read: %r", error)
         return b"", BadRequest("The request ended before its body was complete, or is not valid HTTP.")
     if len(raw) > largest:
         return b"", too_large(largest)
-    if length and int(length) != len(raw):
+    if not is_chunked and len(raw) != wanted:
         return b"", BadRequest(f"The body has {len(raw)} bytes, but Content-Length says {length}.")
     return raw, None
 
