@@ -1,6 +1,6 @@
 """POST /api/v1/conversions: key, limit, query, page, response. Decisions 2, 26, 28, 38."""
 
-from flask import Blueprint, Flask, current_app, g, request
+from flask import Flask, current_app, g, request
 from werkzeug.exceptions import Unauthorized
 
 from app import accounts, fast, schemas
@@ -13,15 +13,12 @@ PATH = "/api/v1/conversions"
 NO_KEY = "The request has no key. Send it in the header Authentication (not Authorization)."
 UNKNOWN_KEY = "The key in the header Authentication is unknown. Send only the key, without a prefix such as Bearer."
 
-api = Blueprint("api", __name__)
-
 
 def init_app(app: Flask) -> None:
     app.extensions["cache"] = fast.Cache()
-    app.register_blueprint(api)
+    app.add_url_rule(PATH, view_func=conversions, methods=["POST"], provide_automatic_options=False)
 
 
-@api.route(PATH, methods=["POST"], provide_automatic_options=False)
 def conversions():
     extensions = current_app.extensions
     database: Database = extensions["database"]

@@ -7,7 +7,7 @@ from werkzeug.serving import is_running_from_reloader
 
 from app import accounts, api, fast, fields, instants, schemas, strategies, strict_json
 from app.database import Connection, Database
-from app.errors import clear_errors
+from app.errors import errors_as_sentences
 from app.loading import sessions, traffic
 
 commands = Blueprint("commands", __name__, cli_group=None)
@@ -29,7 +29,7 @@ def init_app(app: Flask) -> None:
 def prepare_to_run(host: str, port: int, **_) -> None:
     """Add the bundled accounts that are missing, bring their data up to today, and print how to send a request."""
     database = _database()
-    with clear_errors():
+    with errors_as_sentences():
         with database.writing_sessions() as connection:
             left_out = sessions.seed(connection, _clock().today())
         is_bundled = _accounts(database)
@@ -61,7 +61,7 @@ def keys():
 def keys_add(domain: str):
     """Make another key for an account. It is shown only once."""
     key = accounts.make_key()
-    with clear_errors(), _database().writing_accounts() as connection:
+    with errors_as_sentences(), _database().writing_accounts() as connection:
         row = connection.execute(accounts.FIND_ACCOUNT, {"domain": domain}).fetchone()
         if row is None:
             raise ValueError(f"There is no account of {domain}; flask import creates one.")
@@ -72,7 +72,7 @@ def keys_add(domain: str):
 @keys.command("list")
 def keys_list():
     """List all keys: their first characters, the day they were made, and their account."""
-    with clear_errors(), _database().reading() as connection:
+    with errors_as_sentences(), _database().reading() as connection:
         for prefix, day, domain in connection.rows(accounts.KEYS, {}):
             click.echo(f"{prefix + '…':<{accounts.LONGEST_PREFIX + 1}} {day} {domain}")
 
@@ -81,7 +81,7 @@ def keys_list():
 @click.argument("prefix")
 def keys_revoke(prefix: str):
     """Revoke the key that the list shows as PREFIX. If it shows several, give the whole key."""
-    with clear_errors(), _database().writing_accounts() as connection:
+    with errors_as_sentences(), _database().writing_accounts() as connection:
         accounts.revoke_key(connection, prefix)
     click.echo("The key is revoked. Requests with it get a 401 from now on.")
 
@@ -95,7 +95,7 @@ def walk(query: str, key: str):
     Sends records_processed as the next offset until has_more is false, and checks that no conversion is returned twice. Reads the
     database directly, so it counts no calls.
     """
-    with clear_errors():
+    with errors_as_sentences():
         # Loaded once, so that a default window does not move with the clock from page to page.
         loaded = _load_query(query)
         seen, records, pages, has_more = set(), 0, 0, True
@@ -127,7 +127,7 @@ def explain(query: str, key: str):
     Prints the strategy, and for each statement its SQL, its values, its query plan, the number of rows and the time. These are the
     plain statements of app/strategies.py, which define the pages; the server gets the same pages faster, with those of app/fast.
     """
-    with clear_errors():
+    with errors_as_sentences():
         loaded = _load_query(query)
         with _database().reading() as connection:
             page = strategies.page(connection, loaded | _account(connection, key).scope)

@@ -68,7 +68,7 @@ def database_error(error: sqlite3.Error):
 
 
 @contextmanager
-def clear_errors():
+def errors_as_sentences():
     """Turn every error that a user can cause into a sentence on standard error, and exit status 1."""
     try:
         yield

@@ -14,25 +14,28 @@ CONTENT_SECURITY_POLICY = (
 
 
 def init_app(app: Flask) -> None:
-    app.after_request(add_server_timing)
-    app.after_request(add_security_headers)
+    app.after_request(add_headers)
 
 
-def add_server_timing(response: Response) -> Response:
+def add_headers(response: Response) -> Response:
+    if request.path == api.PATH:
+        add_server_timing(response)
+    add_security_headers(response)
+    return response
+
+
+def add_server_timing(response: Response) -> None:
     """Add Server-Timing, which browsers show, and log it. It contains no key, filter or address."""
-    if request.path != api.PATH:
-        return response
-    timing = f"sql;dur={sum(statement.seconds for statement in g.get('ran', [])) * 1000:.2f}"
+    timing = f"sql;dur={sum([statement.seconds for statement in g.get('ran', [])]) * 1000:.2f}"
     if page := g.get("page"):
         timing += f', strategy;desc="{page.strategy}", batches;desc="{page.batches}"'
         if page.conversions_per_batch:
             timing += f', found;desc="{run_lengths(page.conversions_per_batch)}"'
     response.headers["Server-Timing"] = timing
     current_app.logger.info("%s %s %s", request.method, response.status_code, timing)
-    return response
 
 
-def add_security_headers(response: Response) -> Response:
+def add_security_headers(response: Response) -> None:
     """Forbid caching of responses, and guessing of their type."""
     response.headers["X-Content-Type-Options"] = "nosniff"
     if response.is_json:
@@ -40,7 +43,6 @@ def add_security_headers(response: Response) -> Response:
     else:
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         response.headers["Referrer-Policy"] = "no-referrer"
-    return response
 
 
 def run_lengths(counts: list[int]) -> str:

@@ -20,4 +20,4 @@ def init_app(app: Flask, rate: str) -> None:
     except ValueError:
         raise ValueError("Must be a rate such as 10 per second.") from None
     limiter = Limiter(get_remote_address, app=app, headers_enabled=True, storage_uri="memory://")
-    app.view_functions["api.conversions"] = limiter.limit(rate)(app.view_functions["api.conversions"])
+    app.view_functions["conversions"] = limiter.limit(rate)(app.view_functions["conversions"])

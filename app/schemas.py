@@ -4,6 +4,8 @@ The OpenAPI document is generated from these schemas. Requests are loaded with t
 take longer than all the rest: the tests load every response with them instead.
 """
 
+from functools import lru_cache
+
 from marshmallow import fields, validate
 
 from app import instants
@@ -76,8 +78,13 @@ class Query(Strict):
     )
 
 
-# Nothing is required. With "partial", marshmallow skips the fields that are missing, which takes half the time.
-_query = Query(partial=True)
+_FIELDS = frozenset(Query().fields)
+
+
+@lru_cache(maxsize=32)
+def _query_with(names: frozenset[str]) -> Query:
+    """Return the schema of the requests that have these fields: with fewer fields, it loads a body in half the time."""
+    return Query(only=names)
 
 
 def load_query(body: dict, now: int) -> dict:
@@ -85,7 +92,8 @@ def load_query(body: dict, now: int) -> dict:
 
     "Unless otherwise specified, the query defaults to a 30-day time window." Raises marshmallow.ValidationError.
     """
-    query = _query.load(body)
+    given = frozenset(body)
+    query = _query_with(given if given <= _FIELDS else _FIELDS).load(body)
     query.setdefault("offset", 0)
     query.setdefault("end", now)
     query.setdefault("start", query["end"] - DEFAULT_WINDOW)

@@ -9,6 +9,7 @@ OFFSET makes SQLite step over every row that it skips, so deep pages are slow he
 pages and costs the same at any depth.
 """
 
+from operator import itemgetter
 from typing import NamedTuple
 
 from app.database import Connection
@@ -152,4 +153,4 @@ def session_page(connection: Connection, query: dict) -> Page:
 
 
 def newest_first(conversions: list[tuple]) -> list[tuple]:
-    return sorted(conversions, key=lambda row: (row[2], row[0]), reverse=True)  # timestamp, id
+    return sorted(conversions, key=itemgetter(2, 0), reverse=True)  # timestamp, id

@@ -15,7 +15,7 @@ from flask.cli import with_appcontext
 
 from app import accounts, fields
 from app.database import Connection
-from app.errors import clear_errors
+from app.errors import errors_as_sentences
 from app.loading import attribution, csv_files, exporting, formats, sessions, watching
 from app.loading.csv_files import Columns
 from app.loading.faults import Faults
@@ -31,7 +31,7 @@ def seed(as_of: datetime | None):
     Creates the database if there is none. Imported data stays as it is.
     """
     day = as_of.date() if as_of else current_app.extensions["clock"].today()
-    with clear_errors(), current_app.extensions["database"].writing_sessions() as connection:
+    with errors_as_sentences(), current_app.extensions["database"].writing_sessions() as connection:
         left_alone = sessions.seed(connection, day)
     for sentence in left_alone:
         click.echo(sentence)
@@ -102,7 +102,7 @@ def import_(
     def import_once(replace: bool) -> None:
         faults = Faults()
         with (
-            clear_errors(),
+            errors_as_sentences(),
             click.open_file(file, "rb") as opened,
             current_app.extensions["database"].writing_sessions() as connection,
         ):
@@ -158,7 +158,7 @@ def export(domain: str):
 
     Importing them elsewhere gives the same responses. The account's keys and limit are not part of it.
     """
-    with clear_errors(), current_app.extensions["database"].reading() as connection:
+    with errors_as_sentences(), current_app.extensions["database"].reading() as connection:
         account = accounts.find(connection, domain)
         for line in exporting.lines(connection, account):
             click.echo(line, nl=False)
@@ -170,7 +170,7 @@ def export(domain: str):
 def accounts_list(context: click.Context):
     """List the accounts, or delete one."""
     if context.invoked_subcommand is None:
-        with clear_errors(), current_app.extensions["database"].reading() as connection:
+        with errors_as_sentences(), current_app.extensions["database"].reading() as connection:
             for line in _table(connection):
                 click.echo(line)
 
@@ -191,6 +191,6 @@ def _table(connection: Connection) -> Iterator[str]:
 @click.argument("domain", callback=primary_domain)
 def accounts_delete(domain: str):
     """Delete the account of DOMAIN with its keys, sessions and conversions."""
-    with clear_errors(), current_app.extensions["database"].writing_sessions() as connection:
+    with errors_as_sentences(), current_app.extensions["database"].writing_sessions() as connection:
         accounts.delete(connection, domain)
     click.echo(f"The account of {domain} is deleted, with everything that belonged to it.")

@@ -4,7 +4,6 @@ import json
 from functools import cache
 
 import click
-import yaml
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Flask, Response, request
@@ -93,6 +92,8 @@ def print_document(server: str, in_yaml: bool) -> None:
 
 def to_yaml(found: dict) -> str:
     # Loaded from JSON first: YAML would write a dict that stands in two places once, and refer to it.
+    import yaml  # here, since it takes long to import and most processes never need it
+
     return yaml.safe_dump(json.loads(json.dumps(found)), sort_keys=False, allow_unicode=True, width=100)
 
 
