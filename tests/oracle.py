@@ -1,4 +1,4 @@
-"""Section 2 of the spec over plain lists: what the endpoint must answer, found the slow and obvious way.
+"""The expected responses, computed from plain lists in the slow and obvious way (specification, section 2).
 
 Sessions are in the import format. Their order, and that of the conversions in each, is the order of their ids.
 """
@@ -11,24 +11,24 @@ NOTHING = {"message": "No conversions matched the given filters."}
 
 @cache
 def instant(text: str) -> datetime:
-    """The moment that an ISO date-time names; UTC where it does not say."""
+    """Parse an ISO date-time, which is in UTC if it has no offset."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def edges(query: dict) -> tuple[datetime, datetime]:
-    """The window: a date alone is 00:00:00 as its start, the whole day as its end."""
+def window_of(query: dict) -> tuple[datetime, datetime]:
+    """Return the ends of the window: a date means 00:00:00 as start_date and the whole day as end_date."""
     start, end = instant(query["start_date"]), instant(query["end_date"])
     return start, datetime.combine(end, time(23, 59, 59), UTC) if len(query["end_date"]) == len("2025-08-01") else end
 
 
-def meets(query: dict, values: dict) -> bool:
-    """Whether each of the values that the query filters by is exactly the one asked for."""
+def matches(query: dict, values: dict) -> bool:
+    """Return whether the values equal the query's filters of the same names."""
     return all(query[name] == value for name, value in values.items() if name in query)
 
 
 def filtered_values(session: dict) -> dict:
-    """A session's values, for one without a referrer and with a plain landing page."""
+    """Return the values that session filters compare, for a session without a referrer and with a plain landing page."""
     return {
         "source": session.get("utm_source") or "(direct)",
         "medium": session.get("utm_medium") or "(none)",
@@ -40,15 +40,15 @@ def filtered_values(session: dict) -> dict:
 
 
 def matching(sessions: list[dict], query: dict) -> list[dict]:
-    """The records of these sessions that match all filters, newest first, the last imported first among equals."""
-    start, end = edges(query)
+    """Return the records of these sessions that match all filters, newest first; if timestamps are equal, last imported first."""
+    start, end = window_of(query)
     records = [
         conversion
         for session in sessions
-        if meets(query, filtered_values(session))
+        if matches(query, filtered_values(session))
         for conversion in session["conversions"]
         if start <= instant(conversion["timestamp"]) <= end
-        and meets(
+        and matches(
             query,
             {
                 "conversion_page": conversion["conversion_page"],
@@ -61,20 +61,20 @@ def matching(sessions: list[dict], query: dict) -> list[dict]:
 
 
 def pool(sessions: list[dict], query: dict) -> list[int]:
-    """The places in the list of the sessions that a session query counts, newest first."""
-    start, end = edges(query)
-    places = [
-        place
-        for place, session in enumerate(sessions)
-        if meets(query, filtered_values(session))
+    """Return the indexes of the sessions in the pool of a session query, newest first."""
+    start, end = window_of(query)
+    indexes = [
+        index
+        for index, session in enumerate(sessions)
+        if matches(query, filtered_values(session))
         and instant(session["started_at"]) <= end
         and instant(session["ended_at"]) >= start
     ]
-    return sorted(places, key=lambda place: instant(sessions[place]["started_at"]))[::-1]
+    return sorted(indexes, key=lambda index: instant(sessions[index]["started_at"]))[::-1]
 
 
-def answer(sessions: list[dict], query: dict) -> dict:
-    """The answer to a query that has a start_date and an end_date, for the account with these sessions."""
+def expected_page(sessions: list[dict], query: dict) -> dict:
+    """Return the expected response to a query with a start_date and an end_date, for the account with these sessions."""
     found = matching(sessions, query)
     if not found:
         return NOTHING
@@ -83,12 +83,12 @@ def answer(sessions: list[dict], query: dict) -> dict:
         records, total = found[offset : offset + 50], len(found)
         taken = len(records)
     else:
-        places = pool(sessions, query)
-        total, taken, records = len(places), 0, []
+        indexes = pool(sessions, query)
+        total, taken, records = len(indexes), 0, []
         while len(records) < 50 and offset + taken < total:
             taken = min(taken + 200, total - offset)
-            batches = places[offset : offset + taken]
-            records = matching([sessions[place] for place in sorted(batches)], query)
+            batches = indexes[offset : offset + taken]
+            records = matching([sessions[index] for index in sorted(batches)], query)
     processed = min(offset + taken, total)
     return {
         "records": records,
