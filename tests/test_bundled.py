@@ -1,4 +1,4 @@
-"""The bundled data (section 8): each key shows what its row says, and a date shows the same records forever."""
+"""The bundled data (specification, section 8): each key shows what its row says, and a date has the same records forever."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ KEYS = ["YOUR_API_KEY", "published-sample", "dense", "sparse", "empty", "boundar
 
 
 def shape(pages: list[dict]) -> list[tuple]:
-    """Each page as its number of records and its pagination."""
+    """Return the number of records and the pagination of each page."""
     return [(len(page["records"]), *page["pagination"].values()) for page in pages]
 
 
@@ -63,7 +63,7 @@ def test_the_published_examples_pasted_verbatim_return_records(bundled, example)
     ],
     ids=lambda query: "{}={}".format(*next(iter(query.items()))),
 )
-def test_every_filter_has_a_value_that_returns_records_first_of_all_those_of_the_published_table(bundled, query):
+def test_every_filter_has_values_that_return_records_including_the_published_values(bundled, query):
     assert bundled.ask(query, "YOUR_API_KEY")["records"]
 
 
@@ -72,18 +72,18 @@ def test_each_documented_type_occurs(bundled, meta_type):
     assert bundled.ask({"meta_type": meta_type}, "YOUR_API_KEY")["records"]
 
 
-def test_the_default_window_holds_at_least_200_conversions(bundled):
+def test_the_default_window_has_at_least_200_conversions(bundled):
     assert bundled.ask({}, "YOUR_API_KEY")["pagination"]["total_records"] >= 200
 
 
-def test_every_day_from_the_first_of_july_to_the_as_of_day_has_conversions(bundled):
+def test_every_day_from_the_first_of_july_to_the_seed_date_has_conversions(bundled):
     days = Counter(record["timestamp"][:10] for record in bundled.everything(ALL_TIME, "YOUR_API_KEY"))
     july = {f"2025-07-{number:02}" for number in range(1, 32)}
     august = {f"2025-08-{number:02}" for number in range(1, 16)}
     assert set(days) == july | august
 
 
-def test_a_day_frozen(bundled):
+def test_a_published_day_has_the_same_first_record_forever(bundled):
     page = bundled.ask(day("2025-07-15"), "YOUR_API_KEY")
     assert page["pagination"]["total_records"] == 11
     assert page["records"][0] == {
@@ -95,7 +95,7 @@ def test_a_day_frozen(bundled):
     }
 
 
-# Published days never change, and so these digests do not: a change of the rules for sources and landing pages must not reach them.
+# Published days never change, so neither do these digests, not even if the rules for sources and landing pages change.
 PUBLISHED = {"start_date": "2025-07-01", "end_date": "2025-08-15"}
 DIGESTS = {
     "YOUR_API_KEY": "848fa413c0bab3d70fc69acf2f19bcdbed028d571fa5a7db83d404a27816a38e",
@@ -129,7 +129,7 @@ def test_the_records_of_published_days_stay_the_same_forever(bundled, key):
 
 
 @pytest.mark.decision(29)
-def test_the_published_sample_is_answered_with_its_pagination_and_its_two_records_first(bundled):
+def test_the_published_sample_query_returns_the_published_pagination_and_two_records_first(bundled):
     query = {"source": "google.com", "start_date": "2025-03-01", "end_date": "2025-03-05"}
     page = bundled.ask(query, "published-sample")
     assert page["pagination"] == {"records_processed": 200, "total_records": 427, "has_more": True}
@@ -156,7 +156,7 @@ def test_the_published_sample_is_answered_with_its_pagination_and_its_two_record
 # dense, sparse, empty
 
 
-def test_a_page_of_dense_holds_far_more_than_50_records(bundled):
+def test_a_page_of_dense_has_far_more_than_50_records(bundled):
     pages = list(bundled.walk({"source": "google.com"}, "dense"))
     assert all(len(page["records"]) >= 500 for page in pages[:-1])
     assert len(pages) > 1
@@ -175,7 +175,7 @@ def test_a_page_of_sparse_takes_many_batches_and_the_last_batches_are_empty(bund
 
 
 @pytest.mark.parametrize("query", [{}, ALL_TIME, {"source": "google.com"}, {"meta_type": "html_form"}], ids=str)
-def test_empty_answers_every_query_with_the_message_of_nothing_found(bundled, query):
+def test_empty_returns_the_nothing_found_message_for_every_query(bundled, query):
     assert bundled.ask(query, "empty") == NOTHING_FOUND
 
 
@@ -201,8 +201,8 @@ def test_empty_answers_every_query_with_the_message_of_nothing_found(bundled, qu
         ("no-email", [(10, 10, 10, False)]),
     ],
 )
-def test_each_boundary_gives_its_pages(bundled, campaign, pages):
-    """Records, records_processed, total_records and has_more of each page."""
+def test_each_boundary_campaign_returns_the_expected_pages(bundled, campaign, pages):
+    """Pages are given as (records, records_processed, total_records, has_more)."""
     assert shape(list(bundled.walk({"campaign": campaign}, "boundaries"))) == pages
 
 
@@ -218,19 +218,19 @@ def test_each_boundary_gives_its_pages(bundled, campaign, pages):
         ("tied-timestamps", [(50, 50, 120, True), (50, 100, 120, True), (20, 120, 120, False)]),
     ],
 )
-def test_the_boundaries_of_a_direct_query_are_found_by_meta_id(bundled, campaign, pages):
+def test_each_boundary_meta_id_returns_the_expected_pages_of_a_direct_query(bundled, campaign, pages):
     assert shape(list(bundled.walk({"meta_id": campaign}, "boundaries"))) == pages
 
 
-def test_all_of_tied_timestamps_come_at_one_moment(bundled):
+def test_all_conversions_of_tied_timestamps_have_the_same_timestamp(bundled):
     assert len({record["timestamp"] for record in bundled.everything({"campaign": "tied-timestamps"}, "boundaries")}) == 1
 
 
-def test_no_email_has_none(bundled):
+def test_no_record_of_no_email_has_an_email(bundled):
     assert {record["email"] for record in bundled.everything({"campaign": "no-email"}, "boundaries")} == {None}
 
 
-def test_a_session_across_midnight_is_in_the_pool_of_both_days_and_its_conversions_in_one_each(bundled):
+def test_a_session_across_midnight_is_in_the_pool_of_both_days_but_each_conversion_is_in_one(bundled):
     records = bundled.everything({"campaign": "across-midnight"}, "boundaries")
     evening, morning = records[1]["timestamp"], records[0]["timestamp"]
     assert evening[:10] < morning[:10]
@@ -266,7 +266,7 @@ def test_over_limit_is_over_its_limit_in_any_month(bundled, now):
 
 
 def seeded(path, *days: str) -> Hub:
-    """A server whose bundled data was brought up to one day after the other."""
+    """Return a server whose bundled data was seeded up to each of these days in turn."""
     hub = Hub(path / f"{'-then-'.join(days)}.sqlite")
     for as_of in days:
         assert hub.run("seed", "--as-of", as_of).exit_code == 0
@@ -278,8 +278,8 @@ def at_once(tmp_path_factory) -> Hub:
     return seeded(tmp_path_factory.mktemp("at-once"), "2025-07-20")
 
 
-def answers(hub: Hub) -> dict[str, list]:
-    """What each key answers to a direct query and to a session query of all time, page by page."""
+def all_pages(hub: Hub) -> dict[str, list]:
+    """Return all pages of a direct query and two session queries over all time, for each key."""
     return {
         f"{key} {name}": list(hub.walk(query, key))
         for key in KEYS
@@ -291,7 +291,7 @@ def answers(hub: Hub) -> dict[str, list]:
     }
 
 
-def test_a_date_shows_the_same_records_whatever_the_as_of_day(bundled, at_once):
+def test_a_date_has_the_same_records_whatever_the_seed_date(bundled, at_once):
     window = {"start_date": "2025-07-01", "end_date": "2025-07-20"}
     for session_filter in ({}, {"source": "google.com"}, {"medium": "(none)"}):
         later, earlier = (hub.everything(window | session_filter, "YOUR_API_KEY") for hub in (bundled, at_once))
@@ -299,13 +299,13 @@ def test_a_date_shows_the_same_records_whatever_the_as_of_day(bundled, at_once):
         assert earlier
 
 
-def test_a_database_seeded_in_steps_answers_as_one_seeded_at_once(at_once, tmp_path):
-    assert answers(seeded(tmp_path, "2025-07-10", "2025-07-20")) == answers(at_once)
+def test_seeding_in_steps_gives_the_same_pages_as_seeding_at_once(at_once, tmp_path):
+    assert all_pages(seeded(tmp_path, "2025-07-10", "2025-07-20")) == all_pages(at_once)
 
 
 @pytest.mark.decision(31)
-def test_seeding_back_to_an_earlier_day_answers_as_seeding_to_that_day(at_once, tmp_path):
-    assert answers(seeded(tmp_path, "2025-07-27", "2025-07-20")) == answers(at_once)
+def test_seeding_back_to_an_earlier_day_gives_the_same_pages_as_seeding_to_that_day(at_once, tmp_path):
+    assert all_pages(seeded(tmp_path, "2025-07-27", "2025-07-20")) == all_pages(at_once)
 
 
 def test_seeding_again_changes_nothing(at_once):
@@ -314,7 +314,7 @@ def test_seeding_again_changes_nothing(at_once):
     assert tables(at_once.path) == before
 
 
-def test_dense_sparse_and_boundaries_follow_to_a_later_day(bundled, tmp_path):
+def test_dense_sparse_and_boundaries_move_with_the_seed_date(bundled, tmp_path):
     hub = seeded(tmp_path, "2025-07-10")
     assert hub.ask({}, "dense") == hub.ask({}, "sparse") == hub.ask({}, "boundaries") == NOTHING_FOUND
     hub.run("seed")
@@ -336,7 +336,7 @@ def emails(hub: Hub, key: str) -> list[str]:
     return [record["email"] for record in hub.everything(ALL_TIME, key)]
 
 
-def test_imported_data_of_another_account_is_left_alone_by_seeding(tmp_path):
+def test_seeding_does_not_change_an_imported_account(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite")
     hub.load([MINE], "mine.example", "mine")
     for as_of in ("2025-07-10", "2025-07-05"):
@@ -345,7 +345,7 @@ def test_imported_data_of_another_account_is_left_alone_by_seeding(tmp_path):
         assert hub.ask(day(as_of), "YOUR_API_KEY")["records"]
 
 
-def test_an_import_into_a_bundled_account_is_refused_with_a_sentence_unless_it_replaces(at_once):
+def test_an_import_into_a_bundled_account_fails_with_a_message_unless_replace_is_given(at_once):
     before = tables(at_once.path)
     outcome = at_once.run("import", "-", "--domain", "dense.example", "--key", "mine", stdin=lines(MINE))
     assert outcome.exit_code == 1
@@ -354,7 +354,7 @@ def test_an_import_into_a_bundled_account_is_refused_with_a_sentence_unless_it_r
     assert tables(at_once.path) == before
 
 
-def test_an_import_that_replaces_a_bundled_account_makes_it_the_users_own_which_seeding_leaves_alone(tmp_path):
+def test_seeding_does_not_change_a_bundled_account_whose_data_an_import_has_replaced(tmp_path):
     hub = seeded(tmp_path, "2025-07-05")
     hub.load([MINE], "dense.example", "dense", "--replace")
     hub.load([MINE], "example.com", "mine", "--replace")

@@ -1,4 +1,4 @@
-"""What frontend developers switch on: CORS, errors and delays on demand, reset, provider states; and what tells of health."""
+"""The mock features: CORS, forced errors and delays, reset, and provider states; also health checks and Server-Timing."""
 
 import time
 
@@ -18,8 +18,8 @@ PREFLIGHT = BROWSER | {
 
 
 @pytest.fixture(scope="module")
-def mocking(tmp_path_factory) -> Hub:
-    """A server in mock mode with the bundled data."""
+def mock(tmp_path_factory) -> Hub:
+    """Provide a server in mock mode with the bundled data."""
     hub = Hub(tmp_path_factory.mktemp("mock") / "conversions.sqlite", MOCK="1")
     assert hub.run("seed").exit_code == 0
     return hub
@@ -29,11 +29,11 @@ def prefer(hub: Hub, preference: str, key: str | None = "YOUR_API_KEY"):
     return hub.post("{}", key, headers={"Prefer": preference})
 
 
-# Off, unless it is switched on
+# Off by default
 
 
 @pytest.mark.decision(33)
-def test_without_mock_mode_there_is_no_mock(bundled):
+def test_mock_features_are_off_without_mock_mode(bundled):
     assert bundled.client.post("/_mock/reset").status_code == 404
     assert bundled.client.get("/_mock/states").status_code == 404
     response = bundled.post("{}", "YOUR_API_KEY", headers=BROWSER | {"Prefer": "code=503, delay=9000"})
@@ -45,8 +45,8 @@ def test_without_mock_mode_there_is_no_mock(bundled):
 # CORS
 
 
-def test_a_preflight_needs_no_key_and_allows_the_headers_of_the_endpoint(mocking):
-    response = mocking.client.options(api.PATH, headers=PREFLIGHT)
+def test_a_preflight_needs_no_key_and_allows_the_headers_of_the_endpoint(mock):
+    response = mock.client.options(api.PATH, headers=PREFLIGHT)
     assert response.status_code == 204
     assert response.headers["Access-Control-Allow-Origin"] in ("*", BROWSER["Origin"])
     assert response.headers["Access-Control-Allow-Headers"] == "authentication, content-type, prefer"
@@ -54,26 +54,26 @@ def test_a_preflight_needs_no_key_and_allows_the_headers_of_the_endpoint(mocking
 
 
 @pytest.mark.parametrize("status", [200, *openapi.ERRORS])
-def test_a_browser_can_read_every_answer_errors_too(mocking, status):
-    response = mocking.post("{}", "YOUR_API_KEY", headers=BROWSER | {"Prefer": f"code={status}"})
+def test_a_browser_can_read_every_response_including_errors(mock, status):
+    response = mock.post("{}", "YOUR_API_KEY", headers=BROWSER | {"Prefer": f"code={status}"})
     assert response.headers["Access-Control-Allow-Origin"] in ("*", BROWSER["Origin"])
     assert "Server-Timing" in response.headers["Access-Control-Expose-Headers"]
 
 
-def test_origins_are_a_setting_of_their_own(tmp_path):
+def test_origins_can_be_allowed_without_mock_mode(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite", ORIGINS="https://app.example https://demo.example")
     for origin, allowed in [("https://app.example", True), ("https://demo.example", True), ("https://other.example", False)]:
         response = hub.client.options(api.PATH, headers=PREFLIGHT | {"Origin": origin})
         assert response.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
 
 
-# Errors and delays on demand
+# Forced errors and delays
 
 
 @pytest.mark.decision(34)
 @pytest.mark.parametrize("status", openapi.ERRORS)
-def test_a_preferred_code_is_answered_as_the_endpoint_itself_answers(mocking, status):
-    response = prefer(mocking, f"code={status}", key=None)
+def test_a_forced_code_returns_what_the_endpoint_returns_for_that_status(mock, status):
+    response = prefer(mock, f"code={status}", key=None)
     assert response.status_code == status
     assert response.headers["Preference-Applied"] == f"code={status}"
     _, schema, headers = openapi.ERRORS[status]
@@ -82,7 +82,7 @@ def test_a_preferred_code_is_answered_as_the_endpoint_itself_answers(mocking, st
 
 
 @pytest.mark.parametrize(
-    ("status", "request_for_it"),
+    ("status", "real_request"),
     [
         (400, {"body": '{"offset": -1}'}),
         (401, {"body": "{}", "key": None}),
@@ -90,30 +90,30 @@ def test_a_preferred_code_is_answered_as_the_endpoint_itself_answers(mocking, st
         (415, {"body": "{}", "content_type": "text/plain"}),
     ],
 )
-def test_the_body_of_a_preferred_code_is_the_true_one(mocking, status, request_for_it):
-    true = mocking.post(**({"key": "YOUR_API_KEY"} | request_for_it))
-    assert (true.status_code, true.json) == (status, prefer(mocking, f"code={status}").json)
+def test_a_forced_error_has_the_body_of_the_real_error(mock, status, real_request):
+    real = mock.post(**({"key": "YOUR_API_KEY"} | real_request))
+    assert (real.status_code, real.json) == (status, prefer(mock, f"code={status}").json)
 
 
-def test_a_preferred_200_is_what_it_would_be_anyway_and_is_not_applied_to_an_error(mocking):
-    response = prefer(mocking, "code=200")
-    assert response.json == mocking.ask({}, "YOUR_API_KEY")
+def test_a_forced_200_changes_nothing_and_is_not_applied_to_an_error(mock):
+    response = prefer(mock, "code=200")
+    assert response.json == mock.ask({}, "YOUR_API_KEY")
     assert response.headers["Preference-Applied"] == "code=200"
-    response = prefer(mocking, "code=200", key=None)
+    response = prefer(mock, "code=200", key=None)
     assert response.status_code == 401
     assert "Preference-Applied" not in response.headers
 
 
 @pytest.mark.parametrize("code", ["418", "500", "abc", "", "0429"])
-def test_an_undocumented_code_is_400_with_the_list(mocking, code):
-    response = prefer(mocking, f"code={code}")
+def test_an_undocumented_code_returns_400_and_lists_the_documented_codes(mock, code):
+    response = prefer(mock, f"code={code}")
     assert response.status_code == 400
     assert "200, 400, 401, 405, 413, 415, 429, 503" in response.json["error"]
 
 
-def test_a_preferred_delay_is_waited_for(mocking):
+def test_a_delay_in_the_prefer_header_delays_the_response(mock):
     started = time.monotonic()
-    response = prefer(mocking, "delay=120")
+    response = prefer(mock, "delay=120")
     assert 0.12 <= time.monotonic() - started < 5
     assert (response.status_code, response.headers["Preference-Applied"]) == (200, "delay=120")
 
@@ -131,48 +131,47 @@ def test_a_preferred_delay_is_waited_for(mocking):
         "respond-async; code=503, code=429, wait=9, delay=50",
     ],
 )
-def test_preferences_can_be_combined(mocking, preference):
-    response = prefer(mocking, preference)
+def test_preferences_can_be_combined(mock, preference):
+    response = prefer(mock, preference)
     assert response.status_code == 429
     assert response.headers["Preference-Applied"] == "delay=50, code=429"
 
 
-def test_the_header_can_be_sent_more_than_once(mocking):
-    response = mocking.client.post(api.PATH, headers=[("Prefer", "code=429"), ("Prefer", "delay=50")])
+def test_the_prefer_header_can_be_sent_more_than_once(mock):
+    response = mock.client.post(api.PATH, headers=[("Prefer", "code=429"), ("Prefer", "delay=50")])
     assert (response.status_code, response.headers["Preference-Applied"]) == (429, "delay=50, code=429")
 
 
 @pytest.mark.parametrize(
     ("preference", "seconds"), [("code=429", "5"), ("code=429, retry-after=2", "2"), ("code=429; Retry-After=0", "0")]
 )
-def test_a_preferred_429_has_a_short_retry_after_so_that_clients_that_wait_do_not_sleep_until_the_next_month(
-    mocking, preference, seconds
-):
-    response = prefer(mocking, preference)
+def test_a_forced_429_has_a_short_retry_after_by_default(mock, preference, seconds):
+    """A client that waited as long as a real 429 says would sleep until the next month."""
+    response = prefer(mock, preference)
     assert (response.status_code, response.headers["Retry-After"]) == (429, seconds)
     assert ("retry-after" in response.headers["Preference-Applied"]) == ("etry-" in preference.lower())
 
 
-def test_a_real_limit_keeps_the_true_retry_after(mocking):
-    response = mocking.post("{}", "over-limit", headers={"Prefer": "retry-after=2"})
+def test_a_real_429_keeps_its_retry_after(mock):
+    response = mock.post("{}", "over-limit", headers={"Prefer": "retry-after=2"})
     assert (response.status_code, response.headers["Retry-After"]) == (429, str(16 * 86_400 + 43_200))
     assert "Preference-Applied" not in response.headers
 
 
 @pytest.mark.parametrize("seconds", ["abc", "-1", "1.5", "", "9999999999"])
-def test_a_retry_after_that_is_not_a_number_of_seconds_is_400(mocking, seconds):
-    response = prefer(mocking, f"code=429, retry-after={seconds}")
+def test_a_retry_after_that_is_not_a_number_of_seconds_returns_400(mock, seconds):
+    response = prefer(mock, f"code=429, retry-after={seconds}")
     assert response.status_code == 400
     assert f"retry-after={seconds} is wrong" in response.json["error"]
 
 
-def test_a_delay_is_ten_seconds_at_most():
+def test_a_delay_is_at_most_ten_seconds():
     assert preferences.milliseconds("10000") == preferences.milliseconds("999999") == 10_000
 
 
 @pytest.mark.parametrize("delay", ["abc", "-1", "1.5", "", "1e3"])
-def test_a_delay_that_is_no_number_is_400(mocking, delay):
-    response = prefer(mocking, f"delay={delay}")
+def test_a_delay_that_is_not_a_number_of_milliseconds_returns_400(mock, delay):
+    response = prefer(mock, f"delay={delay}")
     assert response.status_code == 400
     assert "milliseconds" in response.json["error"]
 
@@ -192,13 +191,13 @@ def test_a_delay_that_is_no_number_is_400(mocking, delay):
         'note="code=503',
     ],
 )
-def test_other_preferences_are_passed_over(mocking, preference):
-    response = prefer(mocking, preference)
+def test_other_preferences_are_ignored(mock, preference):
+    response = prefer(mock, preference)
     assert response.status_code == 200
     assert "Preference-Applied" not in response.headers
 
 
-def test_a_delay_by_setting_delays_every_answer(tmp_path):
+def test_the_delay_setting_delays_every_response(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite", MOCK="1", DELAY="80")
     started = time.monotonic()
     assert hub.post("{}", None).status_code == 401
@@ -209,7 +208,7 @@ def test_a_delay_by_setting_delays_every_answer(tmp_path):
 
 
 @pytest.mark.decision(35)
-def test_a_reset_leaves_what_a_first_start_makes_and_what_somebody_imported(tmp_path):
+def test_a_reset_restores_the_data_of_a_first_start_and_keeps_imported_accounts(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite", MOCK="1")
     hub.load([a_session(conversions=[a_conversion()])], "shop.example", "mine", "--monthly-limit", "9")
     hub.run("seed", "--as-of", "2025-07-10")
@@ -229,7 +228,7 @@ def seeded(folder) -> Hub:
 
 
 @pytest.mark.parametrize("path", ["/_mock/reset", "/_mock/states"])
-def test_where_an_imported_account_has_a_bundled_key_a_reset_leaves_that_bundled_account_out(tmp_path, path):
+def test_a_reset_leaves_out_a_bundled_account_whose_key_belongs_to_an_imported_account(tmp_path, path):
     hub = Hub(tmp_path / "conversions.sqlite", MOCK="1")
     hub.load([a_session(conversions=[a_conversion()])], "shop.example", "dense")
     response = hub.client.post(path, json={"state": "an exhausted limit"})
@@ -238,7 +237,7 @@ def test_where_an_imported_account_has_a_bundled_key_a_reset_leaves_that_bundled
     assert hub.ask({}, "YOUR_API_KEY")["records"]
 
 
-def test_where_an_imported_account_has_the_domain_of_the_states_a_state_is_409_and_its_data_stays(tmp_path):
+def test_a_state_returns_409_if_an_imported_account_has_its_domain_and_leaves_that_account_unchanged(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite", MOCK="1")
     hub.load([a_session(conversions=[a_conversion()])], "state.example", "mine")
     for state in (
@@ -251,18 +250,18 @@ def test_where_an_imported_account_has_the_domain_of_the_states_a_state_is_409_a
     assert hub.ask({}, "mine")["pagination"]["total_records"] == 1
 
 
-def test_a_reset_for_which_the_clock_has_no_data_is_409(tmp_path):
+def test_a_reset_returns_409_if_there_is_no_data_for_the_current_day(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite", now="1999-12-31T00:00:00Z", MOCK="1")
     response = hub.client.post("/_mock/reset")
     assert (response.status_code, "1999-12-31" in response.json["error"]) == (409, True)
 
 
-def test_an_error_of_our_own_during_a_reset_is_not_taken_for_imported_data_in_the_way(tmp_path, monkeypatch):
+def test_an_internal_error_during_a_reset_returns_500_not_409(tmp_path, monkeypatch):
     hub = Hub(tmp_path / "conversions.sqlite", MOCK="1")
     hub.app.testing = False
 
     def broken(*args):
-        raise ValueError("a secret of the inside")
+        raise ValueError("an internal secret")
 
     monkeypatch.setattr("app.loading.sessions.seed", broken)
     response = hub.client.post("/_mock/reset")
@@ -281,67 +280,67 @@ def set_state(hub: Hub, state: str, **params):
 
 @pytest.mark.decision(36)
 @pytest.mark.parametrize("count", [0, 1, 50, 51, 250])
-def test_a_state_can_be_a_number_of_conversions(mocking, count):
-    key = set_state(mocking, "a number of conversions", count=count)["key"]
-    assert len(mocking.everything({}, key)) == count
-    assert len(mocking.everything({"source": "google.com"}, key)) == count
+def test_a_state_can_be_a_number_of_conversions(mock, count):
+    key = set_state(mock, "a number of conversions", count=count)["key"]
+    assert len(mock.everything({}, key)) == count
+    assert len(mock.everything({"source": "google.com"}, key)) == count
 
 
 @pytest.mark.parametrize("count", [1, 200, 427])
-def test_a_state_can_be_a_number_of_sessions(mocking, count):
-    key = set_state(mocking, "a number of sessions", count=count)["key"]
-    assert mocking.ask({"source": "google.com"}, key)["pagination"]["total_records"] == count
+def test_a_state_can_be_a_number_of_sessions(mock, count):
+    key = set_state(mock, "a number of sessions", count=count)["key"]
+    assert mock.ask({"source": "google.com"}, key)["pagination"]["total_records"] == count
 
 
-def test_a_state_can_be_these_sessions(mocking):
+def test_a_state_can_be_these_sessions(mock):
     record = a_conversion(email="one@example.org")
     visit = a_session(referrer="https://www.google.com/", conversions=[a_conversion(email="two@example.org")] * 2)
-    assert set_state(mocking, "these sessions", sessions=[record, visit]) == {"key": "state", "domain": "state.example"}
-    assert mocking.ask({}, "state")["pagination"]["total_records"] == 3
-    assert [record["email"] for record in mocking.everything({"source": "google.com"}, "state")] == ["two@example.org"] * 2
-    set_state(mocking, "these sessions", sessions=[record], monthly_limit=1)
-    assert mocking.ask({}, "state")["records"] == [record]
-    assert mocking.post("{}", "state").status_code == 429
-    mocking.client.post("/_mock/reset")
-    assert mocking.post("{}", "state").status_code == 401
+    assert set_state(mock, "these sessions", sessions=[record, visit]) == {"key": "state", "domain": "state.example"}
+    assert mock.ask({}, "state")["pagination"]["total_records"] == 3
+    assert [record["email"] for record in mock.everything({"source": "google.com"}, "state")] == ["two@example.org"] * 2
+    set_state(mock, "these sessions", sessions=[record], monthly_limit=1)
+    assert mock.ask({}, "state")["records"] == [record]
+    assert mock.post("{}", "state").status_code == 429
+    mock.client.post("/_mock/reset")
+    assert mock.post("{}", "state").status_code == 401
 
 
-def test_a_state_can_be_an_exhausted_limit(mocking):
-    set_state(mocking, "an exhausted limit", limit=7)
-    response = mocking.post("{}", "state")
+def test_a_state_can_be_an_exhausted_limit(mock):
+    set_state(mock, "an exhausted limit", limit=7)
+    response = mock.post("{}", "state")
     assert response.status_code == 429
     assert response.json == {"error": schemas.LIMIT_EXCEEDED, "limit": 7, "used": 7, "domain": "state.example"}
 
 
-def test_a_state_can_be_the_clock_at_an_instant_with_the_data_of_that_day(mocking):
-    set_state(mocking, "the clock at an instant", now="2025-07-20T00:00:00Z")
-    newest = mocking.ask({}, "YOUR_API_KEY")["records"][0]["timestamp"]
+def test_a_state_can_be_the_clock_at_an_instant_with_the_data_of_that_day(mock):
+    set_state(mock, "the clock at an instant", now="2025-07-20T00:00:00Z")
+    newest = mock.ask({}, "YOUR_API_KEY")["records"][0]["timestamp"]
     assert newest.startswith("2025-07-19")
-    mocking.client.post("/_mock/reset")
-    assert mocking.ask({}, "YOUR_API_KEY")["records"][0]["timestamp"].startswith(NOW[:10])
+    mock.client.post("/_mock/reset")
+    assert mock.ask({}, "YOUR_API_KEY")["records"][0]["timestamp"].startswith(NOW[:10])
 
 
 @pytest.mark.parametrize("now", ["0001-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "2100-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
-def test_the_clock_cannot_be_at_an_instant_for_which_there_is_no_data(mocking, now):
-    response = mocking.client.post("/_mock/states", json={"state": "the clock at an instant", "params": {"now": now}})
+def test_the_clock_cannot_be_set_to_an_instant_without_data(mock, now):
+    response = mock.client.post("/_mock/states", json={"state": "the clock at an instant", "params": {"now": now}})
     assert response.status_code == 400
     assert response.json["fields"] == {"params.now": ["Bundled data can be brought to a day of the years 2000 to 2099."]}
-    assert mocking.ask({}, "YOUR_API_KEY")["records"]
+    assert mock.ask({}, "YOUR_API_KEY")["records"]
 
 
 @pytest.mark.parametrize("account", traffic.accounts(), ids=lambda account: account["key"])
-def test_a_state_can_be_each_scenario_of_the_bundled_data(mocking, account):
-    assert set_state(mocking, f"the key {account['key']}") == {"key": account["key"], "domain": account["domain"]}
+def test_a_state_can_be_any_bundled_account(mock, account):
+    assert set_state(mock, f"the key {account['key']}") == {"key": account["key"], "domain": account["domain"]}
 
 
-def test_tearing_a_state_down_forgets_it(mocking):
-    set_state(mocking, "a number of conversions", count=3)
-    assert mocking.client.post("/_mock/states", json={"state": "a number of conversions", "action": "teardown"}).json == {}
-    assert mocking.post("{}", "state").status_code == 401
+def test_tearing_down_a_state_deletes_its_account(mock):
+    set_state(mock, "a number of conversions", count=3)
+    assert mock.client.post("/_mock/states", json={"state": "a number of conversions", "action": "teardown"}).json == {}
+    assert mock.post("{}", "state").status_code == 401
 
 
-def test_the_states_are_listed(mocking):
-    listed = {state["state"]: state["params"] for state in mocking.client.get("/_mock/states").json["states"]}
+def test_the_states_are_listed(mock):
+    listed = {state["state"]: state["params"] for state in mock.client.get("/_mock/states").json["states"]}
     assert {"a number of conversions", "a number of sessions", "an exhausted limit", "the clock at an instant"} <= set(listed)
     assert listed["a number of conversions"] == ["count"]
 
@@ -364,18 +363,18 @@ def test_the_states_are_listed(mocking):
         ([], ["object"]),
     ],
 )
-def test_a_state_that_cannot_be_set_is_400_with_a_sentence_and_changes_nothing(mocking, body, names):
-    before = mocking.ask({}, "YOUR_API_KEY")
-    response = mocking.client.post("/_mock/states", json=body)
+def test_an_invalid_state_returns_400_with_a_message_and_changes_nothing(mock, body, names):
+    before = mock.ask({}, "YOUR_API_KEY")
+    response = mock.client.post("/_mock/states", json=body)
     assert response.status_code == 400
     assert all(name in response.text for name in names), response.text
-    assert mocking.ask({}, "YOUR_API_KEY") == before
+    assert mock.ask({}, "YOUR_API_KEY") == before
 
 
 # Health
 
 
-def test_a_server_that_can_answer_is_alive_and_ready_without_a_key(bundled):
+def test_a_working_server_is_alive_and_ready_and_needs_no_key_to_say_so(bundled):
     assert bundled.client.get("/livez").status_code == bundled.client.get("/readyz").status_code == 200
 
 
@@ -387,11 +386,11 @@ def test_a_server_without_a_database_is_alive_and_says_why_it_is_not_ready(hub):
     assert not hub.path.exists()
 
 
-# What a request took
+# Server-Timing
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "parts"),
     [
         ({}, ['strategy;desc="direct"', 'batches;desc="0"', "sql;dur="]),
         ({"campaign": "400-sessions"}, ['strategy;desc="session"', 'batches;desc="1"', 'found;desc="50"']),
@@ -399,26 +398,26 @@ def test_a_server_without_a_database_is_alive_and_says_why_it_is_not_ready(hub):
         ({"campaign": "400-sessions", "meta_id": "1-conversions"}, ['batches;desc="2"', 'found;desc="0*2"']),
     ],
 )
-def test_server_timing_tells_what_a_page_took(bundled, query, told):
+def test_server_timing_shows_the_strategy_the_batches_and_what_they_found(bundled, query, parts):
     timing = bundled.client.post(api.PATH, json=query, headers={"Authentication": "boundaries"}).headers["Server-Timing"]
-    assert all(part in timing for part in told), timing
+    assert all(part in timing for part in parts), timing
 
 
 @pytest.mark.parametrize("key", ["boundaries", "over-limit", "unknown", None])
 @pytest.mark.parametrize("body", ["{}", '{"offset": -1}', '{"source": "nowhere"}'])
-def test_every_answer_carries_server_timing(bundled, key, body):
+def test_every_response_has_server_timing(bundled, key, body):
     assert "sql;dur=" in bundled.post(body, key).headers["Server-Timing"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
-def test_a_405_carries_server_timing_and_is_logged_too(bundled, caplog, method):
+def test_a_405_has_server_timing_and_is_logged_too(bundled, caplog, method):
     response = bundled.client.open(api.PATH, method=method)
     assert response.status_code == 405
     assert "sql;dur=" in response.headers["Server-Timing"]
     assert [record.getMessage() for record in caplog.records if record.name == "app"] == [f"{method} 405 sql;dur=0.00"]
 
 
-def test_the_log_says_the_same_in_a_line_without_keys_and_addresses(bundled, caplog):
+def test_the_log_line_shows_server_timing_without_keys_or_email_addresses(bundled, caplog):
     response = bundled.post('{"campaign": "50-conversions", "meta_id": "visitor-1@mail.example"}', "boundaries")
     (line,) = [record.getMessage() for record in caplog.records if record.name == "app"]
     assert line == f"POST 200 {response.headers['Server-Timing']}"
