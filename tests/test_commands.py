@@ -1,4 +1,4 @@
-"""The commands and the settings (section 7), as they are typed: what they print, what they leave behind, how they fail."""
+"""The commands and the settings (specification, section 7): what they print, what they change, and how they fail."""
 
 import json
 import re
@@ -25,13 +25,13 @@ NUMBER = count()
 
 
 def import_into(hub: Hub, domain: str, *options: str, sessions: tuple = ()):
-    """Import these sessions, or one that is unlike any other."""
+    """Import these sessions, or one with a new session_id."""
     sessions = sessions or (a_session(session_id=str(next(NUMBER)), conversions=[a_conversion()]),)
     return hub.run("import", "-", "--domain", domain, *options, stdin=lines(*sessions))
 
 
-def sentence(outcome, *words: str) -> None:
-    """The command failed with one clear sentence, which holds these words."""
+def assert_fails(outcome, *words: str) -> None:
+    """Check that the command failed with one sentence that contains these words."""
     assert outcome.exit_code == 1, outcome.output
     assert outcome.stdout == ""
     assert re.fullmatch(r"Error: .+\n", outcome.stderr), outcome.stderr
@@ -42,7 +42,7 @@ def sentence(outcome, *words: str) -> None:
 # flask seed
 
 
-def test_seed_makes_the_database_and_says_where_it_is_and_up_to_which_day_it_goes(hub):
+def test_seed_creates_the_database_and_prints_its_path_and_the_seed_date(hub):
     outcome = hub.run("seed")
     assert outcome.exit_code == 0
     assert str(hub.path) in outcome.stdout
@@ -50,7 +50,7 @@ def test_seed_makes_the_database_and_says_where_it_is_and_up_to_which_day_it_goe
     assert hub.ask({}, "YOUR_API_KEY")["records"]
 
 
-def test_seed_goes_up_to_the_day_of_as_of(hub):
+def test_seed_as_of_a_day_stops_at_that_day(hub):
     outcome = hub.run("seed", "--as-of", "2025-07-03")
     assert "2025-07-03" in outcome.stdout
     window = {"start_date": "2025-01-01", "end_date": "2025-12-31"}
@@ -59,7 +59,7 @@ def test_seed_goes_up_to_the_day_of_as_of(hub):
 
 
 @pytest.mark.parametrize("day", ["20250703", "2025-02-30", "yesterday", ""])
-def test_seed_refuses_what_is_no_day_and_makes_nothing(hub, day):
+def test_seed_refuses_an_invalid_day_and_creates_nothing(hub, day):
     outcome = hub.run("seed", "--as-of", day)
     assert outcome.exit_code != 0
     assert "--as-of" in outcome.stderr
@@ -67,7 +67,7 @@ def test_seed_refuses_what_is_no_day_and_makes_nothing(hub, day):
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "2100-01-01", "9999-12-31"])
-def test_seed_refuses_a_day_of_other_years(hub, day):
+def test_seed_refuses_a_day_outside_the_years_2000_to_2099(hub, day):
     outcome = hub.run("seed", "--as-of", day)
     assert outcome.exit_code == 1
     assert outcome.stderr == "Error: Bundled data can be brought to a day of the years 2000 to 2099.\n"
@@ -76,14 +76,14 @@ def test_seed_refuses_a_day_of_other_years(hub, day):
 # flask import
 
 
-def test_import_says_what_it_took(hub):
+def test_import_prints_what_it_imported(hub):
     sessions = (a_session(conversions=[a_conversion(), a_conversion()]), a_session(conversions=[a_conversion()]))
     outcome = import_into(hub, "example.com", "--key", "key", sessions=sessions)
     assert "2 sessions with 3 conversions" in outcome.stdout
     assert "example.com" in outcome.stdout
 
 
-def test_import_makes_a_key_prints_it_once_and_it_works(hub):
+def test_import_creates_a_key_that_works_and_prints_it_once(hub):
     key = import_into(hub, "example.com").stdout.split()[-1]
     assert len(hub.ask({}, key)["records"]) == 1
     again = import_into(hub, "example.com")
@@ -92,7 +92,7 @@ def test_import_makes_a_key_prints_it_once_and_it_works(hub):
     assert len(hub.ask({}, key)["records"]) == 2
 
 
-def test_import_makes_each_account_a_key_of_its_own(hub):
+def test_import_creates_a_different_key_for_each_account(hub):
     assert import_into(hub, "example.com").stdout.split()[-1] != import_into(hub, "example.org").stdout.split()[-1]
 
 
@@ -101,7 +101,7 @@ def test_import_does_not_print_a_key_that_was_given(hub):
     assert hub.ask({}, "chosen-key")["records"]
 
 
-def test_import_may_give_an_account_a_further_key(hub):
+def test_import_can_give_an_account_a_second_key(hub):
     import_into(hub, "example.com", "--key", "first")
     import_into(hub, "example.com", "--key", "second")
     assert hub.ask({}, "first") == hub.ask({}, "second")
@@ -111,12 +111,12 @@ def test_import_may_give_an_account_a_further_key(hub):
 def test_import_refuses_the_key_of_another_account_and_changes_nothing(hub):
     import_into(hub, "example.com", "--key", "theirs")
     before = tables(hub.path)
-    sentence(import_into(hub, "example.org", "--key", "theirs"), "theirs", "example.com")
+    assert_fails(import_into(hub, "example.org", "--key", "theirs"), "theirs", "example.com")
     assert tables(hub.path) == before
 
 
 @pytest.mark.parametrize("key", ["", "two words", " key", "schlüssel"])
-def test_import_refuses_a_key_that_a_header_cannot_carry(hub, key):
+def test_import_refuses_a_key_that_cannot_be_sent_in_a_header(hub, key):
     outcome = import_into(hub, "example.com", "--key", key)
     assert outcome.exit_code != 0
     assert "--key" in outcome.stderr
@@ -140,7 +140,7 @@ def test_import_refuses_a_key_that_a_header_cannot_carry(hub, key):
         ("www.münchen.de", "xn--mnchen-3ya.de"),
     ],
 )
-def test_import_refuses_a_domain_that_is_not_a_primary_one_and_names_the_one_that_is(hub, domain, primary):
+def test_import_refuses_a_domain_that_is_not_primary_and_names_the_primary_one(hub, domain, primary):
     outcome = import_into(hub, domain)
     assert outcome.exit_code != 0
     assert "--domain" in outcome.stderr
@@ -149,7 +149,7 @@ def test_import_refuses_a_domain_that_is_not_a_primary_one_and_names_the_one_tha
 
 
 @pytest.mark.parametrize("domain", ["exa mple.com", "", "https://", "@"])
-def test_import_refuses_what_is_no_domain(hub, domain):
+def test_import_refuses_an_invalid_domain(hub, domain):
     outcome = import_into(hub, domain)
     assert outcome.exit_code == 2
     assert outcome.stderr.endswith(f"{domain!r} is not a domain. An account has a primary domain, for example example.com.\n")
@@ -157,7 +157,7 @@ def test_import_refuses_what_is_no_domain(hub, domain):
 
 
 @pytest.mark.parametrize("domain", ["example.com", "bbc.co.uk", "somebody.github.io", "localhost", "192.0.2.7", "münchen.de"])
-def test_import_takes_a_domain_as_the_source_of_a_session_would_have_it(hub, domain):
+def test_import_accepts_a_primary_domain_a_bare_host_or_an_ip_address(hub, domain):
     assert import_into(hub, domain, "--key", "key").exit_code == 0
     assert hub.ask({})["records"]
 
@@ -168,7 +168,7 @@ def test_import_sets_the_monthly_limit(hub):
     assert hub.post("{}").json == {"error": "API monthly limit exceeded.", "limit": 2, "used": 2, "domain": "example.com"}
 
 
-def test_import_leaves_the_monthly_limit_as_it_is_unless_it_is_given(hub):
+def test_import_keeps_the_monthly_limit_unless_a_new_one_is_given(hub):
     import_into(hub, "example.com", "--key", "key", "--monthly-limit", "1")
     import_into(hub, "example.com", "--key", "key")
     assert [hub.post("{}").status_code for _ in range(2)] == [200, 429]
@@ -177,14 +177,14 @@ def test_import_leaves_the_monthly_limit_as_it_is_unless_it_is_given(hub):
 
 
 @pytest.mark.parametrize("limit", ["-1", "1.5", "many", "", "9223372036854775808"])
-def test_import_refuses_a_monthly_limit_that_is_none(hub, limit):
+def test_import_refuses_an_invalid_monthly_limit(hub, limit):
     outcome = import_into(hub, "example.com", "--monthly-limit", limit)
     assert outcome.exit_code != 0
     assert "--monthly-limit" in outcome.stderr
     assert not hub.path.exists()
 
 
-def test_import_shows_that_it_is_at_work_apart_from_what_it_prints(hub):
+def test_import_shows_its_progress_on_standard_error(hub):
     outcome = import_into(hub, "example.com")
     assert "Importing" in outcome.stderr
     assert "Importing" not in outcome.stdout
@@ -195,7 +195,7 @@ def test_import_shows_that_it_is_at_work_apart_from_what_it_prints(hub):
 
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory) -> Hub:
-    """A server with 201 sessions that have converted once each, but for the newest, which has twice, alike to the letter."""
+    """Provide a server with 201 sessions of one conversion each, except the newest, which has two that are identical."""
     hub = Hub(tmp_path_factory.mktemp("walked") / "conversions.sqlite")
     hub.load(
         [a_session(session_id=f"{number}", conversions=[a_conversion()]) for number in range(200)]
@@ -209,7 +209,7 @@ def walk(hub: Hub, query: dict | str, key: str = "key"):
 
 
 @pytest.mark.decision(32)
-def test_walk_says_each_page_of_a_session_query_and_the_totals(walked):
+def test_walk_prints_each_page_of_a_session_query_and_the_totals(walked):
     outcome = walk(walked, {"source": "(direct)"})
     assert outcome.exit_code == 0
     assert outcome.stdout.splitlines() == [
@@ -220,7 +220,7 @@ def test_walk_says_each_page_of_a_session_query_and_the_totals(walked):
     ]
 
 
-def test_walk_says_each_page_of_a_direct_query_and_the_totals(walked):
+def test_walk_prints_each_page_of_a_direct_query_and_the_totals(walked):
     assert walk(walked, {"meta_id": "form"}).stdout.splitlines() == [
         "page 1: offset 0, 50 records, 50 of 202 conversions processed",
         "page 2: offset 50, 50 records, 100 of 202 conversions processed",
@@ -238,13 +238,13 @@ def test_walk_starts_at_the_offset_of_the_query(walked):
     assert "Conversions: 52, on pages: 2." in outcome.stdout
 
 
-def test_walk_of_a_query_that_finds_nothing_gives_the_message(walked):
+def test_walk_prints_the_message_if_nothing_is_found(walked):
     outcome = walk(walked, {"meta_id": "none"})
     assert outcome.exit_code == 0
     assert outcome.stdout == "No conversions matched the given filters.\n"
 
 
-def test_walk_takes_a_published_example_to_the_letter(walked):
+def test_walk_accepts_a_published_example_verbatim(walked):
     outcome = walk(walked, '{\n "start_date": "2025-07-15",\n "end_date": "2025-08-30",\n}')
     assert "Conversions: 202, on pages: 5." in outcome.stdout
 
@@ -261,24 +261,24 @@ def test_walk_takes_a_published_example_to_the_letter(walked):
         ('{"start_date": "yesterday", "source": null}', ["start_date", "source"]),
     ],
 )
-def test_walk_of_what_is_no_query_fails_with_a_sentence(walked, query, words):
-    sentence(walk(walked, query), *words)
+def test_walk_fails_with_a_message_if_the_query_is_invalid(walked, query, words):
+    assert_fails(walk(walked, query), *words)
 
 
-def test_walk_with_an_unknown_key_fails_with_a_sentence(walked):
-    sentence(walk(walked, {}, "unknown"), "key")
+def test_walk_fails_with_a_message_if_the_key_is_unknown(walked):
+    assert_fails(walk(walked, {}, "unknown"), "key")
 
 
-def test_walk_without_a_database_fails_with_a_sentence_and_makes_none(hub):
-    sentence(walk(hub, {}), str(hub.path))
+def test_walk_fails_with_a_message_if_there_is_no_database_and_creates_none(hub):
+    assert_fails(walk(hub, {}), str(hub.path))
     assert not hub.path.exists()
 
 
 @pytest.mark.parametrize("command", [("seed",), ("import", "-", "--domain", "example.com"), ("walk", "{}", "--key", "key")])
-def test_a_file_that_is_no_database_fails_with_a_sentence_and_stays_as_it_is(hub, command):
+def test_each_command_fails_with_a_message_if_the_file_is_not_a_database_and_does_not_change_it(hub, command):
     hub.path.write_text("not a database " * 100)
     outcome = hub.run(*command, stdin=lines(a_session()))
-    sentence(outcome, "database")
+    assert_fails(outcome, "database")
     assert hub.path.read_text() == "not a database " * 100
 
 
@@ -295,19 +295,19 @@ def test_explain_shows_each_statement_with_its_values_and_plan(walked):
 
 
 @pytest.mark.parametrize(("query", "key"), [("{", "key"), ('{"sorce": 1}', "key"), ("{}", "unknown")])
-def test_explain_of_what_is_no_query_fails_with_a_sentence(walked, query, key):
-    sentence(walked.run("explain", query, "--key", key))
+def test_explain_fails_with_a_message_if_the_query_or_the_key_is_invalid(walked, query, key):
+    assert_fails(walked.run("explain", query, "--key", key))
 
 
 ASK = """
 import json, os, sys, urllib.request
 headers = {"Authentication": os.environ["CONVERSIONS_KEY"], "Content-Type": "application/json"}
-answer = urllib.request.urlopen(urllib.request.Request(os.environ["CONVERSIONS_URL"], b"{}", headers))
-sys.exit(len(json.load(answer)["records"]))
+response = urllib.request.urlopen(urllib.request.Request(os.environ["CONVERSIONS_URL"], b"{}", headers))
+sys.exit(len(json.load(response)["records"]))
 """
 
 
-def test_exec_runs_a_command_beside_a_server_with_fresh_data_and_passes_its_status_on(tmp_path):
+def test_exec_runs_a_command_against_a_server_with_fresh_data_and_exits_with_its_status(tmp_path):
     done = subprocess.run(
         **flask("exec", "--", sys.executable, "-c", ASK, DATABASE=tmp_path / "untouched.sqlite"), capture_output=True
     )
@@ -315,15 +315,15 @@ def test_exec_runs_a_command_beside_a_server_with_fresh_data_and_passes_its_stat
     assert not (tmp_path / "untouched.sqlite").exists()
 
 
-def test_exec_of_what_cannot_be_run_fails_with_a_sentence(tmp_path):
+def test_exec_fails_with_a_message_if_the_command_cannot_be_run(tmp_path):
     done = subprocess.run(**flask("exec", "no-such-command"), capture_output=True)
     assert (done.returncode, done.stderr) == (1, "Error: no-such-command cannot be run: No such file or directory.\n")
 
 
-# Another program's command
+# The app in another program
 
 
-def test_a_command_called_run_of_another_program_can_create_the_app():
+def test_the_run_command_of_another_program_can_create_the_app():
     command = """
 import click
 @click.command()
@@ -341,7 +341,7 @@ run()
 # Settings
 
 
-def test_the_database_and_the_clock_are_settings_of_the_environment(tmp_path):
+def test_environment_variables_set_the_database_and_the_clock(tmp_path):
     path = tmp_path / "elsewhere.sqlite"
     done = subprocess.run(**flask("seed", DATABASE=path, NOW="2025-07-10T12:00:00Z"), capture_output=True)
     assert done.returncode == 0, done.stderr
@@ -351,7 +351,7 @@ def test_the_database_and_the_clock_are_settings_of_the_environment(tmp_path):
     assert not hub.everything({"start_date": "2025-07-11", "end_date": "2025-12-31"}, "YOUR_API_KEY")
 
 
-def test_a_clock_that_is_no_instant_fails_with_one_clear_sentence(tmp_path):
+def test_a_clock_setting_that_is_not_an_instant_fails_with_a_message(tmp_path):
     done = subprocess.run(**flask("seed", DATABASE=tmp_path / "none.sqlite", NOW="noon"), capture_output=True)
     assert done.returncode == 1
     assert done.stdout == ""
@@ -359,7 +359,7 @@ def test_a_clock_that_is_no_instant_fails_with_one_clear_sentence(tmp_path):
     assert not (tmp_path / "none.sqlite").exists()
 
 
-def test_the_database_is_in_the_instance_folder_unless_it_is_set(monkeypatch):
+def test_the_database_is_in_the_instance_folder_by_default(monkeypatch):
     monkeypatch.delenv("CONVERSIONS_DATABASE", raising=False)
     app = create_app()
     assert Path(app.config["DATABASE"]).parent == Path(app.instance_path)
@@ -376,7 +376,7 @@ def a_free_port() -> int:
 
 @contextmanager
 def running(path: Path, now: str) -> Iterator[str]:
-    """What `flask run` prints until it serves; it serves until the block is left."""
+    """Start `flask run` and yield what it prints until it serves; stop it at the end of the block."""
     process = subprocess.Popen(
         **flask("run", "--port", str(a_free_port()), DATABASE=path, NOW=now), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -393,8 +393,8 @@ def running(path: Path, now: str) -> Iterator[str]:
         process.stdout.close()
 
 
-def pasted(printed: str, **query: str) -> dict:
-    """The answer to the curl command that was printed, or to the same command with another query."""
+def send_printed_request(printed: str, **query: str) -> dict:
+    """Send the request of the printed curl command, or the same with another query, and return the response."""
     command = printed.partition("curl ")[2].replace("\\\n", " ").partition("\n")[0]
     url, *options = shlex.split(command)
     values = list(zip(options[::2], options[1::2], strict=True))
@@ -404,16 +404,16 @@ def pasted(printed: str, **query: str) -> dict:
         return json.load(response)
 
 
-def keys_named(printed: str) -> list[str]:
+def printed_keys(printed: str) -> list[str]:
     return [key for key in KEYS if re.search(rf"^ +{key} ", printed, re.MULTILINE)]
 
 
-def test_run_makes_the_database_says_where_it_is_and_which_keys_there_are_and_the_request_to_try_works(tmp_path):
+def test_run_creates_the_database_and_prints_its_path_the_keys_and_a_request_that_works(tmp_path):
     path = tmp_path / "conversions.sqlite"
     with running(path, NOW) as printed:
         assert str(path) in printed
-        assert keys_named(printed) == KEYS
-        assert pasted(printed)["records"]
+        assert printed_keys(printed) == KEYS
+        assert send_printed_request(printed)["records"]
     assert Hub(path).ask({}, "boundaries")["records"]
 
 
@@ -421,27 +421,27 @@ def test_run_brings_the_bundled_data_up_to_today(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite")
     hub.run("seed", "--as-of", "2025-07-10")
     with running(hub.path, "2025-07-20T12:00:00Z") as printed:
-        assert pasted(printed, start_date="2025-07-20", end_date="2025-07-20")["records"]
-        assert "message" in pasted(printed, start_date="2025-07-21", end_date="2025-12-31")
+        assert send_printed_request(printed, start_date="2025-07-20", end_date="2025-07-20")["records"]
+        assert "message" in send_printed_request(printed, start_date="2025-07-21", end_date="2025-12-31")
         assert hub.path.name in printed
 
 
-def test_the_request_to_try_carries_a_key_that_is_there(tmp_path):
+def test_the_printed_request_has_a_key_that_exists(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite")
     hub.load([a_session()], "example.com", "own")  # so that the account of YOUR_API_KEY is not seeded
     hub.run("seed", "--as-of", "2025-07-10")
     with running(hub.path, "2025-07-10T12:00:00Z") as printed:
         assert "YOUR_API_KEY" not in printed
-        assert pasted(printed)  # and no 401
+        assert send_printed_request(printed)  # not a 401
 
 
-def test_run_adds_the_bundled_accounts_next_to_an_imported_one_and_leaves_that_as_it_is(tmp_path):
+def test_run_adds_the_bundled_accounts_and_does_not_change_an_imported_one(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite")
     hub.load([a_session(conversions=[a_conversion()])], "shop.example", "own")
     with running(hub.path, NOW) as printed:
-        assert keys_named(printed) == KEYS
+        assert printed_keys(printed) == KEYS
         assert "shop.example, imported" in printed
-        assert pasted(printed)["records"]
+        assert send_printed_request(printed)["records"]
     assert len(hub.everything({}, "own")) == 1
 
 
@@ -450,7 +450,7 @@ def test_run_leaves_out_a_bundled_account_whose_domain_or_key_is_taken(tmp_path)
     hub.load([a_session(conversions=[a_conversion()])], "shop.example", "YOUR_API_KEY")
     hub.load([a_session(conversions=[a_conversion()])], "dense.example", "own")
     with running(hub.path, NOW) as printed:
-        assert keys_named(printed) == [key for key in KEYS if key not in ("YOUR_API_KEY", "dense")]
+        assert printed_keys(printed) == [key for key in KEYS if key not in ("YOUR_API_KEY", "dense")]
         assert "example.com was left out: its key YOUR_API_KEY belongs to shop.example." in printed
         assert "dense.example has imported data and was left as it is." in printed
     assert len(hub.everything({}, "YOUR_API_KEY")) == len(hub.everything({}, "own")) == 1

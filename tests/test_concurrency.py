@@ -1,4 +1,4 @@
-"""Readers beside a writer and each other: a page is of one state of the data, and nobody waits for long."""
+"""Concurrent readers and writers: a page comes from one snapshot of the data, and no request waits for long."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,25 +11,25 @@ from tests.conftest import a_conversion, a_session
 
 @pytest.mark.decision(28)
 @pytest.mark.parametrize("filters", [{}, {"source": "(direct)"}], ids=["direct", "session"])
-def test_a_page_is_of_one_state_of_the_data_while_another_is_written(hub, filters):
+def test_a_page_comes_from_one_snapshot_while_data_is_written(hub, filters):
     hub.load([a_session(session_id=f"old-{n}", conversions=[a_conversion()]) for n in range(3)])
     database = hub.app.extensions["database"]
     with database.reading() as connection:
         account = accounts.authenticate(connection, "key")
         query = schemas.load_query(filters, hub.app.extensions["clock"]()) | account.scope
 
-        def look_while_more_is_written(statement: str) -> None:
+        def import_more(statement: str) -> None:
             connection.set_trace_callback(None)
             hub.load([a_session(session_id=f"new-{n}", conversions=[a_conversion()]) for n in range(5)])
 
         # As soon as the first statement of the page has run, another connection commits more conversions.
-        connection.set_trace_callback(look_while_more_is_written)
+        connection.set_trace_callback(import_more)
         page = strategies.page(connection, query)
     assert (len(page.conversions), page.total_records) == (3, 3)
     assert len(hub.everything(filters)) == 8
 
 
-def test_a_reader_goes_on_while_a_writer_holds_the_database(hub):
+def test_a_reader_does_not_wait_for_a_writer(hub):
     hub.load([a_session(conversions=[a_conversion()])])
     with hub.app.extensions["database"].writing_sessions() as connection:
         connection.execute(loading.FORGET_SESSIONS, {"account": 1})
@@ -40,11 +40,11 @@ def test_a_reader_goes_on_while_a_writer_holds_the_database(hub):
 def test_readers_take_turns_but_none_waits_for_long(hub):
     hub.load([a_session(conversions=[a_conversion()])])
     with ThreadPoolExecutor(4) as others, hub.app.extensions["database"].reading():
-        answers = list(others.map(hub.ask, [{}] * 4, timeout=30))
-    assert [len(answer["records"]) for answer in answers] == [1, 1, 1, 1]
+        pages = list(others.map(hub.ask, [{}] * 4, timeout=30))
+    assert [len(page["records"]) for page in pages] == [1, 1, 1, 1]
 
 
-def test_an_account_with_a_limit_waits_for_a_writer_and_then_gets_a_503(hub, monkeypatch):
+def test_a_counted_request_waits_for_a_writer_and_then_gets_a_503(hub, monkeypatch):
     monkeypatch.setattr("app.database.PATIENCE", 0.1)
     hub.load([a_session(conversions=[a_conversion()])], "example.com", "key", "--monthly-limit", "5")
     with hub.app.extensions["database"].writing_sessions():
