@@ -1,4 +1,4 @@
-"""schema.sql: a wrong row is impossible, and every statement of the strategies finds its rows by the index meant for it."""
+"""schema.sql: invalid rows are refused, and every statement of the strategies uses the index meant for it."""
 
 import re
 import sqlite3
@@ -38,105 +38,109 @@ def connection():
 
 
 @pytest.mark.parametrize(
-    "right",
+    "valid",
     [
         pytest.param(a_session(), id="a session"),
         pytest.param(a_session(end=864_000), id="a session of ten days"),
-        pytest.param(a_session(account=2, name="first"), id="another account's session of the same session_id"),
+        pytest.param(a_session(account=2, name="first"), id="another account's session with the same session_id"),
         pytest.param(a_conversion(at=0), id="a conversion when its session starts"),
         pytest.param(a_conversion(at=10), id="a conversion when its session ends"),
     ],
 )
-def test_a_right_row_is_taken(connection, right):
-    connection.execute(right)
+def test_a_valid_row_is_accepted(connection, valid):
+    connection.execute(valid)
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [
         pytest.param("INSERT INTO accounts (domain) VALUES ('')", id="an empty domain"),
-        pytest.param("INSERT INTO accounts (domain) VALUES ('one.example')", id="a domain twice"),
+        pytest.param("INSERT INTO accounts (domain) VALUES ('one.example')", id="a duplicate domain"),
         pytest.param("INSERT INTO accounts (domain, seeded_to) VALUES ('d', '2025-7-1')", id="a day in another form"),
         pytest.param("INSERT INTO accounts (domain, monthly_limit) VALUES ('d', -1)", id="a negative limit"),
-        pytest.param("INSERT INTO keys VALUES (x'00', 1, '', 0)", id="a key that is no SHA-256"),
-        pytest.param("INSERT INTO keys VALUES (zeroblob(32), 3, '', 0)", id="a key of no account"),
+        pytest.param("INSERT INTO keys VALUES (x'00', 1, '', 0)", id="a key that is not a SHA-256 digest"),
+        pytest.param("INSERT INTO keys VALUES (zeroblob(32), 3, '', 0)", id="a key without an account"),
         pytest.param("INSERT INTO usage VALUES (1, '2025-13', 1)", id="a thirteenth month"),
-        pytest.param(a_session(account=3), id="a session of no account"),
-        pytest.param(a_session(name="first"), id="a session_id twice in an account"),
+        pytest.param(a_session(account=3), id="a session without an account"),
+        pytest.param(a_session(name="first"), id="a duplicate session_id in an account"),
         pytest.param(a_session(name=""), id="an empty session_id"),
         pytest.param(a_session(end=-1), id="a session that ends before it starts"),
         pytest.param(a_session(source="z"), id="a source that is neither utm_source nor the derived one"),
         pytest.param("UPDATE sessions SET utm_source = 'z'", id="a utm_source that does not override"),
         pytest.param("UPDATE sessions SET utm_medium = 'z'", id="a utm_medium that does not override"),
-        pytest.param("UPDATE sessions SET started_at = 1", id="a session that moves"),
+        pytest.param("UPDATE sessions SET started_at = 1", id="a session whose start changes"),
         pytest.param("UPDATE sessions SET converts = 0", id="a session that no longer converts"),
-        pytest.param(a_session(converts=2), id="a session that converts more or less"),
-        pytest.param(a_conversion(session=2), id="a conversion of no session"),
+        pytest.param(a_session(converts=2), id="a session with converts other than 0 or 1"),
+        pytest.param(a_conversion(session=2), id="a conversion without a session"),
         pytest.param(a_conversion(account=2), id="a conversion of one account in another's session"),
         pytest.param(a_conversion(at=-1), id="a conversion before its session"),
         pytest.param(a_conversion(at=11), id="a conversion after its session"),
-        pytest.param(a_conversion(session=9), id="a conversion in a session that has none"),
+        pytest.param(a_conversion(session=9), id="a conversion in a session that does not convert"),
         pytest.param("UPDATE conversions SET timestamp = 11", id="a conversion that moves out of its session"),
     ],
 )
-def test_a_wrong_row_is_refused(connection, wrong):
+def test_an_invalid_row_is_refused(connection, invalid):
     connection.execute(a_conversion())
     with pytest.raises(sqlite3.IntegrityError):
-        connection.execute(wrong)
+        connection.execute(invalid)
 
 
-def test_an_account_takes_its_sessions_and_conversions_along(connection):
+def test_deleting_an_account_deletes_its_sessions_and_conversions(connection):
     connection.execute(a_conversion())
     connection.execute("DELETE FROM accounts")
     assert connection.execute("SELECT count(*) FROM sessions, conversions").fetchone() == (0,)
 
 
 @pytest.fixture
-def careless(connection):
-    """The connection of a program that does not ask SQLite to enforce foreign keys."""
+def without_foreign_keys(connection):
+    """Provide the connection of a program that does not ask SQLite to enforce foreign keys."""
     connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute(a_conversion())
     return connection
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [
-        pytest.param(a_session(account=3), id="a session of no account"),
-        pytest.param(a_conversion(session=3), id="a conversion of no session"),
-        pytest.param("REPLACE INTO accounts (id, domain) VALUES (1, 'three.example')", id="an account in another's place"),
-        pytest.param("REPLACE INTO accounts (domain) VALUES ('one.example')", id="an account in the place of one of its domain"),
-        pytest.param(a_session(id=1, account=2).replace("INSERT", "REPLACE"), id="a session in another's place"),
+        pytest.param(a_session(account=3), id="a session without an account"),
+        pytest.param(a_conversion(session=3), id="a conversion without a session"),
+        pytest.param(
+            "REPLACE INTO accounts (id, domain) VALUES (1, 'three.example')", id="an account that replaces the one with its id"
+        ),
+        pytest.param(
+            "REPLACE INTO accounts (domain) VALUES ('one.example')", id="an account that replaces the one with its domain"
+        ),
+        pytest.param(a_session(id=1, account=2).replace("INSERT", "REPLACE"), id="a session that replaces the one with its id"),
         pytest.param("UPDATE accounts SET id = 3 WHERE id = 1", id="an account that changes its id"),
         pytest.param("UPDATE sessions SET id = 3 WHERE id = 1", id="a session that changes its id"),
         pytest.param("UPDATE accounts SET longest_session = 9 WHERE id = 1", id="a longest session that is too short"),
     ],
 )
-def test_a_program_that_ignores_foreign_keys_cannot_make_a_wrong_row_either(careless, wrong):
+def test_an_invalid_row_is_refused_without_foreign_keys_too(without_foreign_keys, invalid):
     with pytest.raises(sqlite3.IntegrityError):
-        careless.execute(wrong)
+        without_foreign_keys.execute(invalid)
 
 
-def test_a_deleted_account_takes_everything_along_without_foreign_keys_too(careless):
-    careless.execute("INSERT INTO keys VALUES (zeroblob(32), 1, '', 0)")
-    careless.execute("INSERT INTO usage VALUES (1, '2025-08', 5)")
-    careless.execute("DELETE FROM accounts WHERE id = 1")
+def test_deleting_an_account_deletes_everything_of_it_without_foreign_keys_too(without_foreign_keys):
+    without_foreign_keys.execute("INSERT INTO keys VALUES (zeroblob(32), 1, '', 0)")
+    without_foreign_keys.execute("INSERT INTO usage VALUES (1, '2025-08', 5)")
+    without_foreign_keys.execute("DELETE FROM accounts WHERE id = 1")
     for table in ("keys", "usage", "sessions", "conversions"):
-        assert careless.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+        assert without_foreign_keys.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 
 
-def test_an_id_is_never_given_twice(careless):
-    careless.execute("DELETE FROM accounts")
-    careless.execute("INSERT INTO accounts (domain) VALUES ('three.example')")
-    (account,) = careless.execute("SELECT id FROM accounts").fetchone()
-    careless.execute(a_session(id="NULL", account=account))
-    (session,) = careless.execute("SELECT id FROM sessions").fetchone()
-    careless.execute(a_conversion(account=account, session=session))
+def test_an_id_is_never_reused(without_foreign_keys):
+    without_foreign_keys.execute("DELETE FROM accounts")
+    without_foreign_keys.execute("INSERT INTO accounts (domain) VALUES ('three.example')")
+    (account,) = without_foreign_keys.execute("SELECT id FROM accounts").fetchone()
+    without_foreign_keys.execute(a_session(id="NULL", account=account))
+    (session,) = without_foreign_keys.execute("SELECT id FROM sessions").fetchone()
+    without_foreign_keys.execute(a_conversion(account=account, session=session))
     assert (account, session) == (3, 10)
-    assert careless.execute("SELECT id FROM conversions").fetchone() == (2,)
+    assert without_foreign_keys.execute("SELECT id FROM conversions").fetchone() == (2,)
 
 
-def test_an_account_knows_its_longest_session(connection):
+def test_an_account_stores_the_length_of_its_longest_session(connection):
     def longest() -> list:
         return connection.execute("SELECT longest_session FROM accounts ORDER BY id").fetchall()
 
@@ -176,7 +180,7 @@ SOME_FILTERS = [names for many in (0, 1, 2) for names in combinations(FILTERS, m
 
 @pytest.mark.parametrize("cache", [None, fast.Cache()], ids=["plain", "fast"])
 @pytest.mark.parametrize("names", SOME_FILTERS, ids=" and ".join)
-def test_every_statement_searches_the_indexes_meant_for_it(bundled, names, cache):
+def test_every_statement_uses_only_the_indexes_meant_for_it(bundled, names, cache):
     session_filters = [name for name in names if name in strategies.SESSION_FILTERS]
     if session_filters:
         indexes = {f"{kind}sessions_by_{name}" for name in session_filters for kind in ("", "converting_")}
@@ -184,35 +188,35 @@ def test_every_statement_searches_the_indexes_meant_for_it(bundled, names, cache
     else:
         indexes = {f"conversions_by_{name}" for name in ("timestamp", "meta_type", *names)}
     filters = {name: FILTERS[name] for name in names}
-    plans = [*plans_of(bundled, filters, cache), *plans_of(bundled, filters | {"meta_type": "no such type"}, cache)]
+    plans = [*query_plans(bundled, filters, cache), *query_plans(bundled, filters | {"meta_type": "no such type"}, cache)]
     assert len(plans) >= 4
     for step in (step for plan in plans for step in plan):
         if step.startswith("SEARCH"):
             assert re.search(r"USING (?:COVERING )?INDEX (\w+)", step)[1] in indexes, step
         else:
-            around = ("SCAN data_version", "SCAN CONSTANT ROW", "SCAN batch", "CO-ROUTINE", "SCALAR SUBQUERY")
-            assert step.startswith(around), step  # and never USE TEMP B-TREE: nothing is sorted
+            other_steps = ("SCAN data_version", "SCAN CONSTANT ROW", "SCAN batch", "CO-ROUTINE", "SCALAR SUBQUERY")
+            assert step.startswith(other_steps), step  # USE TEMP B-TREE would be a sort
 
 
 @pytest.mark.parametrize("name", strategies.SESSION_FILTERS)
-def test_the_fast_pages_look_for_conversions_only_in_sessions_that_convert(bundled, name):
-    looking = [
+def test_fast_pages_search_for_conversions_only_in_sessions_that_convert(bundled, name):
+    searches = [
         plan
-        for plan in plans_of(bundled, {name: FILTERS[name]}, fast.Cache())
+        for plan in query_plans(bundled, {name: FILTERS[name]}, fast.Cache())
         if any("conversions_by_session" in step for step in plan)
     ]
-    assert looking
-    assert all(f"COVERING INDEX converting_sessions_by_{name} " in plan[0] for plan in looking)
+    assert searches
+    assert all(f"COVERING INDEX converting_sessions_by_{name} " in plan[0] for plan in searches)
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_a_count_by_one_filter_reads_the_index_alone(bundled, name):
-    count, *_ = plans_of(bundled, {name: FILTERS[name]}, None)
+def test_a_count_by_one_filter_reads_only_the_index(bundled, name):
+    count, *_ = query_plans(bundled, {name: FILTERS[name]}, None)
     assert f"USING COVERING INDEX {'sessions' if name in strategies.SESSION_FILTERS else 'conversions'}_by_{name}" in count[-1]
 
 
-def plans_of(bundled, filters: dict, cache: fast.Cache | None):
-    """The query plan of each statement that a request for the second page runs."""
+def query_plans(bundled, filters: dict, cache: fast.Cache | None):
+    """Yield the query plan of each statement that a request with an offset runs."""
     with bundled.app.extensions["database"].reading() as connection:
         account = accounts.authenticate(connection, "YOUR_API_KEY")
         query = schemas.load_query(filters | {"offset": 1}, bundled.app.extensions["clock"]()) | account.scope

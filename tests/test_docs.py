@@ -1,4 +1,4 @@
-"""README and code agree: commands, settings, keys, files, states and decisions."""
+"""The documentation agrees with the code: commands, settings, keys, files, states and decisions."""
 
 import json
 import re
@@ -28,7 +28,7 @@ CODE = {file: file.read_text(encoding="utf-8") for file in [*(ROOT / "app").rglo
 
 
 def table(heading: str, page: str = README) -> list[list[str]]:
-    """The rows of the table under a heading, without its head."""
+    """Return the rows of the table under a heading, without the header row."""
     section = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
@@ -71,18 +71,18 @@ def test_the_readme_names_every_state_with_its_params():
 
 
 def test_the_tests_start_waitress_as_the_readme_does():
-    # Not as waitress-serve, which would take the installed app, and so another database than flask seed in the checkout.
+    # Not with waitress-serve, which would load the installed app and so use another database than flask seed in the checkout.
     assert f"/python -m {' '.join(WAITRESS)}\n".replace("127.0.0.1:0", "127.0.0.1:8080") in README
 
 
-def test_the_readmes_request_gets_the_readmes_answer(bundled):
+def test_the_request_in_the_readme_gets_the_response_in_the_readme(bundled):
     body = re.search(r"-d '(\{.*\})'\n", README)[1]
-    answer = json.loads(re.search(r"```json\n(\{\n.*?\n\})\n```", README, re.DOTALL)[1])
+    response = json.loads(re.search(r"```json\n(\{\n.*?\n\})\n```", README, re.DOTALL)[1])
     assert api.PATH in README
-    assert bundled.ask(json.loads(body), "YOUR_API_KEY") == answer
+    assert bundled.ask(json.loads(body), "YOUR_API_KEY") == response
 
 
-def test_the_readmes_import_line_can_be_imported(hub):
+def test_the_import_example_in_the_readme_can_be_imported(hub):
     outcome = hub.run("import", "-", "--domain", "example.org", stdin=re.search(r'^\{"session_id".*$', README, re.MULTILINE)[0])
     assert outcome.exit_code == 0, outcome.output
 
@@ -90,10 +90,10 @@ def test_the_readmes_import_line_can_be_imported(hub):
 # Decisions
 
 DECISIONS = {int(row[0]): row for _, rows in explorer.decision_groups() for row in rows}
-HELD = re.compile(r"@pytest\.mark\.decision\((\d+)\)(?:\n@.*|\n[^d\n].*)*\ndef (test_\w+)")
+ENFORCED = re.compile(r"@pytest\.mark\.decision\((\d+)\)(?:\n@.*|\n[^d\n].*)*\ndef (test_\w+)")
 
 
-def test_decisions_are_numbered_from_1_on():
+def test_decisions_are_numbered_consecutively_from_1():
     assert sorted(DECISIONS) == list(range(1, len(DECISIONS) + 1))
 
 
@@ -101,7 +101,7 @@ def test_the_readme_has_at_most_250_lines():
     assert len(README.splitlines()) <= 250
 
 
-def test_every_link_between_the_pages_leads_to_a_file_and_a_heading():
+def test_every_link_between_the_pages_points_to_an_existing_file_and_heading():
     for page in PAGES:
         for target, _, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(#?)([^)]*)\)", page.read_text(encoding="utf-8")):
             linked = (page.parent / target).resolve() if target else page
@@ -110,7 +110,7 @@ def test_every_link_between_the_pages_leads_to_a_file_and_a_heading():
             assert not anchor or anchor in {heading.lower().replace(" ", "-") for heading in headings}, (page, anchor)
 
 
-def test_each_decision_is_cited_by_the_code_that_carries_it_out():
+def test_each_decision_is_cited_by_the_code_that_implements_it():
     cited = set()
     for text in CODE.values():
         for numbers in re.findall(r"[Dd]ecisions? (\d+(?:(?:, | to | and )\d+)*)", text):
@@ -120,7 +120,7 @@ def test_each_decision_is_cited_by_the_code_that_carries_it_out():
 
 
 @pytest.mark.parametrize("number", DECISIONS)
-def test_each_decision_names_the_test_that_holds_it(number):
+def test_each_decision_names_the_test_that_enforces_it(number):
     file, name = re.fullmatch(r"`(\w+)\.(\w+)`", DECISIONS[number][3]).groups()
-    held = HELD.findall((ROOT / "tests" / f"{file}.py").read_text(encoding="utf-8"))
-    assert (str(number), name) in held
+    enforced = ENFORCED.findall((ROOT / "tests" / f"{file}.py").read_text(encoding="utf-8"))
+    assert (str(number), name) in enforced

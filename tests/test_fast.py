@@ -1,4 +1,4 @@
-"""app/fast returns the pages of the definition, whatever is written meanwhile, and its cache does not grow without end."""
+"""app/fast returns the same pages as app/strategies.py, also while data is written, and its cache has a maximum size."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -15,14 +15,14 @@ from tests.conftest import a_conversion, a_session
 from tests.test_strategies import OFFSET, QUERY, TRAFFIC, examples, served
 
 
-def assert_equal(quick: strategies.Page, plain: strategies.Page) -> None:
-    reported = plain.conversions_per_batch[: fast.BATCHES_REPORTED]
-    assert quick == plain._replace(conversions_per_batch=reported)
+def assert_equal(fast_page: strategies.Page, plain_page: strategies.Page) -> None:
+    reported = plain_page.conversions_per_batch[: fast.BATCHES_REPORTED]
+    assert fast_page == plain_page._replace(conversions_per_batch=reported)
 
 
 @examples(20)
 @given(TRAFFIC, st.lists(st.tuples(QUERY, OFFSET), min_size=10, max_size=20), st.sampled_from([1, 3, 50, 200, 1000]))
-def test_a_fast_page_is_the_page_that_the_definition_returns(traffic, queries, step):
+def test_a_fast_page_is_the_same_as_the_plain_page(traffic, queries, step):
     cache = Cache(step=step)
     with served(traffic) as (hub, _), hub.app.extensions["database"].reading() as connection:
         account = accounts.authenticate(connection, "key")
@@ -31,28 +31,30 @@ def test_a_fast_page_is_the_page_that_the_definition_returns(traffic, queries, s
             assert_equal(fast.page(connection, query, cache), strategies.page(connection, query))
 
 
-def test_of_a_page_of_many_batches_the_conversions_of_the_first_seven_are_reported(hub):
+def test_a_page_of_many_batches_reports_the_conversions_of_the_first_seven(hub):
     converting = {3, 250, 251, 1450, 1700}
     hub.load([a_session(conversions=[a_conversion()] * (n in converting)) for n in reversed(range(1900))])
     with hub.app.extensions["database"].reading() as connection:
         query = schemas.load_query({"source": "(direct)"}, hub.app.extensions["clock"]())
         query |= accounts.authenticate(connection, "key").scope
-        plain, quick = strategies.page(connection, query), fast.page(connection, query, Cache())
-    assert plain.conversions_per_batch == [1, 2, 0, 0, 0, 0, 0, 1, 1, 0]
-    assert (quick.conversions_per_batch, quick.batches) == ([1, 2, 0, 0, 0, 0, 0], 10)
+        plain_page, fast_page = strategies.page(connection, query), fast.page(connection, query, Cache())
+    assert plain_page.conversions_per_batch == [1, 2, 0, 0, 0, 0, 0, 1, 1, 0]
+    assert (fast_page.conversions_per_batch, fast_page.batches) == ([1, 2, 0, 0, 0, 0, 0], 10)
 
 
 def test_fast_pages_are_right_while_a_writer_imports(hub):
-    cache, dice = Cache(step=20), Random(1)
+    cache, random = Cache(step=20), Random(1)
     database, clock = hub.app.extensions["database"], hub.app.extensions["clock"]
     queries = [{}, {"meta_id": "form"}, {"source": "(direct)"}, {"campaign": "a"}, {"campaign": "a", "meta_id": "form"}]
 
     def write(number: int) -> None:
         sessions = [
             a_session(
-                session_id=f"{number}-{n}", utm_campaign=dice.choice("ab"), conversions=[a_conversion()] * dice.choice([0, 0, 1, 3])
+                session_id=f"{number}-{n}",
+                utm_campaign=random.choice("ab"),
+                conversions=[a_conversion()] * random.choice([0, 0, 1, 3]),
             )
-            for n in range(dice.randint(1, 300))
+            for n in range(random.randint(1, 300))
         ]
         hub.load(sessions, "example.com", "key", *(["--replace"] if number % 5 == 4 else []))
 
@@ -62,9 +64,9 @@ def test_fast_pages_are_right_while_a_writer_imports(hub):
             with database.reading() as connection:
                 account = accounts.authenticate(connection, "key")
                 query = schemas.load_query(query | {"offset": offset}, clock()) | account.scope
-                quick = fast.page(connection, query, cache)
-                assert_equal(quick, strategies.page(connection, query))
-                totals.add(quick.total_records)
+                fast_page = fast.page(connection, query, cache)
+                assert_equal(fast_page, strategies.page(connection, query))
+                totals.add(fast_page.total_records)
         return totals
 
     write(0)
@@ -73,12 +75,12 @@ def test_fast_pages_are_right_while_a_writer_imports(hub):
         writer = pool.submit(lambda: [write(number) for number in range(1, 12)])
         writer.result()
         totals = set.union(*(reader.result() for reader in readers))
-    assert len(totals) > 5  # the readers saw several states of the data
+    assert len(totals) > 5  # the readers saw several versions of the data
     compare(1)
 
 
 @pytest.mark.parametrize("count", [0, 1, 6, 7, 8, 100])
-def test_any_match_is_reached_from_a_fence_less_than_a_step_before_it(count):
+def test_there_is_a_fence_less_than_one_step_before_any_match(count):
     newest, keys = (1_001, 0), [(1_000 - n // 3, 1_000 - n) for n in range(count)]
 
     def after(key) -> list:
@@ -96,29 +98,29 @@ def test_any_match_is_reached_from_a_fence_less_than_a_step_before_it(count):
         assert fence == (keys[before - 1] if before else newest)
 
 
-def test_the_cache_forgets_what_was_not_asked_for_longest_and_never_outgrows_its_size():
+def test_the_cache_evicts_the_least_recently_used_entry_and_never_exceeds_its_size():
     cache, computed = Cache(size=8_000), []
 
-    def ask(number: int):
+    def look_up(number: int):
         return cache.get_or_compute(("query", number), lambda: computed.append(number) or number)
 
     for number in [*range(10), 0, 10, 0, 1]:
-        assert ask(number) == number
-    assert computed == [*range(10), 10, 1]  # room for ten; 1 had been forgotten, 0 had just been asked for
+        assert look_up(number) == number
+    assert computed == [*range(10), 10, 1]  # there is room for ten: 10 evicted 1, because 0 had just been used
 
 
-def test_the_long_text_of_a_filter_counts_towards_the_size_of_the_cache():
+def test_a_long_filter_value_counts_towards_the_size_of_the_cache():
     cache, computed = Cache(size=15_000), []
 
-    def ask(number: int):
+    def look_up(number: int):
         return cache.get_or_compute((1, ("meta_id", f"{number}" + "a" * 9_000)), lambda: computed.append(number) or number)
 
     for number in [0, 0, 1, 1, 0]:
-        assert ask(number) == number
-    assert computed == [0, 1, 0]  # room for one
+        assert look_up(number) == number
+    assert computed == [0, 1, 0]  # there is room for one
 
 
-def test_a_default_window_finds_its_cached_values_a_second_later(hub):
+def test_a_default_window_still_finds_its_cached_values_a_second_later(hub):
     cache = Cache()
     hub.load([a_session(conversions=[a_conversion()])])
     ran = []
@@ -132,12 +134,12 @@ def test_a_default_window_finds_its_cached_values_a_second_later(hub):
     assert ran[2:] == [2, 2] * 4
 
 
-def test_that_nothing_matches_is_cached_for_a_deep_page_too(hub):
-    cache, asked = Cache(), []
+def test_the_cache_remembers_that_nothing_matches_for_a_deep_page_too(hub):
+    cache, searches = Cache(), []
     hub.load([a_session(conversions=[a_conversion()]) for _ in range(3)])
     for _ in range(2):
         with hub.app.extensions["database"].reading() as connection:
             query = schemas.load_query({"source": "(direct)", "meta_id": "none", "offset": 2}, 1_755_259_200)
             assert fast.page(connection, query | {"account": 1, "longest_session": 0}, cache).nothing_matches
-            asked.append([ran.sql for ran in connection.ran if "LIMIT :n" in ran.sql])
-    assert [len(statements) for statements in asked] == [2, 0]
+            searches.append([ran.sql for ran in connection.ran if "LIMIT :n" in ran.sql])
+    assert [len(statements) for statements in searches] == [2, 0]
