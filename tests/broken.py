@@ -1,4 +1,4 @@
-"""The server with a fault, to see that contract tools find it."""
+"""The app with deliberate defects, to check that the contract tools find them."""
 
 from app import create_app
 

@@ -1,4 +1,4 @@
-"""A server of its own for each test, asked as a client would ask it."""
+"""Fixtures and helpers: each test has its own server and uses it as a client would."""
 
 import json
 import os
@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parent.parent
 
 
 class Hub:
-    """The app on a database file of its own, at a fixed time; asked through HTTP and the command line alone."""
+    """The app with its own database file and a fixed clock, used only through HTTP and the command line."""
 
     def __init__(self, path: Path, now: str = NOW, **settings: str):
         self.path, self.now = path, now
@@ -30,11 +30,11 @@ class Hub:
         self.client = self.app.test_client()
 
     def run(self, *arguments: str, stdin: str | bytes = ""):
-        """The outcome of `flask ARGUMENTS`: exit_code, stdout, stderr."""
+        """Run `flask ARGUMENTS` and return the result, which has exit_code, stdout and stderr."""
         return self.app.test_cli_runner().invoke(args=list(arguments), input=stdin)
 
     def load(self, sessions: list[dict], domain: str = "example.com", key: str = "key", *options: str) -> None:
-        # An import without sessions is a fault: an account without any gets one that no window has.
+        # An import without sessions fails, so an account without any gets one that is too old for the tests' windows.
         lines = "".join(
             json.dumps(session) + "\n" for session in sessions or [a_session(session_id=key, started_at="0001-01-01T00:00:00Z")]
         )
@@ -42,18 +42,18 @@ class Hub:
         assert outcome.exit_code == 0, outcome.output
 
     def post(self, body: str | bytes, key: str | None = "key", content_type: str | None = "application/json", **more):
-        """The response to a body given to the letter."""
+        """Send this exact body and return the response."""
         headers = more.pop("headers", {}) | ({"Authentication": key} if key is not None else {})
         return self.client.post("/api/v1/conversions", data=body, headers=headers, content_type=content_type, **more)
 
     def ask(self, query: dict, key: str = "key") -> dict:
-        """The answer, which must be 200."""
+        """Send a query, check that the status is 200, and return the JSON of the response."""
         response = self.post(json.dumps(query), key)
         assert response.status_code == 200, response.text
         return response.json
 
     def walk(self, query: dict, key: str = "key") -> Iterator[dict]:
-        """The pages, each with records_processed of the one before as its offset; none where nothing was found."""
+        """Yield all pages, with records_processed of each as the offset of the next; yield none if nothing is found."""
         offset = 0
         while True:
             page = self.ask(query | {"offset": offset}, key)
@@ -66,31 +66,31 @@ class Hub:
             offset = page["pagination"]["records_processed"]
 
     def everything(self, query: dict, key: str = "key") -> list[dict]:
-        """The records of all pages."""
+        """Return the records of all pages."""
         return [record for page in self.walk(query, key) for record in page["records"]]
 
 
 @pytest.fixture
 def hub(tmp_path) -> Hub:
-    """A server whose database does not exist until something is loaded."""
+    """Provide a server whose database does not exist until something is loaded."""
     return Hub(tmp_path / "conversions.sqlite")
 
 
 @pytest.fixture(scope="session")
 def bundled(tmp_path_factory) -> Hub:
-    """A server with the bundled data of the day of NOW, for tests that change nothing."""
+    """Provide a server with the bundled data as of NOW, for read-only tests."""
     hub = Hub(tmp_path_factory.mktemp("bundled") / "conversions.sqlite")
     assert hub.run("seed").exit_code == 0
     return hub
 
 
 def a_session(**fields) -> dict:
-    """A session in the import format, complete but for what the test is about."""
+    """Return a session in the import format, with defaults for the required fields."""
     return {"started_at": "2025-08-01T10:00:00Z", "landing_page": "https://example.com/"} | fields
 
 
 def a_conversion(**fields) -> dict:
-    """A conversion in the import format, likewise."""
+    """Return a conversion in the import format, with defaults for all fields."""
     return {
         "email": "a@example.org",
         "timestamp": "2025-08-01 10:00:00",
@@ -101,7 +101,7 @@ def a_conversion(**fields) -> dict:
 
 
 def flask(*arguments: str, **settings: object) -> dict:
-    """What starts a real process: its command line and its environment, without the settings of this one."""
+    """Return arguments for `subprocess.run` that start a real `flask` process, without the settings of this process."""
     return {
         "args": [sys.executable, "-m", "flask", *arguments],
         "cwd": REPOSITORY,
@@ -113,9 +113,9 @@ def flask(*arguments: str, **settings: object) -> dict:
 
 @contextmanager
 def serving(hub: Hub, *options: str, app: str = "wsgi:app", **settings: str) -> Iterator[tuple[str, int]]:
-    """The address of real worker processes on a hub's database, at its time; they write to server.log beside it."""
+    """Start Gunicorn with a hub's database and clock, and yield its address. It logs to server.log next to the database."""
     settings = {"DATABASE": str(hub.path), "NOW": hub.now} | settings
-    # Listening before the server starts: what is asked meanwhile waits in the queue, so nobody has to look whether it is up.
+    # The socket listens before the server starts. Early requests wait in its queue, so no test has to check that the server is up.
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener, (hub.path.parent / "server.log").open("wb") as log:
         address = listener.getsockname()
         server = subprocess.Popen(
@@ -131,7 +131,7 @@ def serving(hub: Hub, *options: str, app: str = "wsgi:app", **settings: str) -> 
     finally:
         server.send_signal(signal.SIGTERM)
         try:
-            assert server.wait(timeout=30) in (0, -signal.SIGTERM)  # that, if it had no time to begin
+            assert server.wait(timeout=30) in (0, -signal.SIGTERM)  # -SIGTERM if it had no time to start
         finally:
             server.kill()
             server.wait()
@@ -139,13 +139,13 @@ def serving(hub: Hub, *options: str, app: str = "wsgi:app", **settings: str) -> 
 
 @contextmanager
 def listening(hub: Hub, *module: str, stop: signal.Signals = signal.SIGKILL, **settings: str) -> Iterator[tuple[str, int]]:
-    """The same of another server, which takes a free port and says which."""
+    """Start another server, which picks a free port and prints it, and yield its address."""
     process = flask(**{"DATABASE": hub.path, "NOW": hub.now} | settings)
     process["args"] = [sys.executable, "-m", *module]
     server = subprocess.Popen(**process, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        port = next(int(said[1]) for line in server.stderr if (said := re.search(r"http://127\.0\.0\.1:(\d+)$", line.strip())))
-        # A full pipe would stop it.
+        port = next(int(match[1]) for line in server.stderr if (match := re.search(r"http://127\.0\.0\.1:(\d+)$", line.strip())))
+        # Read what it prints: a full pipe would block the server.
         reading = threading.Thread(target=deque, args=(server.stderr, 0))
         reading.start()
         yield "127.0.0.1", port
@@ -158,7 +158,7 @@ def listening(hub: Hub, *module: str, stop: signal.Signals = signal.SIGKILL, **s
 
 WAITRESS = ("waitress", "--ident=", "--connection-limit=500", "--listen", "127.0.0.1:0", "wsgi:app")
 
-# The servers that the README names, as it starts them.
+# The servers that tests run the app with. Waitress gets the options that the README gives.
 SERVERS = {
     "flask run": lambda hub: listening(hub, "flask", "run", "--port", "0"),
     "waitress": lambda hub: listening(hub, *WAITRESS),

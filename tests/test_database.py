@@ -121,7 +121,7 @@ def test_an_invalid_row_is_refused_without_foreign_keys_too(without_foreign_keys
         without_foreign_keys.execute(invalid)
 
 
-def test_deleting_an_account_deletes_everything_of_it_without_foreign_keys_too(without_foreign_keys):
+def test_deleting_an_account_deletes_all_its_data_without_foreign_keys_too(without_foreign_keys):
     without_foreign_keys.execute("INSERT INTO keys VALUES (zeroblob(32), 1, '', 0)")
     without_foreign_keys.execute("INSERT INTO usage VALUES (1, '2025-08', 5)")
     without_foreign_keys.execute("DELETE FROM accounts WHERE id = 1")

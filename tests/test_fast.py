@@ -134,7 +134,7 @@ def test_a_default_window_still_finds_its_cached_values_a_second_later(hub):
     assert ran[2:] == [2, 2] * 4
 
 
-def test_the_cache_remembers_that_nothing_matches_for_a_deep_page_too(hub):
+def test_the_cache_also_remembers_for_deep_pages_that_nothing_matches(hub):
     cache, searches = Cache(), []
     hub.load([a_session(conversions=[a_conversion()]) for _ in range(3)])
     for _ in range(2):

@@ -27,7 +27,7 @@ def list_keys(hub: Hub) -> list[list[str]]:
     return [line.split() for line in outcome.stdout.splitlines()]
 
 
-def test_a_new_key_opens_the_account_and_the_other_keys_still_do(hub):
+def test_a_new_key_works_and_the_other_keys_still_work(hub):
     assert hub.ask({}, create_key(hub)) == hub.ask({}, "a-key-of-your-own")
 
 

@@ -244,7 +244,7 @@ def test_the_count_continues_in_another_process_until_the_last_second_of_the_mon
     assert counted == [[200], [200], [429]]
 
 
-def test_a_request_of_an_account_without_a_limit_writes_nothing(hub):
+def test_a_request_from_an_account_without_a_limit_writes_nothing(hub):
     hub.load([a_session(conversions=[a_conversion()])])
     assert hub.post("{}").status_code == 200
     dump, data = rows(hub), stored(hub)

@@ -105,7 +105,7 @@ def test_a_forced_200_changes_nothing_and_is_not_applied_to_an_error(mock):
 
 
 @pytest.mark.parametrize("code", ["418", "500", "abc", "", "0429"])
-def test_an_undocumented_code_returns_400_and_lists_the_documented_codes(mock, code):
+def test_an_undocumented_code_returns_a_400_that_lists_the_documented_codes(mock, code):
     response = prefer(mock, f"code={code}")
     assert response.status_code == 400
     assert "200, 400, 401, 405, 413, 415, 429, 503" in response.json["error"]
@@ -374,7 +374,7 @@ def test_an_invalid_state_returns_400_with_a_message_and_changes_nothing(mock, b
 # Health
 
 
-def test_a_working_server_is_alive_and_ready_and_needs_no_key_to_say_so(bundled):
+def test_a_working_server_reports_alive_and_ready_without_a_key(bundled):
     assert bundled.client.get("/livez").status_code == bundled.client.get("/readyz").status_code == 200
 
 

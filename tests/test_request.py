@@ -434,7 +434,7 @@ def test_a_number_that_is_too_long_or_too_large_returns_400(hub, field, number):
         pytest.param('{"offset": 0.' + "1" * 65_000 + "}", id="decimals"),
     ],
 )
-def test_a_body_made_to_be_slow_is_refused_quickly(hub, body):
+def test_a_body_designed_to_be_slow_is_refused_quickly(hub, body):
     assert post(hub, body).status_code == 400
 
 
@@ -444,7 +444,7 @@ def test_a_body_made_to_be_slow_is_refused_quickly(hub, body):
 @pytest.mark.decision(5)
 @pytest.mark.parametrize("value", ["", "1", "google.com"])
 @pytest.mark.parametrize("field", [*FIELDS, "sorce"])
-def test_a_filter_in_the_url_returns_400_and_says_to_send_it_in_the_body(hub, field, value):
+def test_a_filter_in_the_url_returns_a_400_that_says_to_send_it_in_the_body(hub, field, value):
     assert "body" in expect_error(hub, "{}", query_string={field: value})
 
 
@@ -472,7 +472,7 @@ def test_a_filter_in_the_url_returns_400_whatever_is_in_the_body(hub, body):
         ("utm_campaign", "campaign"),
     ],
 )
-def test_an_unknown_field_returns_400_and_suggests_the_nearest_known_field(hub, field, nearest):
+def test_an_unknown_field_returns_a_400_that_suggests_the_nearest_known_field(hub, field, nearest):
     sentences = field_errors(hub, json.dumps({field: "a"}))
     assert sentences.keys() == {field}
     assert [known for known in FIELDS if re.search(rf"\b{known}\b", sentences[field][0])] == [nearest]
@@ -895,7 +895,7 @@ def date_edges(hub) -> Hub:
 @pytest.mark.decision(10)
 @pytest.mark.parametrize("filters", [{}, {"source": "(direct)"}], ids=["direct", "session"])
 @pytest.mark.parametrize(("form", "first", "last"), DATE_FORMS, ids=[form for form, *_ in DATE_FORMS])
-def test_each_form_of_a_date_means_an_exact_second(date_edges, form, first, last, filters):
+def test_each_form_of_a_date_is_exact_to_the_second(date_edges, form, first, last, filters):
     assert timestamps(date_edges, filters | ALWAYS | {"start_date": form}, "edges")[-1] == first
     assert timestamps(date_edges, filters | ALWAYS | {"end_date": form}, "edges")[0] == last
 

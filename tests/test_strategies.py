@@ -108,7 +108,7 @@ SESSION_PAGES = {
         for title, case in table.items()
     ],
 )
-def test_the_pages_of_a_walk(hub, strategy, conversions, pages):
+def test_a_walk_returns_the_expected_pages(hub, strategy, conversions, pages):
     hub.load(pool(*conversions))
     walk = list(hub.walk(strategy))
     assert [figures(page) for page in walk] == pages
@@ -128,7 +128,7 @@ def test_an_offset_past_the_end_returns_an_ordinary_page_without_records(hub, st
 @pytest.mark.decision(19)
 @both_strategies
 @pytest.mark.parametrize("offset", [0, 2, 3, 4, 2**63 - 1])
-def test_if_no_conversion_matches_every_offset_returns_the_message(hub, strategy, offset):
+def test_every_offset_returns_the_message_if_no_conversion_matches(hub, strategy, offset):
     hub.load(pool(1, 1, 1))
     assert hub.ask(strategy | {"meta_id": "no such form", "offset": offset}) == {
         "message": "No conversions matched the given filters."
@@ -253,7 +253,7 @@ def test_any_single_session_filter_makes_a_session_query(hub, field):
 
 
 @pytest.mark.parametrize("field", ["campaign", "content", "term"])
-def test_an_empty_session_filter_matches_nothing_because_an_import_stores_empty_values_as_null(hub, field):
+def test_an_empty_session_filter_matches_nothing_because_imports_store_null(hub, field):
     hub.load([visit(0, 1, 2) | {f"utm_{field}": ""}, visit(0, 3) | {f"utm_{field}": None}])
     assert hub.ask({field: ""}) == NOTHING
 
@@ -384,7 +384,7 @@ def served(traffic: Traffic) -> Iterator[tuple[Hub, list[dict]]]:
 
 @examples(30)
 @given(TRAFFIC, st.lists(st.tuples(QUERY, OFFSET), min_size=4, max_size=8))
-def test_every_page_of_a_walk_from_any_offset_equals_the_oracles(traffic, walks):
+def test_every_page_of_a_walk_from_any_offset_matches_the_oracle(traffic, walks):
     with served(traffic) as (hub, sessions):
         for query, offset in walks:
             while True:
