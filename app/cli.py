@@ -41,7 +41,8 @@ def prepare_to_run(host: str, port: int, **_) -> None:
         if is_bundled.get(account["domain"]):
             click.echo(f"     {account['key']:<17}{account['shows']}")
             key_to_try = key_to_try or account["key"]
-    for domain in [domain for domain in is_bundled if not is_bundled[domain]]:
+    bundled_domains = {account["domain"] for account in traffic.accounts()}
+    for domain in [domain for domain in is_bundled if domain not in bundled_domains]:
         click.echo(f"     (your key)       {domain}, imported")
     for sentence in left_out:
         click.echo(f"     {sentence}")

@@ -76,5 +76,7 @@ def errors_as_sentences():
         raise click.ClickException("; ".join(f"{name}: {' '.join(told)}" for name, told in error.messages.items())) from None
     except sqlite3.Error as error:
         raise click.ClickException(f"The database {current_app.extensions['database'].path} can't be used: {error}.") from None
+    except BrokenPipeError:  # "flask export | head": Click exits without a message
+        raise
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None

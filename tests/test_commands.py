@@ -453,4 +453,5 @@ def test_run_leaves_out_a_bundled_account_whose_domain_or_key_is_taken(tmp_path)
         assert printed_keys(printed) == [key for key in KEYS if key not in ("YOUR_API_KEY", "dense")]
         assert "example.com was left out: its key YOUR_API_KEY belongs to shop.example." in printed
         assert "dense.example has imported data and was left as it is." in printed
+        assert "dense.example, imported" not in printed
     assert len(hub.everything({}, "YOUR_API_KEY")) == len(hub.everything({}, "own")) == 1

@@ -45,6 +45,14 @@ def test_what_is_exported_gives_the_same_responses_elsewhere(traffic, queries):
             assert list(other.walk(query)) == list(hub.walk(query))
 
 
+def test_an_export_whose_reader_stops_early_prints_no_error(hub):
+    hub.load([a_session() for _ in range(5000)])  # more than a pipe holds
+    with subprocess.Popen(**flask("export", "--domain", "example.com", DATABASE=hub.path), stdout=-1, stderr=-1) as export:
+        assert export.stdout.readline()
+        export.stdout.close()
+        assert export.stderr.read() == ""
+
+
 SOURCES = [
     {"referrer": "https://news.bbc.co.uk/"},
     {"referrer": "https://mail.google.com/"},

@@ -207,12 +207,12 @@ def seed(connection: Connection, as_of: date) -> list[str]:
         owner = accounts.authenticate(connection, account["key"])
         if owner and owner.domain != account["domain"]:
             sentences.append(f"{account['domain']} was left out: its key {account['key']} belongs to {owner.domain}.")
-        elif not bring_to(connection, account, as_of):
+        elif not seed_account(connection, account, as_of):
             sentences.append(f"{account['domain']} has imported data and was left as it is.")
     return sentences
 
 
-def bring_to(connection: Connection, described: dict, as_of: date) -> bool:
+def seed_account(connection: Connection, described: dict, as_of: date) -> bool:
     """Bring one account, described as in seed/accounts.json, to that day; returns whether its domain had no imported data."""
     domain = described["domain"]
     row = connection.execute(accounts.FIND_ACCOUNT, {"domain": domain}).fetchone()

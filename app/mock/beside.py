@@ -15,7 +15,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from app import api
 from app.errors import errors_as_sentences
-from app.loading import sessions as loading
+from app.loading import sessions
 
 commands = Blueprint("beside", __name__, cli_group=None)
 
@@ -64,7 +64,7 @@ def _serving() -> Iterator[tuple[Flask, str]]:
         app = create_app({"DATABASE": Path(folder) / "conversions.sqlite", "MOCK": "1"})
         app.logger.setLevel("WARNING")
         with app.app_context(), errors_as_sentences(), app.extensions["database"].writing_sessions() as connection:
-            loading.seed(connection, app.extensions["clock"].today())
+            sessions.seed(connection, app.extensions["clock"].today())
         server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
         Thread(target=server.serve_forever, daemon=True).start()
         try:

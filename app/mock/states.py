@@ -13,8 +13,7 @@ from werkzeug.exceptions import BadRequest, Conflict
 from app import accounts, instants
 from app.body import read_json_body
 from app.fields import Count, Moment, Strict, Text
-from app.loading import sessions as loading
-from app.loading import traffic
+from app.loading import sessions, traffic
 from app.mock import temporary_accounts
 from app.mock.walks import forget_walks
 
@@ -30,8 +29,8 @@ def imported_data_in_the_way(error: ValueError):
 
 
 def in_seeded_years(now: int) -> None:
-    if datetime.fromtimestamp(now, UTC).year not in loading.YEARS:
-        raise ValidationError(loading.OTHER_YEARS)
+    if datetime.fromtimestamp(now, UTC).year not in sessions.YEARS:
+        raise ValidationError(sessions.OTHER_YEARS)
 
 
 @states.post("/reset")
@@ -39,12 +38,12 @@ def reset():
     """Restore the bundled data and the counted calls of a first start, and delete temporary accounts. Imported data stays."""
     clock: instants.Clock = current_app.extensions["clock"]
     clock.instant = clock.setting
-    if clock.today().year not in loading.YEARS:
-        raise Conflict(f"The clock is at {clock.today()}. {loading.OTHER_YEARS}")
+    if clock.today().year not in sessions.YEARS:
+        raise Conflict(f"The clock is at {clock.today()}. {sessions.OTHER_YEARS}")
     with temporary_accounts.writing, current_app.extensions["database"].writing_sessions() as connection:
         connection.execute(temporary_accounts.DELETE_ALL)
         connection.execute("DELETE FROM usage WHERE account_id IN (SELECT id FROM accounts WHERE seeded_to IS NOT NULL)")
-        loading.seed(connection, clock.today())
+        sessions.seed(connection, clock.today())
     forget_walks()
     return {"message": f"The bundled data is that of {clock.today()}, and no calls are counted."}
 
@@ -105,9 +104,9 @@ def set_up(state: str, params: dict) -> dict:
     with temporary_accounts.writing, current_app.extensions["database"].writing_sessions() as connection:
         if state == "these sessions":
             temporary_accounts.create(connection, STATE["key"], STATE["domain"], params["monthly_limit"], params["sessions"])
-        elif loading.bring_to(connection, account, clock.today()):
+        elif sessions.seed_account(connection, account, clock.today()):
             connection.execute("UPDATE accounts SET is_temporary = 1 WHERE domain = ?", (STATE["domain"],))
         else:
             raise temporary_accounts.DomainInUse(f"{STATE['domain']} is an imported account, and states need that domain.")
-        loading.seed(connection, clock.today())
+        sessions.seed(connection, clock.today())
     return STATE
