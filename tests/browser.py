@@ -1,4 +1,4 @@
-"""A browser for the tests of the pages: fixtures, and what several of these tests do with a page."""
+"""Fixtures and helpers for the tests that open pages in a browser."""
 
 import json
 import os
@@ -29,14 +29,14 @@ AWKWARD = 'it\'s "that" \\n'
 MARKUP = "<script>window.broken = 1</script><img src=x onerror='window.broken = 1'>"
 LONG_TYPE = "a_type_with_a_very_long_name_" * 4
 
-expect.set_options(timeout=10_000)  # milliseconds: what takes tenths of a second can take longer on a busy machine
+expect.set_options(timeout=10_000)  # milliseconds, because a busy machine can be slow
 
-in_browser = pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason="there is no chromium to show the pages in")
+in_browser = pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason="Chromium is not installed")
 
 
 @pytest.fixture(scope="module")
 def hub(bundled, tmp_path_factory) -> Hub:
-    """The bundled data, and accounts for what it does not have: markup in every field, rare conversions, many types."""
+    """Return a server with the bundled data and accounts for what it lacks: markup, rare conversions, many types."""
     hub = Hub(tmp_path_factory.mktemp("explorer") / "conversions.sqlite")
     with closing(sqlite3.connect(bundled.path)) as source, closing(sqlite3.connect(hub.path)) as copy:
         source.backup(copy)
@@ -44,12 +44,12 @@ def hub(bundled, tmp_path_factory) -> Hub:
     meta = {"type": MARKUP, "id": MARKUP}
     conversion = a_conversion(email=MARKUP, conversion_page=page, previous_page=page, conversion_meta=meta)
     hub.load([a_session(utm_term=AWKWARD, conversions=[conversion])], "markup.example", "markup")
-    # One second a session, newest first: the conversions are in the 1st and in the 12th batch of 200.
+    # Sessions one second apart. Newest first, the conversions are in the 1st and the 12th batch of 200.
     rare = [a_session(started_at=f"2025-08-01T09:{minute:02}:{second:02}Z") for minute in range(45) for second in range(60)]
     for place in (5, 2300):
         rare[-place]["conversions"] = [a_conversion(timestamp=rare[-place]["started_at"])]
     hub.load(rare, "rare.example", "rare")
-    # Newest first: 50 conversions, most of type-0; then 41, most of type-7, so that no page has the order of the other.
+    # Newest first: 50 conversions, most of them type-0, then 41, most of them type-7, so that the pages rank the types differently.
     kinds = [0] * 20 + [1] * 10 + [2] * 8 + [3] * 6 + [4] * 3 + [5] * 2 + [6] + [7] * 30 + [6] * 6 + [5] * 5
     many = [
         a_conversion(timestamp=f"2025-08-01 10:00:{59 - n // 2:02}", conversion_meta={"type": f"type-{kind}", "id": "form"})
@@ -76,27 +76,27 @@ def browser(url: str):
 
 @pytest.fixture
 def page(browser: BrowserContext, url: str):
-    """A page of its own, which must send requests to no other host and have nothing to complain about."""
-    elsewhere, complaints = [], []
+    """Open a new page. It must not send a request to another host, and not log an error or a warning."""
+    requests_elsewhere, messages = [], []
     page = browser.new_page()
     page.set_default_timeout(10_000)
     ours = (url, "data:", "blob:")
-    page.on("request", lambda request: elsewhere.append(request.url) if not request.url.startswith(ours) else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("request", lambda request: requests_elsewhere.append(request.url) if not request.url.startswith(ours) else None)
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.on("console", lambda message: messages.append(message.text) if message.type in ("error", "warning") else None)
     yield page
     page.close()
-    assert elsewhere == []
-    # Chromium itself notes each response that is an error, which some tests ask for.
-    assert [complaint for complaint in complaints if "Failed to load resource" not in complaint] == []
+    assert requests_elsewhere == []
+    # Chromium itself logs each error response, and some tests provoke one.
+    assert [message for message in messages if "Failed to load resource" not in message] == []
 
 
 def view(key: str, query: dict) -> str:
     return f"/#{urlencode({'key': key} | query)}"
 
 
-def see(page: Page, key: str, query: dict) -> None:
-    """Opens a view, in a document of its own, and waits for its response."""
+def open_view(page: Page, key: str, query: dict) -> None:
+    """Open a view in a new document, and wait for its response."""
     if page.url != "about:blank":
         page.goto("about:blank")
     with page.expect_response(ENDPOINT):
@@ -115,15 +115,15 @@ STUB = """
         }
         const end = Math.min(offset + 50, TOTAL);
         const pagination = {records_processed: end, total_records: TOTAL, has_more: end < TOTAL};
-        const answer = {records: Array(Math.min(end - offset, RECORDS)).fill(RECORD), pagination};
+        const content = {records: Array(Math.min(end - offset, RECORDS)).fill(RECORD), pagination};
         await new Promise((resolve) => setTimeout(resolve, 5));
-        return new Response(JSON.stringify(answer), {status: 200, statusText: "OK"});
+        return new Response(JSON.stringify(content), {status: 200, statusText: "OK"});
     };
 """
 
 
 def stub_walk(page: Page, total: int, *, records: int, fails_at: int = -1) -> None:
-    """Lets the page walk through so many conversions of a direct query without a server; the page at one offset fails once."""
+    """Replace fetch in the page by a direct query with total conversions. The request with the offset fails_at fails once."""
     values = {"TOTAL": total, "RECORDS": records, "FAILS_AT": fails_at, "RECORD": a_conversion()}
     script = STUB
     for name, value in values.items():
@@ -136,7 +136,7 @@ def cells(page: Page, table: str) -> list[list[str]]:
 
 
 def rows(page: Page) -> list[list[str]]:
-    """All records on the page, each as its six texts."""
+    """Return the text of the six cells of each record on the page."""
     if page.locator("#more-records").is_visible():
         page.locator("#more-records").click()
     return cells(page, "#records")

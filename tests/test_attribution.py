@@ -1,4 +1,4 @@
-"""Where a session's source comes from (section 5): each case is a session and a query that must find it."""
+"""How a session gets its source, medium and landing page: each case is a session and a query that must find it."""
 
 import json
 
@@ -10,7 +10,7 @@ LOADED: list[dict] = []
 
 
 def sessions(*cases: tuple[dict, dict]):
-    """Parametrize a test with sessions, each with the query that must find it, and put them into the one import."""
+    """Parametrize a test with sessions and the query that must find each, and add the sessions to the shared import."""
     LOADED.extend(fields for fields, _ in cases)
     return pytest.mark.parametrize(
         ("fields", "query"), [pytest.param(*case, id=" ".join(map(str, case[0].values()))) for case in cases]
@@ -18,12 +18,12 @@ def sessions(*cases: tuple[dict, dict]):
 
 
 def referrers(cases: dict[str, dict]):
-    """The same, for sessions of which only the referrer matters."""
+    """Parametrize a test with referrers, as sessions() does."""
     return sessions(*(({"referrer": referrer}, query) for referrer, query in cases.items()))
 
 
 def landing_pages(cases: dict[str, dict]):
-    """The same, for sessions of which only the landing page matters; given and expected from its path on."""
+    """Parametrize a test with landing pages, as sessions() does. They are given and expected without scheme and host."""
     return sessions(
         *(
             (
@@ -41,7 +41,7 @@ def name_of(fields: dict) -> str:
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory) -> Hub:
-    """A server with the sessions of all cases, each with one conversion, whose id is the name of the case."""
+    """Return a server with the sessions of all cases. Each has one conversion, whose meta_id is the name of the case."""
     hub = Hub(tmp_path_factory.mktemp("attribution") / "conversions.sqlite")
     hub.load(
         [
@@ -54,7 +54,7 @@ def hub(tmp_path_factory) -> Hub:
 
 @pytest.fixture
 def records(hub, fields, query) -> list[dict]:
-    """The records of the case that the query finds: one, or none."""
+    """Return the records of the case that the query finds: one, or none."""
     return hub.ask(query | {"meta_id": name_of(fields)}).get("records", [])
 
 
@@ -89,7 +89,7 @@ def test_the_source_is_the_primary_domain_of_the_referrer(records):
     {
         referrer: {"source": source}
         for referrer, source in {
-            # One label under the suffix, at whatever depth the suffix is
+            # One label below the public suffix, however deep that is
             "https://a.b.partner.com.au/": "partner.com.au",
             "https://a.b.pvt.k12.ma.us/": "b.pvt.k12.ma.us",
             # *.kobe.jp, !city.kobe.jp
@@ -98,20 +98,20 @@ def test_the_source_is_the_primary_domain_of_the_referrer(records):
             # *.ck, !www.ck
             "https://a.b.c.ck/": "b.c.ck",
             "https://a.www.ck/": "www.ck",
-            # The private half of the list
+            # The private section of the list
             "https://somebody.github.io/page": "somebody.github.io",
             "https://docs.somebody.github.io/": "somebody.github.io",
             "https://www.shop.herokuapp.com/": "shop.herokuapp.com",
-            # A top level domain that the list does not have: its rule for those is *
+            # A top-level domain that is not on the list: the default rule is *
             "https://a.b.nowhere.example/": "nowhere.example",
-            # A host that is a public suffix has no domain of its own
+            # A host that is itself a public suffix stays as it is
             "https://github.io/": "github.io",
             "https://co.uk/": "co.uk",
             "https://c.kobe.jp/": "c.kobe.jp",
         }.items()
     }
 )
-def test_the_primary_domain_is_the_one_of_the_public_suffix_list(records):
+def test_the_primary_domain_follows_the_public_suffix_list(records):
     assert records
 
 
@@ -130,7 +130,7 @@ def test_the_primary_domain_is_the_one_of_the_public_suffix_list(records):
         }.items()
     }
 )
-def test_an_address_or_a_bare_host_stays_as_it_is(records):
+def test_an_ip_address_or_a_bare_host_stays_as_it_is(records):
     assert records
 
 
@@ -151,7 +151,7 @@ def test_a_session_without_a_referrer_is_direct(records):
         )
     }
 )
-def test_a_referrer_on_the_accounts_own_domain_is_no_referrer(records):
+def test_a_referrer_on_the_accounts_own_domain_does_not_count(records):
     assert records
 
 
@@ -163,11 +163,11 @@ def test_a_referrer_on_the_accounts_own_domain_is_no_referrer(records):
         "https://partner.org/example.com": {"source": "partner.org", "medium": "referral"},
     }
 )
-def test_a_domain_that_only_looks_like_the_own_one_is_a_referral(records):
+def test_a_domain_that_only_looks_like_the_accounts_own_is_a_referral(records):
     assert records
 
 
-def test_a_neighbour_under_a_private_suffix_is_a_referrer_and_a_subdomain_is_none(tmp_path):
+def test_under_a_private_suffix_another_site_is_a_referrer_but_a_subdomain_is_not(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite")
     hub.load(
         [
@@ -219,7 +219,7 @@ def test_a_social_network_is_social(records):
         """.split()
     }
 )
-def test_webmail_is_email_also_on_the_domain_of_a_search_engine(records):
+def test_webmail_is_email_even_on_the_domain_of_a_search_engine(records):
     assert records
 
 
@@ -232,7 +232,7 @@ def test_webmail_is_email_also_on_the_domain_of_a_search_engine(records):
         """.split()
     }
 )
-def test_any_other_referrer_is_a_referral_also_one_with_a_known_name_elsewhere(records):
+def test_any_other_referrer_is_a_referral_even_if_its_host_contains_a_known_name(records):
     assert records
 
 
@@ -249,7 +249,7 @@ def test_any_other_referrer_is_a_referral_also_one_with_a_known_name_elsewhere(r
         }.items()
     )
 )
-def test_a_paid_click_id_makes_the_medium_cpc_and_leaves_the_source(records):
+def test_a_paid_click_id_makes_the_medium_cpc_and_keeps_the_source(records):
     assert records
 
 
@@ -261,7 +261,7 @@ def test_a_paid_click_id_makes_the_medium_cpc_and_leaves_the_source(records):
         "/#gclid=1": {"medium": "(none)"},
     }
 )
-def test_a_click_id_is_a_parameter_of_the_query_and_of_this_name(records):
+def test_a_click_id_counts_only_as_a_query_parameter_with_exactly_that_name(records):
     assert records
 
 
@@ -279,7 +279,7 @@ def test_a_click_id_is_a_parameter_of_the_query_and_of_this_name(records):
     }
     | {"https://translate.google.co.uk/": {"source": "google.co.uk", "medium": "referral"}}
 )
-def test_of_google_only_its_search_hosts_are_organic(records):
+def test_only_googles_search_hosts_are_organic(records):
     assert records
 
 
@@ -304,7 +304,7 @@ def test_of_google_only_its_search_hosts_are_organic(records):
         ]
     }
 )
-def test_an_app_is_its_package_name_or_the_site_that_it_belongs_to(records):
+def test_the_source_of_an_app_is_its_package_name_or_its_site(records):
     assert records
 
 
@@ -319,19 +319,19 @@ def test_an_app_is_its_package_name_or_the_site_that_it_belongs_to(records):
         "https://💩.la/": {"source": "💩.la"},
     }
 )
-def test_an_international_name_is_stored_in_the_form_that_browsers_send(records):
+def test_an_international_domain_is_stored_in_the_form_that_browsers_send(records):
     assert records
 
 
 @pytest.mark.parametrize("domain", ["münchen.de", "xn--mnchen-3ya.de", "MÜNCHEN.de"])
-def test_a_referrer_in_either_form_is_the_accounts_own(tmp_path, domain):
+def test_an_international_domain_is_the_accounts_own_in_either_form(tmp_path, domain):
     hub = Hub(tmp_path / "conversions.sqlite")
     for number, referrer in enumerate(["https://www.münchen.de/", "https://xn--mnchen-3ya.de/"]):
         hub.load([a_session(session_id=str(number), referrer=referrer, conversions=[a_conversion()])], domain)
     assert len(hub.everything({"source": "(direct)", "medium": "(none)"})) == 2
 
 
-# utm_* over derived
+# utm_* overrides derived values
 
 GOOGLE = {"referrer": "https://www.google.com/"}
 
@@ -347,7 +347,7 @@ GOOGLE = {"referrer": "https://www.google.com/"}
     ({"referrer": "https://www.example.com/", "utm_source": "footer"}, {"source": "footer", "medium": "(none)"}),
     ({"landing_page": "https://example.com/?gclid=1", "utm_medium": "display"}, {"source": "(direct)", "medium": "display"}),
 )
-def test_utm_overrides_what_is_derived_each_for_itself_and_to_the_letter(records):
+def test_utm_source_and_utm_medium_each_override_the_derived_value(records):
     assert records
 
 
@@ -360,7 +360,7 @@ def test_utm_overrides_what_is_derived_each_for_itself_and_to_the_letter(records
     ({"utm_source": "", "landing_page": "https://example.com/?utm_source=&utm_source=late"}, {"source": "late"}),
     (GOOGLE | {"utm_source": "", "landing_page": "https://example.com/?utm_source=query&a=1"}, {"source": "query"}),
 )
-def test_an_empty_utm_is_not_present(records):
+def test_an_empty_utm_value_counts_as_not_present(records):
     assert records
 
 
@@ -386,7 +386,7 @@ def test_an_empty_utm_is_not_present(records):
         "/?xutm_source=another": {"source": "(direct)"},
     }
 )
-def test_utm_in_the_query_is_read_as_a_form_is_and_the_first_of_a_repeated_one(records):
+def test_utm_parameters_are_decoded_as_form_data_and_the_first_one_counts(records):
     assert records
 
 
@@ -401,12 +401,12 @@ UTM_QUERY = "https://example.com/?" + "&".join(f"utm_{name}=query" for name in (
     ({"landing_page": UTM_QUERY, "utm_source": "field", "utm_term": None}, {"source": "field", "medium": "query", "term": "query"}),
     ({"landing_page": UTM_QUERY, "utm_source": None}, {"source": "query"}),
 )
-def test_a_utm_field_wins_over_the_one_in_the_query_and_null_is_none(records):
+def test_a_utm_field_takes_precedence_over_the_query_parameter_unless_it_is_null(records):
     assert records
 
 
 @sessions(*(({"utm_campaign": name}, {"campaign": name}) for name in ("summer+sale", "summer%20sale", " Summer ", "été")))
-def test_a_utm_field_is_taken_to_the_letter(records):
+def test_a_utm_field_is_kept_exactly_as_given(records):
     assert records
 
 
@@ -430,7 +430,7 @@ def test_other_click_ids_do_not_change_the_medium(records):
         "/#?utm_medium=fragment": {"medium": "(none)"},
     }
 )
-def test_what_is_kept_exactly_as_sent(records):
+def test_case_trailing_slashes_and_double_encoding_are_kept_as_sent(records):
     assert records
 
 
@@ -463,7 +463,7 @@ def test_what_is_kept_exactly_as_sent(records):
         }.items()
     }
 )
-def test_the_landing_page_is_without_utm_click_ids_and_fragment(records):
+def test_the_landing_page_is_stored_without_utm_parameters_click_ids_and_fragment(records):
     assert records
 
 
@@ -483,12 +483,12 @@ def test_the_landing_page_is_without_utm_click_ids_and_fragment(records):
         )
     }
 )
-def test_the_rest_of_the_query_stays_to_the_letter(records):
+def test_the_rest_of_the_query_string_is_kept_exactly(records):
     assert records
 
 
 @landing_pages({"/tracked?utm_source=a&gclid=1#top": {"landing_page": "/tracked"}})
-def test_the_landing_page_with_what_was_taken_off_finds_nothing(hub, fields, records):
+def test_a_landing_page_filter_with_the_removed_parameters_finds_nothing(hub, fields, records):
     assert records
     assert hub.ask(fields) == {"message": "No conversions matched the given filters."}
 

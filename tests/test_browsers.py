@@ -1,4 +1,4 @@
-"""A web page of another origin: what it can read from a mock, and what it can't change. In a real browser, too."""
+"""What a web page from another origin can read from a mock, and what it cannot change; also in a real browser."""
 
 import json
 import os
@@ -56,7 +56,7 @@ CHANGES = [
 )
 def test_a_page_of_another_origin_cannot_change_anything(mocking, method, path, headers):
     before = mocking.client.get("/_mock/walks").json
-    # As a form can send it, without a preflight.
+    # An HTML form can send this without a preflight.
     response = mocking.client.open(path, method=method, headers=headers, content_type="text/plain", data="{}")
     assert response.status_code == 403
     assert "CONVERSIONS_ORIGINS" in response.json["error"]
@@ -76,7 +76,7 @@ def test_a_page_of_another_origin_cannot_change_anything(mocking, method, path, 
         {"Sec-Fetch-Site": "none"},
     ],
 )
-def test_by_default_programs_and_pages_of_this_machine_may_use_the_mock(mocking, headers):
+def test_by_default_programs_and_pages_from_this_machine_may_use_the_mock(mocking, headers):
     for method, path in [("DELETE", "/_mock/walks"), ("GET", "/_mock/walks"), ("GET", "/_mock/states")]:
         response = mocking.client.open(path, method=method, headers=headers)
         assert response.status_code in (200, 204)
@@ -90,7 +90,7 @@ def test_listed_origins_may_use_the_mock_and_others_may_not(tmp_path):
         assert (response.status_code, allows(response, {"Origin": origin})) == (status, status == 204)
 
 
-def test_readyz_answers_the_allowed_origins(tmp_path, mocking):
+def test_only_allowed_origins_can_read_readyz(tmp_path, mocking):
     assert allows(mocking.client.get("/readyz", headers=FROM_DEV_SERVER), FROM_DEV_SERVER)
     hub = Hub(tmp_path / "conversions.sqlite", ORIGINS="https://app.example")
     for origin in ("https://app.example", "https://elsewhere.example"):
@@ -99,7 +99,7 @@ def test_readyz_answers_the_allowed_origins(tmp_path, mocking):
         )
 
 
-# What any page can read of the endpoint
+# What any page can read from the endpoint
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "POST"])
@@ -135,7 +135,7 @@ class EmptyPage(BaseHTTPRequestHandler):
         pass
 
 
-in_browser = pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason="there is no chromium")
+in_browser = pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason="Chromium is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def mock_url(mocking) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def a_page(mock_url) -> Iterator[Page]:
-    """Chromium, whose names all lead to this machine."""
+    """Open a page in Chromium, which resolves every name under .example to this machine."""
     with sync_playwright() as playwright:
         mapped = "--host-resolver-rules=MAP *.example 127.0.0.1"
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*OPTIONS, mapped])
@@ -219,7 +219,7 @@ def test_a_page_of_another_site_cannot_reset_the_mock(mocking, a_page, mock_url,
     body, headers = json.dumps({"sessions": []}), {"Content-Type": "application/json"}
     key = mocking.client.post("/_mock/accounts", data=body, headers=headers).json["key"]
     a_page.goto(f"http://elsewhere.example:{other_port}/")
-    # Without a preflight, as any page can send it. The response is not readable; what counts is that nothing has changed.
+    # Any page can send this without a preflight. It cannot read the response, so what counts is that nothing has changed.
     for options in ({"mode": "no-cors"}, {"mode": "cors"}):
         assert fetch(a_page, f"{mock_url}/_mock/reset", method="POST", **options).get("status") in (None, 0)
     a_page.set_content(f'<form method="post" action="{mock_url}/_mock/reset"><button>Win</button></form>')

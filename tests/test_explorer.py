@@ -1,4 +1,4 @@
-"""The explorer in a real browser: what it sends, what it shows of the response, and its addresses."""
+"""The explorer in a real browser: the requests that it sends, how it shows the responses, and its addresses."""
 
 import csv
 import io
@@ -24,9 +24,9 @@ from tests.browser import (
     hub,  # noqa: F401
     in_browser,
     open_filters,
+    open_view,
     page,  # noqa: F401
     rows,
-    see,
     url,  # noqa: F401
 )
 from tests.conftest import a_conversion, a_session
@@ -35,8 +35,8 @@ from tests.conftest import a_conversion, a_session
 
 
 @in_browser
-def test_a_filter_that_is_filled_in_is_sent_for_the_first_page(page, hub):
-    see(page, "YOUR_API_KEY", TWO_WEEKS | {"offset": 50})
+def test_a_filter_entered_in_the_form_is_sent_for_the_first_page(page, hub):
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS | {"offset": 50})
     open_filters(page)
     page.get_by_label("meta_type", exact=True).fill("custom")
     expect(page.get_by_label("offset", exact=True)).to_have_value("")
@@ -49,8 +49,8 @@ def test_a_filter_that_is_filled_in_is_sent_for_the_first_page(page, hub):
 
 
 @in_browser
-def test_two_quotes_send_the_empty_string_which_makes_a_session_query(page):
-    see(page, "YOUR_API_KEY", {})
+def test_two_quotation_marks_send_an_empty_string_and_make_a_session_query(page):
+    open_view(page, "YOUR_API_KEY", {})
     open_filters(page)
     expect(page.locator("#counts")).to_have_text("offset counts conversions.")
     page.get_by_label("term", exact=True).focus()
@@ -67,8 +67,8 @@ def test_two_quotes_send_the_empty_string_which_makes_a_session_query(page):
 
 
 @in_browser
-def test_the_values_worth_trying_are_suggested_for_the_key(page):
-    see(page, "boundaries", {})
+def test_values_worth_trying_are_suggested_for_each_key(page):
+    open_view(page, "boundaries", {})
     campaign = page.get_by_label("campaign", exact=True)
     suggested = campaign.evaluate("field => [...field.list.options].map(option => option.value)")
     assert suggested == TOUR["values"]["boundaries"]["campaign"]
@@ -78,8 +78,8 @@ def test_the_values_worth_trying_are_suggested_for_the_key(page):
 
 @in_browser
 @pytest.mark.decision(37)
-def test_a_key_of_ones_own_is_sent_and_stays_out_of_the_address(page):
-    see(page, "YOUR_API_KEY", {})
+def test_your_own_key_is_sent_and_stays_out_of_the_address(page):
+    open_view(page, "YOUR_API_KEY", {})
     page.get_by_label("key", exact=True).select_option("")
     page.get_by_label("Your key").fill("markup")
     page.get_by_label("source", exact=True).fill("(direct)")
@@ -96,8 +96,8 @@ def test_a_key_of_ones_own_is_sent_and_stays_out_of_the_address(page):
 
 
 @in_browser
-def test_a_window_can_be_chosen_and_the_default_one_is_shown_with_its_dates(page):
-    see(page, "YOUR_API_KEY", {})
+def test_a_window_can_be_chosen_and_the_default_window_is_shown_with_its_dates(page):
+    open_view(page, "YOUR_API_KEY", {})
     expect(page.locator("#window")).to_have_text("Default window: 2025-07-16 12:00 to 2025-08-15 12:00.")
     page.get_by_label("window", exact=True).select_option("last-month")
     expect(page.get_by_label("start_date", exact=True)).to_have_value("2025-07-01")
@@ -128,7 +128,7 @@ def test_a_window_can_be_chosen_and_the_default_one_is_shown_with_its_dates(page
     ids=["quotes and a comma", "attached options and a large offset"],
 )
 def test_a_pasted_curl_command_fills_the_form(page, command, key, query):
-    see(page, "YOUR_API_KEY", {"source": "google.com"})
+    open_view(page, "YOUR_API_KEY", {"source": "google.com"})
     page.evaluate(
         """command => {
             const clipboardData = new DataTransfer();
@@ -147,7 +147,7 @@ def test_a_pasted_curl_command_fills_the_form(page, command, key, query):
 
 @in_browser
 def test_mock_mode_can_force_a_response(page):
-    see(page, "YOUR_API_KEY", {})
+    open_view(page, "YOUR_API_KEY", {})
     open_filters(page)
     page.locator("#prefer-code").fill("429")
     expect(page.locator("#code")).to_contain_text("Prefer: code=429")
@@ -161,10 +161,10 @@ def test_mock_mode_can_force_a_response(page):
 # Code for the request
 
 
-def show_code(page: Page, language: str, reach: str = "all pages") -> str:
+def show_code(page: Page, language: str, scope: str = "all pages") -> str:
     page.get_by_role("tab", name="Code").click()
     page.locator("#panel-code").get_by_text(language, exact=True).click()
-    page.locator("#panel-code").get_by_text(reach, exact=True).click()
+    page.locator("#panel-code").get_by_text(scope, exact=True).click()
     return page.locator("#code").inner_text()
 
 
@@ -174,7 +174,7 @@ def run(*command: str) -> str:
 
 @in_browser
 def test_the_code_for_one_page_gets_the_response_that_is_shown(page):
-    see(page, "markup", {"term": AWKWARD})
+    open_view(page, "markup", {"term": AWKWARD})
     expect(page.locator("#why")).to_contain_text("with 1 conversion collected")
     responses = [
         json.loads(run("bash", "-c", f"{show_code(page, 'curl', 'this page')} -s")),
@@ -188,7 +188,7 @@ def test_the_code_for_one_page_gets_the_response_that_is_shown(page):
 @in_browser
 @pytest.mark.parametrize("query", [SAMPLE, {"campaign": 'it\'s "none"'}], ids=["three pages", "nothing found"])
 def test_the_code_for_all_pages_gets_every_record(page, hub, query):
-    see(page, "published-sample", query)
+    open_view(page, "published-sample", query)
     records = hub.everything(query, "published-sample")
     assert len(records) > 50 or query != SAMPLE
     script = f"{show_code(page, 'Python')}\nimport json\nprint(json.dumps(records))"
@@ -202,7 +202,7 @@ def test_the_code_for_all_pages_gets_every_record(page, hub, query):
     ("key", "query"), [("published-sample", SAMPLE), ("YOUR_API_KEY", {"campaign": "it's"})], ids=["three pages", "nothing found"]
 )
 def test_the_curl_code_for_all_pages_prints_every_record(page, hub, key, query):
-    see(page, key, query)
+    open_view(page, key, query)
     lines = run("bash", "-c", show_code(page, "curl")).splitlines()
     assert [json.loads(line) for line in lines] == hub.everything(query, key)
 
@@ -210,7 +210,7 @@ def test_the_curl_code_for_all_pages_prints_every_record(page, hub, key, query):
 @in_browser
 def test_the_code_can_be_copied(page):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    see(page, "YOUR_API_KEY", TWO_WEEKS)
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS)
     code = show_code(page, "fetch")
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
@@ -222,20 +222,20 @@ def test_the_code_can_be_copied(page):
 
 @in_browser
 @pytest.mark.parametrize(
-    ("key", "query", "told"),
+    ("key", "query", "explanation"),
     [
         ("published-sample", SAMPLE, "This page processed sessions 201–400 of 427 in 1 batch and stopped because"),
         ("YOUR_API_KEY", TWO_WEEKS, "This page holds conversions 51–100 of 160. A page of a direct query is full at 50."),
     ],
     ids=["session", "direct"],
 )
-def test_next_page_sends_records_processed_back_and_previous_shows_the_page_before(page, hub, key, query, told):
-    see(page, key, query)
+def test_next_page_sends_records_processed_as_offset_and_previous_shows_the_page_before(page, hub, key, query, explanation):
+    open_view(page, key, query)
     with page.expect_request(ENDPOINT) as sent:
         page.get_by_role("button", name="Next page").click()
     first, second, *_ = hub.walk(query, key)
     assert json.loads(sent.value.post_data) == query | {"offset": first["pagination"]["records_processed"]}
-    expect(page.locator("#why")).to_contain_text(told)
+    expect(page.locator("#why")).to_contain_text(explanation)
     assert rows(page) == expected(second["records"])
     page.get_by_role("button", name="Previous", exact=True).click()
     expect(page.locator("#offset")).to_have_value("")
@@ -250,14 +250,14 @@ def test_next_page_sends_records_processed_back_and_previous_shows_the_page_befo
     ids=["session", "direct"],
 )
 def test_a_walk_of_all_pages_shows_and_counts_every_conversion(page, hub, key, query):
-    see(page, key, query)
+    open_view(page, key, query)
     page.get_by_role("button", name="Walk all pages").click()
     pages = list(hub.walk(query, key))
     records = [record for each in pages for record in each["records"]]
     total = pages[-1]["pagination"]["total_records"]
     unit = "sessions" if "source" in query else "conversions"
-    told = f"The whole walk: {len(pages)} pages, {total:,} of {total:,} {unit}, {len(records):,} conversions."
-    expect(page.locator("#progress")).to_have_text(told)
+    summary = f"The whole walk: {len(pages)} pages, {total:,} of {total:,} {unit}, {len(records):,} conversions."
+    expect(page.locator("#progress")).to_have_text(summary)
     page.wait_for_url(f"**pages={len(pages)}")
     expect(page.get_by_role("button", name="Walk all pages")).to_have_attribute("aria-disabled", "true")
     days = Counter(record["timestamp"][:10] for record in records)
@@ -272,26 +272,26 @@ def test_a_walk_of_all_pages_shows_and_counts_every_conversion(page, hub, key, q
 @pytest.mark.parametrize(
     "stop",
     [lambda page: page.get_by_role("button", name="Stop").click(), lambda page: page.get_by_label("medium").fill("cpc")],
-    ids=["the button", "another query"],
+    ids=["with the button", "by changing the query"],
 )
 def test_a_walk_can_be_stopped(page, stop):
-    see(page, "YOUR_API_KEY", TWO_WEEKS)
-    held = []
-    page.route(ENDPOINT, lambda route: held.append(route))
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS)
+    routes = []
+    page.route(ENDPOINT, lambda route: routes.append(route))
     with page.expect_request(ENDPOINT):
         page.get_by_role("button", name="Walk all pages").click()
     stop(page)
-    held[0].continue_()
+    routes[0].continue_()
     expect(page.locator("#progress")).to_have_text("The walk so far: 2 pages, 100 of 160 conversions, 100 conversions.")
     expect(page.get_by_role("button", name="Walk all pages")).to_be_visible()
-    assert len(held) == 1
+    assert len(routes) == 1
 
 
 @in_browser
-def test_a_total_that_changed_during_the_walk_is_told(page, hub):
+def test_a_total_that_changes_during_the_walk_is_reported(page, hub):
     sessions = [a_session(conversions=[a_conversion()]) for _ in range(60)]
     hub.load(sessions, "growing.example", "growing")
-    see(page, "growing", {})
+    open_view(page, "growing", {})
     hub.load([a_session(session_id="later", conversions=[a_conversion()])], "growing.example", "growing")
     page.get_by_role("button", name="Next page").click()
     expect(page.locator("#progress")).to_have_text(
@@ -306,8 +306,8 @@ def test_a_total_that_changed_during_the_walk_is_told(page, hub):
     [("YOUR_API_KEY", TWO_WEEKS, 0.7, "100"), ("sparse", {"source": "google.com"}, 0.95, "1800")],
     ids=["direct", "session"],
 )
-def test_a_click_on_the_strip_jumps_to_the_page_at_that_place(page, key, query, share, offset):
-    see(page, key, query)
+def test_a_click_on_the_strip_jumps_to_the_page_at_that_position(page, key, query, share, offset):
+    open_view(page, key, query)
     box = page.locator("#detail .cells").bounding_box()
     page.locator("#detail .cells").click(position={"x": box["width"] * share, "y": 5})
     expect(page.locator("#offset")).to_have_value(offset)
@@ -315,8 +315,8 @@ def test_a_click_on_the_strip_jumps_to_the_page_at_that_place(page, key, query, 
 
 
 @in_browser
-def test_the_batches_of_a_page_are_told_with_what_each_held_and_why_it_ended(page):
-    see(page, "sparse", {"source": "google.com", "offset": 1000})
+def test_each_batch_of_a_page_is_listed_with_its_conversions_and_whether_it_was_the_last(page):
+    open_view(page, "sparse", {"source": "google.com", "offset": 1000})
     assert cells(page, "#batches") == [
         ["1", "1,001–1,200", "8", "8", "continue"],
         ["2", "1,201–1,400", "8", "16", "continue"],
@@ -329,12 +329,12 @@ def test_the_batches_of_a_page_are_told_with_what_each_held_and_why_it_ended(pag
 
 
 @in_browser
-def test_batches_that_the_server_does_not_list_are_drawn_and_told_as_one(page):
-    see(page, "rare", {"source": "(direct)", "start_date": "2025-08-01"})
+def test_batches_that_the_server_does_not_list_are_drawn_and_listed_as_one(page):
+    open_view(page, "rare", {"source": "(direct)", "start_date": "2025-08-01"})
     expect(page.locator("#why")).to_contain_text("sessions 1–2,700 of 2,700 in 14 batches and stopped because the pool ended")
-    told = cells(page, "#batches")
-    assert told[0] == ["1", "1–200", "1", "1", "continue"]
-    assert told[-1] == ["8–14", "1,401–2,700", "1", "2", "stop: the end of the pool"]
+    listed = cells(page, "#batches")
+    assert listed[0] == ["1", "1–200", "1", "1", "continue"]
+    assert listed[-1] == ["8–14", "1,401–2,700", "1", "2", "stop: the end of the pool"]
     together, strip = page.locator(".bar:has(.together)").bounding_box(), page.locator("#detail .cells").bounding_box()
     assert together["x"] - strip["x"] == pytest.approx(strip["width"] * 1400 / 2700, abs=1)
     assert together["x"] + together["width"] == pytest.approx(strip["x"] + strip["width"], abs=1)
@@ -346,9 +346,9 @@ def test_batches_that_the_server_does_not_list_are_drawn_and_told_as_one(page):
     [("sparse", {"source": "google.com"}, [0, 100, 601, 1999, 2000]), ("YOUR_API_KEY", TWO_WEEKS, [0, 30, 109, 159])],
     ids=["session", "direct"],
 )
-def test_wherever_a_page_is_on_the_strip_its_labels_are_whole_and_apart(page, key, query, offsets):
+def test_the_labels_on_the_strip_are_never_cut_off_and_never_overlap(page, key, query, offsets):
     for offset in offsets:
-        see(page, key, query | {"offset": offset})
+        open_view(page, key, query | {"offset": offset})
         expect(page.locator(".flag.begins")).to_have_text(f"offset {offset:,}")
         for width in (1280, 768):
             page.set_viewport_size({"width": width, "height": 800})
@@ -365,18 +365,18 @@ def test_wherever_a_page_is_on_the_strip_its_labels_are_whole_and_apart(page, ke
 
 
 @in_browser
-def test_an_offset_past_the_end_is_told_for_what_it_is(page):
-    see(page, "boundaries", {"campaign": "201-sessions", "offset": 5000})
+def test_an_offset_past_the_end_is_explained(page):
+    open_view(page, "boundaries", {"campaign": "201-sessions", "offset": 5000})
     expect(page.locator("#why")).to_contain_text("There are only 201 sessions, so nothing follows the offset 5,000.")
     expect(page.locator("#no-records")).to_have_text("This page holds no records.")
 
 
-# What the response holds
+# Showing the response
 
 
 @in_browser
 def test_the_records_can_be_sorted_and_null_is_not_the_text_null(page, hub):
-    see(page, "YOUR_API_KEY", TWO_WEEKS)
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS)
     records = hub.ask(TWO_WEEKS, "YOUR_API_KEY")["records"]
     emails = [record["email"] for record in records]
     assert None in emails
@@ -392,8 +392,8 @@ def test_the_records_can_be_sorted_and_null_is_not_the_text_null(page, hub):
 
 
 @in_browser
-def test_everything_that_was_fetched_can_be_downloaded(page, hub):
-    see(page, "YOUR_API_KEY", TWO_WEEKS)
+def test_all_fetched_records_can_be_downloaded(page, hub):
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS)
     page.get_by_role("button", name="Walk all pages").click()
     expect(page.locator("#to-download")).to_have_text("Download all 160 records fetched:")
     records = hub.everything(TWO_WEEKS, "YOUR_API_KEY")
@@ -410,7 +410,7 @@ def test_everything_that_was_fetched_can_be_downloaded(page, hub):
 
 @in_browser
 def test_the_headers_of_the_response_are_shown(page):
-    see(page, "YOUR_API_KEY", {})
+    open_view(page, "YOUR_API_KEY", {})
     page.get_by_role("tab", name="Headers").click()
     expect(page.locator("#headers")).to_contain_text("content-type: application/json")
     expect(page.locator("#headers")).to_contain_text("server-timing: sql;dur=")
@@ -426,14 +426,14 @@ def test_the_headers_of_the_response_are_shown(page):
     ],
 )
 def test_the_chart_spans_the_window(page, window, unit, columns):
-    see(page, "YOUR_API_KEY", window | {"meta_type": "custom"})
+    open_view(page, "YOUR_API_KEY", window | {"meta_type": "custom"})
     expect(page.locator("#chart-title")).to_have_text(f"Conversions per {unit}")
     assert page.locator("#columns g").count() == columns
 
 
 @in_browser
-def test_nothing_found_says_what_the_account_has_and_which_filter_to_drop(page, hub):
-    see(page, "YOUR_API_KEY", TWO_WEEKS | {"source": "Google.com"})
+def test_a_query_that_finds_nothing_shows_what_the_account_has_and_which_filter_to_drop(page, hub):
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS | {"source": "Google.com"})
     expect(page.locator("#why")).to_have_text("No conversions matched the given filters.")
     expect(page.locator("#drawing")).to_be_hidden()
     expect(page.locator("#chart")).to_be_hidden()
@@ -444,12 +444,12 @@ def test_nothing_found_says_what_the_account_has_and_which_filter_to_drop(page, 
     expect(page.locator("#why")).to_contain_text("conversions 1–50 of 160")
 
 
-# Addresses, data as text
+# Addresses and escaping
 
 
 @in_browser
-def test_what_is_shown_is_in_the_address_and_going_back_shows_what_was_there(page):
-    see(page, "published-sample", SAMPLE)
+def test_the_view_is_in_the_address_and_going_back_restores_the_previous_view(page):
+    open_view(page, "published-sample", SAMPLE)
     page.get_by_role("button", name="Next page").click()
     page.wait_for_url("**pages=2")
     shown = page.url
@@ -465,9 +465,9 @@ def test_what_is_shown_is_in_the_address_and_going_back_shows_what_was_there(pag
 
 @in_browser
 def test_data_is_shown_as_text_and_never_as_markup(page):
-    see(page, "markup", {"start_date": "2025-08-01"})
-    there = f"https://markup.example/{MARKUP}"
-    assert rows(page) == [["2025-08-01 10:00:00", MARKUP, there, there, MARKUP, MARKUP]]
+    open_view(page, "markup", {"start_date": "2025-08-01"})
+    url_with_markup = f"https://markup.example/{MARKUP}"
+    assert rows(page) == [["2025-08-01 10:00:00", MARKUP, url_with_markup, url_with_markup, MARKUP, MARKUP]]
     for shown in ("#types", "#pages"):
         expect(page.locator(shown)).to_contain_text(MARKUP)
     page.locator("#columns g").first.hover()
@@ -479,7 +479,7 @@ def test_data_is_shown_as_text_and_never_as_markup(page):
 # Examples
 
 
-def test_each_example_gets_the_response_that_it_is_there_for(bundled):
+def test_each_example_gets_the_status_that_it_demonstrates(bundled):
     def status(key, query):
         return bundled.post(json.dumps(query), key).status_code
 
@@ -493,5 +493,5 @@ def test_each_suggested_value_is_worth_trying(bundled):
     for key, suggested in TOUR["values"].items():
         for field, values in suggested.items():
             for value in values:
-                answer = bundled.ask({"start_date": "2025-03-01", "end_date": "2025-08-15", field: value}, key)
-                assert "records" in answer or value.endswith("0-conversions") or field.endswith("date"), (key, field, value)
+                response = bundled.ask({"start_date": "2025-03-01", "end_date": "2025-08-15", field: value}, key)
+                assert "records" in response or value.endswith("0-conversions") or field.endswith("date"), (key, field, value)

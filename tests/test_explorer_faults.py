@@ -1,4 +1,4 @@
-"""The explorer when something is wrong, large, small or touched: edited forms, errors, long walks, phones, print."""
+"""The explorer in unusual situations: edited forms, errors, long walks, large offsets, phones, touch and print."""
 
 import json
 import re
@@ -18,9 +18,9 @@ from tests.browser import (
     hub,  # noqa: F401
     in_browser,
     open_filters,
+    open_view,
     page,  # noqa: F401
     rows,
-    see,
     stub_walk,
     url,  # noqa: F401
     view,
@@ -31,8 +31,8 @@ BEYOND_DOUBLES = 2**53 + 1  # the first integer that a JavaScript number rounds
 
 @in_browser
 @pytest.mark.decision(64)
-def test_an_edited_form_starts_at_the_first_page_and_the_response_is_marked_as_earlier(page):
-    see(page, "YOUR_API_KEY", TWO_WEEKS | {"offset": 50})
+def test_editing_the_form_starts_a_new_query_and_marks_the_response_as_stale(page):
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS | {"offset": 50})
     expect(page.locator("#unsent")).to_be_hidden()
     page.get_by_label("source", exact=True).fill("google.com")
     expect(page.locator("#unsent")).to_contain_text("Not sent yet.")
@@ -51,7 +51,7 @@ def test_an_edited_form_starts_at_the_first_page_and_the_response_is_marked_as_e
 
 @in_browser
 @pytest.mark.parametrize("offset", [0, 8900, 34900])
-def test_a_page_of_tens_of_thousands_is_visible_on_the_strip_and_enlarged_among_its_neighbours(page, offset):
+def test_one_page_among_tens_of_thousands_of_conversions_is_visible_and_enlarged(page, offset):
     stub_walk(page, 34_936, records=50)
     page.goto(view("YOUR_API_KEY", {"offset": offset} if offset else {}))
     expect(page.locator("#overview")).to_be_visible()
@@ -64,7 +64,7 @@ def test_a_page_of_tens_of_thousands_is_visible_on_the_strip_and_enlarged_among_
 
 
 @in_browser
-def test_narrow_pages_of_a_long_walk_are_drawn_as_one(page):
+def test_narrow_pages_of_a_long_walk_are_merged_on_the_strip(page):
     stub_walk(page, 34_936, records=1)
     page.goto(view("YOUR_API_KEY", {"pages": 30}))
     expect(page.locator("#progress")).to_contain_text("The walk so far: 30 pages, 1,500 of 34,936")
@@ -84,14 +84,14 @@ def test_the_legend_counts_conversions_and_a_type_keeps_its_colour_from_page_to_
             )
         )
 
-    see(page, "types", {"start_date": "2025-08-01"})
+    open_view(page, "types", {"start_date": "2025-08-01"})
     expect(page.locator("#types")).to_contain_text("other types 3")  # two of type-5, one of type-6
     first = legend()
     page.get_by_role("button", name="Next page").click()
     expect(page.locator("#types")).to_contain_text("type-0 20")
     expect(page.locator("#types")).to_contain_text(f"other types {3 + 30 + 6 + 5 + 1}")
     assert legend() == {name.replace("other types 3", "other types 45"): colour for name, colour in first.items()}
-    # Alone, the second page has other types first: they do not take the colours of the others.
+    # By itself, the second page ranks other types first. They do not take over the colours of the first page's types.
     page.evaluate("location.hash = 'key=types&start_date=2025-08-01&offset=50'")
     expect(page.locator("#types")).to_have_text("other types 42")
     assert legend() == {"other types 42": first["other types 3"]}
@@ -109,8 +109,8 @@ def test_an_unknown_address_opens_the_first_example(page, fragment):
 
 
 @in_browser
-def test_without_a_key_nothing_old_is_shown_and_no_button_works(page):
-    see(page, "YOUR_API_KEY", TWO_WEEKS)
+def test_without_a_key_the_previous_response_is_hidden_and_no_button_works(page):
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS)
     page.get_by_label("key", exact=True).select_option("")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#key-fault")).to_contain_text("Enter your key")
@@ -124,7 +124,7 @@ def test_without_a_key_nothing_old_is_shown_and_no_button_works(page):
 
 
 @in_browser
-def test_an_error_during_a_walk_keeps_the_drawing_and_the_walk_can_go_on(page):
+def test_after_an_error_during_a_walk_the_drawing_stays_and_the_walk_can_continue(page):
     stub_walk(page, 34_936, records=1, fails_at=500)
     page.goto(view("YOUR_API_KEY", {}))
     page.get_by_role("button", name="Walk all pages").click()
@@ -140,8 +140,8 @@ def test_an_error_during_a_walk_keeps_the_drawing_and_the_walk_can_go_on(page):
 
 
 @in_browser
-def test_without_a_response_no_json_is_shown(page):
-    see(page, "YOUR_API_KEY", {})
+def test_an_unreachable_server_and_a_bad_gateway_are_shown_as_errors(page):
+    open_view(page, "YOUR_API_KEY", {})
     page.route(ENDPOINT, lambda route: route.abort())
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#error")).to_have_text("The server cannot be reached. Check that it is running.")
@@ -156,8 +156,8 @@ def test_without_a_response_no_json_is_shown(page):
 
 
 @in_browser
-def test_a_key_that_no_header_can_carry_is_told_without_sending_it(page):
-    see(page, "YOUR_API_KEY", {})
+def test_a_key_that_cannot_be_sent_in_a_header_is_refused_by_the_page(page):
+    open_view(page, "YOUR_API_KEY", {})
     sent = []
     page.route(ENDPOINT, lambda route: sent.append(route))
     page.get_by_label("key", exact=True).select_option("")
@@ -168,11 +168,11 @@ def test_a_key_that_no_header_can_carry_is_told_without_sending_it(page):
 
 
 @in_browser
-def test_the_chart_tells_its_numbers_by_touch(browser, url):
+def test_the_chart_shows_its_numbers_on_touch(browser, url):
     context = browser.browser.new_context(has_touch=True, viewport={"width": 390, "height": 844}, base_url=url)
     page = context.new_page()
     page.set_default_timeout(10_000)
-    see(page, "YOUR_API_KEY", TWO_WEEKS)
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS)
     page.locator("#columns g").last.scroll_into_view_if_needed()
     page.locator("#columns g").last.tap()
     expect(page.locator("#tip")).to_contain_text("2025-07-30: ")
@@ -180,8 +180,8 @@ def test_the_chart_tells_its_numbers_by_touch(browser, url):
 
 
 @in_browser
-def test_print_keeps_the_drawing(page):
-    see(page, "sparse", {"source": "google.com"})
+def test_printing_keeps_the_colours_of_the_drawing(page):
+    open_view(page, "sparse", {"source": "google.com"})
     printed = page.pdf(print_background=False)
     streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", printed, re.DOTALL)
     drawn = b"".join(content for stream in streams if (content := inflated(stream)))
@@ -199,7 +199,7 @@ def inflated(stream: bytes) -> bytes:
 
 
 @in_browser
-def test_a_phone_does_not_scroll_sideways(page):
+def test_no_page_scrolls_sideways_on_a_phone(page):
     page.set_viewport_size({"width": 390, "height": 844})
     for path in (view("types", {"pages": 2, "start_date": "2025-08-01"}), view("markup", {}), "/", "/decisions", "/walks"):
         page.goto("about:blank")
@@ -208,13 +208,13 @@ def test_a_phone_does_not_scroll_sideways(page):
         if path.startswith("/#"):
             expect(page.locator("#types")).not_to_be_empty()
         assert page.evaluate("document.documentElement.scrollWidth") == 390, path
-    see(page, "types", {"start_date": "2025-08-01", "meta_type": LONG_TYPE})
+    open_view(page, "types", {"start_date": "2025-08-01", "meta_type": LONG_TYPE})
     expect(page.locator("#types")).to_contain_text(LONG_TYPE)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 @in_browser
-def test_an_offset_beyond_what_a_javascript_number_holds_is_exact_everywhere(page):
+def test_an_offset_too_large_for_a_javascript_number_stays_exact(page):
     with page.expect_request(ENDPOINT) as sent:
         page.goto(view("YOUR_API_KEY", TWO_WEEKS | {"offset": BEYOND_DOUBLES}))
     assert json.loads(sent.value.post_data)["offset"] == BEYOND_DOUBLES
@@ -233,8 +233,8 @@ def test_an_offset_beyond_what_a_javascript_number_holds_is_exact_everywhere(pag
 
 @in_browser
 @pytest.mark.decision(65)
-def test_the_address_of_a_walk_shows_the_whole_walk(page):
-    see(page, "YOUR_API_KEY", TWO_WEEKS)
+def test_opening_the_address_of_a_walk_shows_the_whole_walk(page):
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS)
     page.get_by_role("button", name="Walk all pages").click()
     expect(page.locator("#progress")).to_contain_text("The whole walk: 4 pages")
     shared, shown = page.url, cells(page, "#numbers")
@@ -245,7 +245,7 @@ def test_the_address_of_a_walk_shows_the_whole_walk(page):
 
 
 @in_browser
-def test_during_a_walk_the_offset_field_is_that_of_the_page_drawn(page):
+def test_during_a_walk_the_offset_field_matches_the_page_that_is_drawn(page):
     stub_walk(page, 40_000, records=0)
     page.goto(view("YOUR_API_KEY", {}))
     expect(page.locator(".flag.begins")).to_be_visible()
@@ -270,7 +270,7 @@ def test_during_a_walk_the_offset_field_is_that_of_the_page_drawn(page):
     assert page.evaluate("window.differences") == []
 
 
-# The first ten seconds
+# The first visit
 
 
 @in_browser
@@ -287,7 +287,7 @@ def test_the_page_says_what_it_is_and_shows_a_result_without_scrolling(page):
 
 
 @in_browser
-def test_the_opening_picture_pages_the_same_data_in_both_ways_and_the_switch_changes_between_them(page):
+def test_the_opening_picture_shows_the_same_data_paged_by_both_strategies(page):
     page.goto("/")
     picture = page.locator("#picture")
     expect(picture.locator("figcaption")).to_have_text("The same 60 conversions, paged in two ways")
@@ -313,15 +313,15 @@ def test_the_opening_picture_pages_the_same_data_in_both_ways_and_the_switch_cha
 
 
 @in_browser
-def test_a_shared_address_opens_without_the_picture_and_can_show_it(page):
-    see(page, "dense", {"source": "google.com"})
+def test_a_shared_address_opens_without_the_picture_and_a_button_shows_it(page):
+    open_view(page, "dense", {"source": "google.com"})
     expect(page.locator("#picture")).to_be_hidden()
     page.get_by_role("button", name="Show how paging works").click()
     expect(page.locator("#picture .next.with")).to_be_visible()
 
 
 @in_browser
-def test_the_picture_moves_once_and_stands_still_for_those_who_want_no_motion(page):
+def test_the_picture_is_animated_once_and_not_at_all_with_reduced_motion(page):
     page.goto("/")
     expect(page.locator("#picture")).to_be_visible()
     assert page.evaluate("document.getAnimations().length") == 0
@@ -344,8 +344,8 @@ def test_the_picture_moves_once_and_stands_still_for_those_who_want_no_motion(pa
         ("Direct query", "conversions 1–50 of 160", "One cell = 50 conversions, one full page."),
     ],
 )
-def test_an_example_opens_at_its_point_and_cells_say_what_they_are(page, name, why, cell):
-    see(page, "empty", {})
+def test_an_example_opens_at_the_page_that_it_is_about_and_explains_a_cell(page, name, why, cell):
+    open_view(page, "empty", {})
     page.get_by_role("link", name=name, exact=True).click()
     expect(page.locator("#why")).to_contain_text(why)
     expect(page.locator("#cell-size")).to_contain_text(cell)
@@ -355,7 +355,7 @@ def test_an_example_opens_at_its_point_and_cells_say_what_they_are(page, name, w
 @in_browser
 def test_on_a_phone_the_form_is_one_line_until_it_is_edited(page):
     page.set_viewport_size({"width": 390, "height": 844})
-    see(page, "published-sample", SAMPLE)
+    open_view(page, "published-sample", SAMPLE)
     expect(page.locator("#summary-text")).to_have_text("published-sample · 2025-03-01 – 2025-03-05 · source google.com")
     expect(page.locator("#query")).to_be_hidden()
     expect(page.locator("#why")).to_be_in_viewport()
@@ -369,8 +369,8 @@ def test_on_a_phone_the_form_is_one_line_until_it_is_edited(page):
 
 @in_browser
 @pytest.mark.parametrize(("query", "field"), [({"offset": "-1"}, "offset"), ({"start_date": "20250701"}, "start_date")])
-def test_an_error_looks_like_one_and_is_told_at_its_field_in_the_servers_words(page, hub, query, field):
-    see(page, "YOUR_API_KEY", query)
+def test_an_error_is_shown_at_its_field_in_the_servers_words(page, hub, query, field):
+    open_view(page, "YOUR_API_KEY", query)
     body = {name: int(value) if value == "-1" else value for name, value in query.items()}
     (sentence,) = hub.post(json.dumps(body), "YOUR_API_KEY").json["fields"][field]
     expect(page.locator(f"#{field}-fault")).to_have_text(sentence)
@@ -388,20 +388,20 @@ def test_an_error_looks_like_one_and_is_told_at_its_field_in_the_servers_words(p
 
 
 @in_browser
-def test_a_key_that_is_refused_is_told_at_the_key(page, hub):
+def test_the_error_of_a_refused_key_is_shown_at_the_key(page, hub):
     for key in ("over-limit", "unknown"):
-        see(page, key, {})
+        open_view(page, key, {})
         expect(page.locator("#key-fault")).to_have_text(hub.post("{}", key).json["error"])
 
 
 @in_browser
-def test_waiting_is_shown(page):
-    see(page, "YOUR_API_KEY", {})
-    held = []
-    page.route(ENDPOINT, lambda route: held.append(route))
+def test_the_page_shows_that_it_is_waiting(page):
+    open_view(page, "YOUR_API_KEY", {})
+    routes = []
+    page.route(ENDPOINT, lambda route: routes.append(route))
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#busy")).to_have_text("Waiting for the server …")
-    held[0].continue_()
+    routes[0].continue_()
     expect(page.locator("#busy")).to_be_hidden()
 
 
@@ -410,12 +410,12 @@ def tab_to(page: Page, name: str) -> None:
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.id") == name:
             return
-    raise AssertionError(f"Tab does not lead to {name}")
+    raise AssertionError(f"Tab never reaches {name}")
 
 
 @in_browser
 def test_everything_can_be_done_with_the_keyboard(page):
-    see(page, "published-sample", {"campaign": "older-than-the-sample"})
+    open_view(page, "published-sample", {"campaign": "older-than-the-sample"})
     open_filters(page)
     tab_to(page, "account")
     page.keyboard.type("boundaries")

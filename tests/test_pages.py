@@ -1,4 +1,4 @@
-"""The pages around the explorer: live walks, decisions, what every page says, and that everybody can use them."""
+"""The pages around the explorer: live walks, decisions, what every page has, and accessibility."""
 
 import json
 import re
@@ -19,8 +19,8 @@ from tests.browser import (
     browser,  # noqa: F401
     hub,  # noqa: F401
     in_browser,
+    open_view,
     page,  # noqa: F401
-    see,
     url,  # noqa: F401
     view,
 )
@@ -64,7 +64,7 @@ def serve_walks(page, walks: list[dict]) -> None:
 
 
 @in_browser
-def test_each_walk_of_a_client_appears_with_its_faults_and_the_offset_that_would_have_been_right(page):
+def test_each_walk_is_shown_with_its_faults_and_the_correct_offset(page):
     serve_walks(page, [])
     page.goto("/walks")
     expect(page.locator("#state")).to_contain_text("No requests yet.")
@@ -80,7 +80,7 @@ def test_each_walk_of_a_client_appears_with_its_faults_and_the_offset_that_would
     expect(complete.locator(".verdict strong")).to_have_text("Complete")
     expect(repeating.locator(".sentence")).to_have_text(REPEATING["sentence"])
     expect(repeating.locator(".flag")).to_have_text("the offset should have been 200")
-    expect(repeating.locator("details")).to_have_attribute("open", "")  # a walk that goes on keeps what was opened
+    expect(repeating.locator("details")).to_have_attribute("open", "")  # a walk that continues stays open
     expect(repeating.locator("tr.wrong")).to_have_text("5025061repeats, expected 200")
     expect(skipping.locator(".flag")).to_have_text("the offset should have been 200")
     for walk, fault, start, end in ((repeating, ".repeat", 50, 200), (skipping, ".gap", 200, 260)):
@@ -91,7 +91,7 @@ def test_each_walk_of_a_client_appears_with_its_faults_and_the_offset_that_would
 
 
 @in_browser
-def test_walks_can_be_cleared_and_a_server_that_is_gone_is_told(page):
+def test_walks_can_be_cleared_and_an_unavailable_server_is_reported(page):
     deleted = []
 
     def respond(route) -> None:
@@ -117,7 +117,7 @@ def test_walks_can_be_cleared_and_a_server_that_is_gone_is_told(page):
 @in_browser
 @pytest.mark.decision(63)
 def test_the_queries_that_the_explorer_sent_are_labelled_and_can_be_hidden(page):
-    see(page, "YOUR_API_KEY", TWO_WEEKS | {"source": "google.com", "offset": 200})
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS | {"source": "google.com", "offset": 200})
     ours = WALK | {"query": {"source": "google.com"} | TWO_WEEKS}
     serve_walks(page, [ours, WALK])
     page.goto("/walks")
@@ -131,7 +131,7 @@ def test_the_queries_that_the_explorer_sent_are_labelled_and_can_be_hidden(page)
 
 @in_browser
 @pytest.mark.skipif("not hasattr(__import__('app.mock', fromlist=['mock']), 'walks')", reason="the mock records no walks yet")
-def test_the_walk_of_a_real_client_that_adds_50_to_the_offset_is_shown_with_its_fault(page, url):
+def test_a_real_client_that_adds_50_to_the_offset_is_shown_with_its_fault(page, url):
     page.goto("/walks")
     for offset in (0, 50, 100):
         page.request.post(
@@ -144,7 +144,7 @@ def test_the_walk_of_a_real_client_that_adds_50_to_the_offset_is_shown_with_its_
     expect(walk.locator(".flag")).to_have_text("the offset should have been 200")
 
 
-def test_without_mock_mode_there_is_no_page_of_walks(tmp_path):
+def test_without_mock_mode_there_is_no_live_walks_page(tmp_path):
     without = Hub(tmp_path / "conversions.sqlite", MOCK="0")
     assert without.client.get("/walks").status_code == 404
     assert "Live walks" not in without.client.get("/").text
@@ -162,7 +162,7 @@ def offered(hub: Hub) -> list[str]:
 
 
 @pytest.mark.decision(62)
-def test_the_explorer_offers_the_demo_keys_that_the_server_has_and_no_other(tmp_path, bundled):
+def test_the_explorer_offers_exactly_the_demo_keys_that_the_server_has(tmp_path, bundled):
     assert offered(bundled) == [account["key"] for account in explorer.traffic.accounts()]
     hub = Hub(tmp_path / "conversions.sqlite")
     assert hub.run("seed").exit_code == 0
@@ -184,7 +184,7 @@ def test_the_explorer_works_without_a_database_and_without_demo_accounts(tmp_pat
 
 @in_browser
 def test_without_demo_accounts_the_page_waits_for_a_key(page, tmp_path):
-    # The same page as of a server without them: the browser has the scripts, the options are gone.
+    # Remove the demo accounts from the page, as a server without them would.
     page.route(
         re.compile(r"/$"),
         lambda route: route.fulfill(
@@ -207,10 +207,10 @@ def test_without_demo_accounts_the_page_waits_for_a_key(page, tmp_path):
     expect(page.locator("#why")).to_contain_text("conversions 1–50 of 3,000")
 
 
-# What every page says
+# What every page has
 
 
-def test_each_page_has_a_description_a_picture_for_previews_and_a_footer(bundled):
+def test_each_page_has_a_description_a_preview_image_and_a_footer(bundled):
     for path in ("/", "/decisions"):
         text = bundled.client.get(path).text
         assert re.search(r'<meta name="description" content="A runnable reference and mock [^"]+">', text)
@@ -222,13 +222,13 @@ def test_each_page_has_a_description_a_picture_for_previews_and_a_footer(bundled
         assert f"Version {explorer.version()}" in text
 
 
-def test_without_javascript_there_is_the_published_sample(bundled):
+def test_without_javascript_the_page_shows_the_published_sample(bundled):
     (without,) = re.findall(r"<noscript>(.*?)</noscript>", bundled.client.get("/").text, re.DOTALL)
     assert "needs JavaScript" in without
     assert '"pagination": {"records_processed": 200, "total_records": 427, "has_more": true}' in without
 
 
-def test_what_is_linked_is_there(bundled):
+def test_every_link_works(bundled):
     for path in ("/", "/decisions"):
         for link in re.findall(r'<(?:a|link|script)[^>]+(?:href|src)="(/[^"#]*)', bundled.client.get(path).text):
             with bundled.client.get(link) as linked:
@@ -236,7 +236,7 @@ def test_what_is_linked_is_there(bundled):
 
 
 @in_browser
-def test_the_first_execute_in_the_docs_returns_records(page):
+def test_execute_in_the_docs_returns_records(page):
     page.goto("/")
     page.get_by_role("link", name="Reference", exact=True).click()
     page.get_by_role("button", name="Execute").click()
@@ -248,7 +248,7 @@ def test_the_first_execute_in_the_docs_returns_records(page):
 # Decisions
 
 
-def test_the_decisions_are_a_page_with_each_sentence_reading_test_and_request(bundled):
+def test_the_decisions_page_lists_each_decision_with_its_test_and_example(bundled):
     text = bundled.client.get("/decisions").text
     assert set(TOUR["examples"]) <= {str(number) for number in DECISIONS}
     assert len(re.findall(r'<li id="\d+"', text)) == len(DECISIONS)
@@ -262,7 +262,7 @@ TABLE = "| | text | reading | test |\n| --- | --- | --- | --- |\n| {} | a | b | 
 
 
 @in_browser
-def test_a_filter_box_leaves_the_decisions_that_hold_every_word(page):
+def test_the_filter_box_shows_the_decisions_that_contain_every_word(page):
     page.goto("/decisions")
     page.get_by_label("Filter").fill("AUTHENTICATION key")
     shown = page.locator(".decisions li:not([hidden])")
@@ -275,22 +275,22 @@ def test_a_filter_box_leaves_the_decisions_that_hold_every_word(page):
 
 
 @in_browser
-def test_a_decision_leads_to_its_example(page):
+def test_a_decision_links_to_its_example(page):
     page.goto("/decisions#18")
     page.get_by_role("link", name="The second page").click()
     expect(page.locator("#why")).to_contain_text("sessions 201–400 of 427")
 
 
-# For everybody
+# Accessibility and security policy
 
 
 @in_browser
 @pytest.mark.parametrize(
     "path",
     ["/", view("YOUR_API_KEY", {"offset": "-1"}), view("YOUR_API_KEY", TWO_WEEKS | {"pages": 2}), "/decisions", "/walks"],
-    ids=["the opening", "a fault", "a walk", "decisions", "walks"],
+    ids=["first visit", "error", "walk", "decisions", "live walks"],
 )
-def test_axe_finds_nothing(page, path):
+def test_axe_finds_no_violation(page, path):
     if path == "/walks":
         serve_walks(page, [REPEATING, SKIPPING, COMPLETE])
     page.goto(path)
@@ -307,7 +307,7 @@ def test_axe_finds_nothing(page, path):
 
 
 @in_browser
-def test_every_page_runs_under_its_strict_policy(page):
+def test_every_page_works_under_its_content_security_policy(page):
     page.route(ENDPOINT, lambda route: route.fulfill(json={"message": json.dumps("x")}))
     for path in ("/", "/walks", "/decisions"):
         policy = page.goto(path).headers["content-security-policy"]

@@ -1,4 +1,4 @@
-"""The reference at /docs/ in a browser: real samples, light and dark, on a small screen, without a mouse or a screen."""
+"""The API reference at /docs/ in a browser: real samples, dark mode, small screens and accessibility."""
 
 import re
 
@@ -11,10 +11,10 @@ from tests.conftest import serving
 
 pytestmark = in_browser
 
-PATIENCE = 30_000  # milliseconds: Swagger UI is slow to appear on a busy machine
+TIMEOUT = 30_000  # milliseconds: Swagger UI is slow to appear on a busy machine
 
-# What only Swagger UI's own markup could mend: its h3 after the h1, a button inside a button, its first part outside of its <main>.
-IN_THE_MARKUP = {"heading-order", "nested-interactive", "region"}
+# Violations of Swagger UI's own markup: an h3 directly after the h1, a button inside a button, content outside of <main>.
+OF_SWAGGER_UI = {"heading-order", "nested-interactive", "region"}
 
 
 @pytest.fixture(scope="module")
@@ -27,19 +27,19 @@ def browser(bundled):
 
 @pytest.fixture
 def open_reference(browser):
-    """Opens the reference in a window of its own, which must find nothing to complain of."""
-    complaints = []
+    """Return a function that opens the reference in a new window, which must not log an error or a warning."""
+    messages = []
 
     def open_page(width: int = 1280, scheme: str = "light"):
         page = browser(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: messages.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: messages.append(str(error)))
         page.goto("/docs/")
-        expect(page.locator(".responses-table .microlight")).to_have_count(len(openapi.EXAMPLES["responses"]), timeout=PATIENCE)
+        expect(page.locator(".responses-table .microlight")).to_have_count(len(openapi.EXAMPLES["responses"]), timeout=TIMEOUT)
         return page
 
     yield open_page
-    assert complaints == []
+    assert messages == []
 
 
 def test_the_sample_that_the_reference_shows_is_what_execute_returns(open_reference):
@@ -47,7 +47,7 @@ def test_the_sample_that_the_reference_shows_is_what_execute_returns(open_refere
     shown = page.locator("tr[data-code='200'] .microlight").inner_text()
     page.get_by_role("button", name="Execute").click()
     returned = page.locator(".live-responses-table .response-col_description .microlight").first
-    expect(returned).to_contain_text("noor.rossi@studio.example", timeout=PATIENCE)
+    expect(returned).to_contain_text("noor.rossi@studio.example", timeout=TIMEOUT)
     assert returned.inner_text().split() == shown.split()
 
 
@@ -57,7 +57,7 @@ def test_the_reference_links_to_the_explorer(open_reference):
     expect(page).to_have_url(re.compile(r"^http://127\.0\.0\.1:\d+/(#.*)?$"))
 
 
-def test_the_reference_follows_a_dark_system(open_reference):
+def test_the_reference_is_dark_if_the_system_is(open_reference):
     page = open_reference(scheme="dark")
 
     def brightness() -> int:
@@ -70,17 +70,17 @@ def test_the_reference_follows_a_dark_system(open_reference):
 
 
 @pytest.mark.parametrize(("scheme", "rules"), [("light", {}), ("dark", {"runOnly": ["color-contrast"]})])
-def test_axe_finds_nothing_in_the_reference_but_what_is_in_swagger_uis_markup(open_reference, scheme, rules):
+def test_axe_finds_no_violation_except_those_of_swagger_uis_markup(open_reference, scheme, rules):
     page = open_reference(390, scheme)
     page.evaluate(f"{AXE.read_text(encoding='utf-8')}; 0")
     found = page.evaluate("rules => axe.run({resultTypes: ['violations'], ...rules})", rules)
-    violations = [each for each in found["violations"] if each["id"] not in IN_THE_MARKUP]
+    violations = [each for each in found["violations"] if each["id"] not in OF_SWAGGER_UI]
     assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []
     assert set(rules.get("runOnly", ["color-contrast", "label", "select-name"])) <= {each["id"] for each in found["passes"]}
 
 
-def test_nothing_of_the_reference_is_wider_than_a_small_screen(open_reference):
+def test_the_reference_fits_on_a_small_screen(open_reference):
     page = open_reference(390)
     page.get_by_role("button", name="Execute").click()
-    expect(page.locator(".live-responses-table .microlight").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".live-responses-table .microlight").first).to_be_visible(timeout=TIMEOUT)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
