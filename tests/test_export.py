@@ -1,4 +1,4 @@
-"""What comes out again: `flask export`, `flask accounts` and a backup; and `flask import --watch` (sections 6 and 7)."""
+"""The commands `flask export` and `flask accounts`, and `flask import --watch`."""
 
 import re
 import sqlite3
@@ -25,7 +25,7 @@ def exported(hub: Hub, domain: str = "example.com") -> str:
 
 
 def elsewhere(hub: Hub, domain: str = "example.com") -> Hub:
-    """A server on another database, with what an account exports."""
+    """Return a server on another database, into which the export of an account was imported."""
     other = Hub(hub.path.with_name("elsewhere.sqlite"), hub.now)
     outcome = other.run("import", "-", "--domain", domain, "--key", "key", stdin=exported(hub, domain))
     assert outcome.exit_code == 0, outcome.output
@@ -38,7 +38,7 @@ def elsewhere(hub: Hub, domain: str = "example.com") -> Hub:
 @pytest.mark.decision(48)
 @examples(12)
 @given(TRAFFIC, QUERIES)
-def test_what_is_exported_gives_the_same_responses_elsewhere(traffic, queries):
+def test_an_export_that_is_imported_elsewhere_gives_the_same_responses(traffic, queries):
     with served(traffic) as (hub, sessions):
         other = elsewhere(hub) if sessions else hub
         for query in queries:
@@ -64,7 +64,7 @@ SOURCES = [
 ]
 
 
-def test_an_export_keeps_where_each_session_came_from(hub):
+def test_an_export_keeps_the_source_of_each_session(hub):
     hub.load([a_session(**fields, conversions=[a_conversion(email=f"{n}@example.org")]) for n, fields in enumerate(SOURCES)])
     other = elsewhere(hub)
     columns = "session_id, started_at, ended_at, utm_source, utm_medium, derived_source, derived_medium, source, medium, campaign"
@@ -78,7 +78,7 @@ def test_an_export_keeps_where_each_session_came_from(hub):
     assert exported(other) == exported(hub)
 
 
-def test_the_bundled_accounts_give_the_same_responses_from_an_export(bundled, tmp_path):
+def test_an_export_of_bundled_data_gives_the_same_responses(bundled, tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite", bundled.now)
     assert (
         hub.run("import", "-", "--domain", "shop.example", "--key", "key", stdin=exported(bundled, "boundaries.example")).exit_code
@@ -89,7 +89,7 @@ def test_the_bundled_accounts_give_the_same_responses_from_an_export(bundled, tm
 
 
 @pytest.mark.parametrize("command", [("export", "--domain", "nobody.example"), ("accounts", "delete", "nobody.example")])
-def test_an_account_that_does_not_exist_is_named_in_a_sentence(hub, command):
+def test_an_unknown_domain_is_an_error_that_names_it(hub, command):
     hub.load([a_named_session("a")])
     outcome = hub.run(*command)
     assert (outcome.exit_code, outcome.stdout) == (1, "")
@@ -100,7 +100,7 @@ def test_an_account_that_does_not_exist_is_named_in_a_sentence(hub, command):
 
 
 @pytest.mark.decision(49)
-def test_accounts_are_listed_with_what_they_have(hub):
+def test_accounts_are_listed_with_their_figures(hub):
     long = a_session(ended_at="2025-08-03T10:00:00Z", conversions=[a_conversion(), a_conversion()])
     hub.load([long, a_session(session_id="b")], "shop.example", "one", "--monthly-limit", "5000")
     hub.load([a_session()], "shop.example", "two")
@@ -112,7 +112,7 @@ def test_accounts_are_listed_with_what_they_have(hub):
     ]
 
 
-def test_deleting_an_account_leaves_nothing_of_it_and_all_of_the_others(hub):
+def test_deleting_an_account_deletes_all_its_data_and_nothing_else(hub):
     hub.load([a_named_session("a")], "example.com", "key")
     before = tables(hub.path)
     hub.load([a_named_session("a")], "shop.example", "theirs", "--monthly-limit", "5")
@@ -135,7 +135,7 @@ def test_deleting_an_account_leaves_nothing_of_it_and_all_of_the_others(hub):
 
 
 class Watched:
-    """A real process that watches a file; what it prints is read line by line, with a deadline."""
+    """A process that runs `flask import --watch`. Its output is read line by line, with a timeout."""
 
     def __init__(self, hub: Hub, file: Path, *options: str):
         command = flask(
@@ -147,11 +147,11 @@ class Watched:
         self.reading = Thread(target=lambda: [self.lines.put(line) for line in self.process.stdout])
         self.reading.start()
 
-    def said_until(self, words: str) -> str:
-        said = ""
-        while words not in said:
-            said += self.lines.get(timeout=60)
-        return said
+    def read_until(self, text: str) -> str:
+        output = ""
+        while text not in output:
+            output += self.lines.get(timeout=60)
+        return output
 
     def __enter__(self):
         return self
@@ -167,22 +167,22 @@ def test_watch_imports_a_file_again_whenever_it_changes_and_keeps_the_last_good_
     file, saved = tmp_path / "sessions.jsonl", tmp_path / "sessions.jsonl~"
     file.write_text(lines(a_named_session("a")))
     with Watched(hub, file) as watched:
-        watched.said_until("Watching")
+        watched.read_until("Watching")
         assert session_ids(hub) == {"a"}
         file.write_text(lines(a_named_session("b"), a_named_session("c")))
-        assert "2 sessions with 2 conversions" in watched.said_until("Watching")
+        assert "2 sessions with 2 conversions" in watched.read_until("Watching")
         assert session_ids(hub) == {"b", "c"}
         file.write_text(lines(a_named_session("d"), {"started_at": "now"}))
-        said = watched.said_until("Watching")
-        assert "line 2, landing_page: Is missing." in said
-        assert "The data that was imported before stays." in said
+        output = watched.read_until("Watching")
+        assert "line 2, landing_page: Is missing." in output
+        assert "The data that was imported before stays." in output
         assert session_ids(hub) == {"b", "c"}
-        # As editors save that write another file first, and rename it
+        # Some editors save by writing another file and renaming it.
         file.rename(saved)
         (tmp_path / "new").write_text(lines(a_named_session("e")))
         (tmp_path / "new").rename(file)
-        watched.said_until("1 sessions with 1 conversions")
-        watched.said_until("Watching")
+        watched.read_until("1 sessions with 1 conversions")
+        watched.read_until("Watching")
         assert session_ids(hub) == {"e"}
 
 

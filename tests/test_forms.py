@@ -1,4 +1,4 @@
-"""The forms of files that `flask import` recognises by content (section 6), and what it says about those that it does not."""
+"""The file formats that `flask import` recognises by content, and its errors for other files."""
 
 import gzip
 import json
@@ -23,15 +23,15 @@ RECORDS = [
 RESPONSE = {"records": RECORDS, "pagination": {"records_processed": 4, "total_records": 4, "has_more": False}}
 
 
-def take(hub: Hub, file: str | bytes, *options: str):
-    """Import a file that is right."""
+def import_file(hub: Hub, file: str | bytes, *options: str):
+    """Import a file that must be accepted."""
     outcome = hub.run(*IMPORT, *options, stdin=file)
     assert outcome.exit_code == 0, outcome.output
     return outcome
 
 
 def refusal(hub: Hub, file: str | bytes, *options: str) -> str:
-    """The one sentence about a file that is not read at all, and changes nothing."""
+    """Return the one error sentence for a file that must be refused as a whole and change nothing."""
     before = tables(hub.path)
     outcome = hub.run(*IMPORT, *options, stdin=file)
     assert outcome.exit_code == 1, outcome.output
@@ -55,11 +55,11 @@ def refusal(hub: Hub, file: str | bytes, *options: str) -> str:
         "[\n" + ",\n".join(json.dumps(session) for session in TWO) + "\n]\n",
         json.dumps({"records": TWO}, indent=1),
     ],
-    ids=["JSON Lines", "array", "pretty-printed array", "bracket on the first line", "a line each", "records"],
+    ids=["JSON Lines", "array", "pretty-printed array", "bracket on the first line", "array with a session per line", "records"],
 )
-@pytest.mark.parametrize("wrap", [bytes, lambda raw: BYTE_ORDER_MARK + raw, gzip.compress], ids=["as it is", "with a mark", "gzip"])
+@pytest.mark.parametrize("wrap", [bytes, lambda raw: BYTE_ORDER_MARK + raw, gzip.compress], ids=["plain", "BOM", "gzip"])
 def test_json_is_recognised_by_its_content(hub, file, wrap):
-    take(hub, wrap(file.encode()))
+    import_file(hub, wrap(file.encode()))
     assert session_ids(hub) == {"a", "b"}
 
 
@@ -74,20 +74,20 @@ def test_json_is_recognised_by_its_content(hub, file, wrap):
     ids=["a response", "pretty-printed", "its records", "several pages, one per line"],
 )
 def test_a_captured_response_is_served_again_in_the_same_order(hub, file):
-    take(hub, file)
+    import_file(hub, file)
     assert hub.ask({}) == RESPONSE
 
 
-def test_a_record_becomes_a_session_that_starts_at_it_and_lands_on_its_page(hub):
-    take(hub, lines(*RECORDS))
+def test_a_record_becomes_a_session_that_starts_at_the_conversion_and_lands_on_its_page(hub):
+    import_file(hub, lines(*RECORDS))
     (page,) = hub.walk({"source": "(direct)", "medium": "(none)", "landing_page": RECORDS[0]["conversion_page"]})
     assert page["pagination"]["total_records"] == 4
     query = {"source": "(direct)", "start_date": "2025-08-01T10:02:00Z", "end_date": "2025-08-01T10:02:00Z"}
     assert hub.ask(query)["pagination"]["total_records"] == 3
 
 
-def test_sessions_and_records_can_be_in_one_file(hub):
-    take(hub, lines(TWO[0], RECORDS[0]))
+def test_a_file_can_contain_both_sessions_and_records(hub):
+    import_file(hub, lines(TWO[0], RECORDS[0]))
     assert session_ids(hub) == {"a", "d"}
 
 
@@ -101,7 +101,7 @@ def test_sessions_and_records_can_be_in_one_file(hub):
         ({"emial": "a@example.org"}, "emial: Unknown field: did you mean email?"),
     ],
 )
-def test_a_fault_of_a_record_names_its_own_field(hub, record, fault):
+def test_a_fault_of_a_record_names_the_field_of_the_record(hub, record, fault):
     wrong = RECORDS[0] | record
     assert faults(hub, lines(RECORDS[1], wrong)) == [f"line 2, {fault}"]
     before = tables(hub.path)
@@ -110,7 +110,7 @@ def test_a_fault_of_a_record_names_its_own_field(hub, record, fault):
     assert tables(hub.path) == before
 
 
-def test_a_document_that_is_not_json_is_refused_with_the_place(hub):
+def test_a_document_that_is_not_valid_json_is_refused_with_line_and_column(hub):
     assert refusal(hub, json.dumps(TWO, indent=2)[:-3]) == (
         "Error: The file is not valid JSON: unexpected end at line 35, column 3, and nothing was changed."
     )
@@ -127,8 +127,8 @@ FORM = """timestamp,email,conversion_page,previous_page,type,id
 @pytest.mark.decision(46)
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_a_row_of_csv_is_a_conversion(hub, delimiter, line_end):
-    take(hub, FORM.replace(",", delimiter).replace("\n", line_end))
+def test_a_csv_row_is_a_conversion(hub, delimiter, line_end):
+    import_file(hub, FORM.replace(",", delimiter).replace("\n", line_end))
     assert hub.ask({"landing_page": "https://example.com/thankyou"})["records"] == [
         a_conversion(email=None, timestamp="2025-08-01 10:05:00", conversion_meta={"type": "html_form", "id": "demo"}),
         a_conversion(previous_page="https://example.com/pricing", conversion_meta={"type": "html_form", "id": "demo"}),
@@ -139,14 +139,14 @@ def test_a_row_of_csv_is_a_conversion(hub, delimiter, line_end):
     "wrap", [lambda raw: BYTE_ORDER_MARK + raw, gzip.compress, lambda raw: gzip.compress(BYTE_ORDER_MARK + raw)]
 )
 def test_csv_can_have_a_byte_order_mark_and_be_compressed(hub, wrap):
-    take(hub, wrap(FORM.encode()))
+    import_file(hub, wrap(FORM.encode()))
     assert len(hub.everything({})) == 2
 
 
-def test_columns_and_values_can_be_given_as_options_and_other_columns_are_named(hub):
+def test_options_map_columns_and_set_values_and_unused_columns_are_listed(hub):
     file = 'Submitted on,E-mail,First name,Page\n2025-08-01 10:00:00,a@example.org,"Doe, Jane",https://example.com/thankyou\n'
     options = ["--column", "timestamp=Submitted on", "--column", "email=E-mail", "--column", "conversion_page=Page"]
-    outcome = take(hub, file, *options, "--set", "type=hubspot_form", "--set", "id=demo", "--set", "utm_source=a=b")
+    outcome = import_file(hub, file, *options, "--set", "type=hubspot_form", "--set", "id=demo", "--set", "utm_source=a=b")
     assert "Columns that were not used: First name." in outcome.stderr
     assert hub.ask({"source": "a=b"})["records"] == [a_conversion(conversion_meta={"type": "hubspot_form", "id": "demo"})]
 
@@ -161,7 +161,7 @@ s-1,2025-08-01 10:00:00,,https://www.google.com/,spring,2025-08-01 10:02:00,http
 
 
 def test_rows_with_the_same_session_id_are_one_session_wherever_they_are(hub):
-    take(hub, SESSIONS)
+    import_file(hub, SESSIONS)
     query = {"source": "google.com", "medium": "organic", "campaign": "spring", "landing_page": "https://example.com/?a=1"}
     page = hub.ask(query)
     assert page["pagination"]["total_records"] == 1
@@ -169,13 +169,15 @@ def test_rows_with_the_same_session_id_are_one_session_wherever_they_are(hub):
 
 
 def test_a_row_without_a_timestamp_is_a_session_without_conversions(hub):
-    take(hub, SESSIONS + "s-3,2025-08-01 10:00:50,https://example.com/,,,2025-08-01 10:00:50,https://example.com/3,custom,z\n")
+    import_file(
+        hub, SESSIONS + "s-3,2025-08-01 10:00:50,https://example.com/,,,2025-08-01 10:00:50,https://example.com/3,custom,z\n"
+    )
     assert hub.ask({"source": "(direct)"})["pagination"]["total_records"] == 4
 
 
-def test_rows_of_a_session_without_started_at_start_it_at_the_first_conversion_and_land_on_its_page(hub):
+def test_without_started_at_a_session_starts_at_its_first_conversion_and_lands_on_its_page(hub):
     file = "session_id,timestamp,conversion_page\n1,2025-08-01 10:05:00,https://example.com/b\n1,2025-08-01 10:00:00Z,https://example.com/a\n"
-    take(hub, file, "--set", "type=custom", "--set", "id=x")
+    import_file(hub, file, "--set", "type=custom", "--set", "id=x")
     query = {"landing_page": "https://example.com/a", "start_date": "2025-08-01T10:02:00Z", "end_date": "2025-08-01T10:05:00Z"}
     assert len(hub.ask(query)["records"]) == 1
 
@@ -206,7 +208,7 @@ def test_rows_of_a_session_without_started_at_start_it_at_the_first_conversion_a
         (FORM + '"open', "line 4: The line is not valid CSV: unexpected end of data."),
     ],
 )
-def test_a_fault_of_csv_names_the_row_of_the_spreadsheet(hub, file, fault):
+def test_a_csv_fault_names_the_row_as_a_spreadsheet_counts_it(hub, file, fault):
     before = tables(hub.path)
     outcome = hub.run(*IMPORT, stdin=file)
     assert outcome.exit_code == 1
@@ -226,14 +228,14 @@ def test_a_column_that_does_not_exist_is_a_fault_that_lists_the_columns(hub):
         (["--set", "type"], "Must have the form FIELD=VALUE, not 'type'."),
     ],
 )
-def test_an_option_that_is_wrong_is_refused_with_what_would_be_right(hub, options, words):
+def test_a_wrong_option_is_refused_with_what_is_expected(hub, options, words):
     outcome = hub.run(*IMPORT, *options, stdin=FORM)
     assert outcome.exit_code == 2
     assert words in outcome.stderr
     assert not hub.path.exists()
 
 
-def test_column_options_do_not_fit_json(hub):
+def test_column_options_are_refused_for_json(hub):
     assert "--column and --set are about the columns of a CSV file" in refusal(hub, lines(*TWO), "--set", "type=custom")
 
 
@@ -264,28 +266,28 @@ def a_database(folder) -> bytes:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_anything_else_gets_one_sentence_that_says_what_it_looks_like(hub, tmp_path, file, words):
+def test_any_other_file_gets_one_sentence_that_says_what_it_looks_like(hub, tmp_path, file, words):
     assert words in refusal(hub, file(tmp_path) if callable(file) else file)
 
 
-# Small files in the shape of those that were tried, each with the options that import it, and what its session becomes
+# Small files in the format of real exports: the file, the --set and --column options, and fields of the imported session
 
-REAL = {
-    "a table of sessions from a warehouse": (
+EXPORTS = {
+    "sessions from a data warehouse": (
         "session_id,customer_id,started_at,ended_at,utm_source,utm_medium,utm_campaign\n"
         "1,7,2025-08-01 10:00:00,2025-08-04 18:30:00,facebook_ads,paid_social,freetrial\n",
         ["landing_page=https://example.com/"],
         [],
         {"utm_source": "facebook_ads", "ended_at": "2025-08-04T18:30:00Z", "conversions": []},
     ),
-    "a table of conversions with their sessions": (
+    "conversions with their sessions": (
         "session_id;timestamp;email;conversion_page;landing_page;referrer\n"
         "9;2025-08-01T10:00:00+00:00;;https://example.com/signup;https://example.com/?gclid=1;https://www.google.com/\n",
         ["type=custom_event", "id=signup"],
         [],
         {"derived_source": "google.com", "derived_medium": "cpc", "landing_page": "https://example.com/"},
     ),
-    "events of a tracker": (
+    "events from an event tracker": (
         "event_id\tdomain_sessionid\tcollector_tstamp\tpage_url\tpage_referrer\tevent_name\n"
         "e-1\ts-1\t2025-08-01 10:00:00.123\thttps://example.com/a\thttps://news.ycombinator.com/\tlink_click\n",
         ["type=custom_event"],
@@ -293,7 +295,7 @@ REAL = {
         + "referrer=page_referrer id=event_name".split(),
         {"session_id": "s-1", "derived_source": "ycombinator.com", "derived_medium": "referral"},
     ),
-    "visits of an analytics program": (
+    "visits from a web analytics tool": (
         '"idVisit","serverTime","landing","referrerUrl"\n'
         '"4","2025-08-01 10:00:00","https://example.com/a?fbclid=x","https://m.facebook.com/"\n',
         [],
@@ -303,16 +305,16 @@ REAL = {
 }
 
 
-@pytest.mark.parametrize("name", REAL)
-def test_what_people_have_can_be_imported_with_options(hub, name):
-    file, values, columns, expected = REAL[name]
+@pytest.mark.parametrize("name", EXPORTS)
+def test_typical_exports_can_be_imported_with_options(hub, name):
+    file, values, columns, expected = EXPORTS[name]
     options = [f"--set={value}" for value in values] + [f"--column={column}" for column in columns]
-    take(hub, file, *options)
+    import_file(hub, file, *options)
     session = json.loads(hub.run("export", "--domain", "example.com").stdout)
     assert session | expected == session
 
 
-# The short way for sessions that are plainly right
+# The fast path for valid sessions
 
 GOOD_MOMENTS = "2025-08-01T10:00:00Z 2025-08-01T10:00:01 2025-08-02T00:00:00Z 2025-08-01T12:00:00+02:00".split()
 BAD_MOMENTS = "2025-02-29T10:00:00Z 0000-01-01T00:00:00Z 2025-08-01T10:00:00.5Z 2025-08-01 ２０２５-08-01T10:00:00Z".split()
@@ -337,7 +339,7 @@ SESSION = st.fixed_dictionaries(
 @pytest.mark.decision(44)
 @settings(max_examples=500, deadline=None)
 @given(SESSION | CONVERSION)
-def test_the_short_way_loads_a_session_as_the_schema_does_or_leaves_it_to_it(given):
+def test_the_fast_path_loads_a_session_as_the_schema_does_or_leaves_it_to_the_schema(given):
     loaded = plain.load(given)
     if loaded is not None:
         session = plain.as_session(given) if plain.is_record(given) else given
@@ -349,7 +351,7 @@ LONG = a_session(ended_at="2025-08-03T10:00:00Z", referrer="", utm_term=None)
 
 
 @pytest.mark.parametrize("given", [*TWO, RECORDS[0], a_session(), LONG])
-def test_the_short_way_is_taken_for_what_is_plainly_right(given):
+def test_the_fast_path_loads_valid_sessions_and_records(given):
     assert plain.load_line(json.dumps(given).encode()) == plain.load(given) == imported.load(given)
     with pytest.raises(ValidationError):
         imported.load(given | {"unknown": 1})

@@ -1,4 +1,4 @@
-"""The import format and `flask import` (section 6): what a line may hold, and that a file is taken whole or not at all."""
+"""The import format and `flask import`: what a line can contain, and that a file is imported completely or not at all."""
 
 import json
 import re
@@ -19,7 +19,7 @@ def lines(*sessions: object) -> str:
 
 
 def tables(path: Path) -> list[str]:
-    """All that a database holds, as SQL; nothing where there is none."""
+    """Return the whole database as SQL statements, or nothing if it does not exist."""
     if not path.exists():
         return []
     with closing(sqlite3.connect(path)) as connection:
@@ -28,7 +28,7 @@ def tables(path: Path) -> list[str]:
 
 
 def faults(hub: Hub, file: str | bytes, *options: str) -> list[str]:
-    """The faults of a file, one string each, which must be refused and change nothing."""
+    """Return the faults that are reported for a file. It must be refused and change nothing."""
     before = tables(hub.path)
     outcome = hub.run(*IMPORT, *options, stdin=file)
     assert outcome.exit_code == 1, outcome.output
@@ -37,16 +37,16 @@ def faults(hub: Hub, file: str | bytes, *options: str) -> list[str]:
 
 
 def session_ids(hub: Hub) -> set[str]:
-    """The names of the sessions that were taken in."""
+    """Return the names of the imported sessions."""
     return {record["conversion_meta"]["id"] for record in hub.everything({})}
 
 
 def a_named_session(name: str, **fields) -> dict:
-    """A session whose conversion shows its name in an answer."""
+    """Return a session whose conversion shows its name in a response."""
     return a_session(session_id=name, conversions=[a_conversion(conversion_meta={"type": "custom", "id": name})]) | fields
 
 
-# What a line holds
+# What a line contains
 
 EXAMPLE = """
 {"session_id": "s-1", "started_at": "2025-07-15T10:00:00Z", "ended_at": "2025-07-15T10:20:00Z",
@@ -58,7 +58,7 @@ EXAMPLE = """
 """
 
 
-def test_the_conversions_of_the_example_come_back_in_the_shape_in_which_they_were_given(hub):
+def test_the_conversions_of_the_example_are_returned_as_they_were_imported(hub):
     example = json.loads(EXAMPLE)
     hub.load([example])
     query = {"source": "google.com", "medium": "cpc", "landing_page": "https://example.com/pricing", "start_date": "2025-07-15"}
@@ -75,7 +75,7 @@ def test_started_at_and_landing_page_are_required(hub, field):
     assert faults(hub, lines(session)) == [f"line 1, {field}: Is missing."]
 
 
-def test_nothing_else_of_a_session_is_required(hub):
+def test_all_other_fields_of_a_session_are_optional(hub):
     hub.load(
         [{"started_at": "2025-08-01T10:00:00Z", "landing_page": "https://example.com/"}, a_session(conversions=[a_conversion()])]
     )
@@ -83,12 +83,12 @@ def test_nothing_else_of_a_session_is_required(hub):
 
 
 @pytest.mark.decision(47)
-def test_equal_sessions_without_a_session_id_in_one_file_are_sessions_of_their_own(hub):
+def test_equal_sessions_without_a_session_id_in_one_file_are_separate_sessions(hub):
     hub.load([a_session(conversions=[a_conversion()])] * 120 + [a_session(conversions=[a_conversion()], session_id=None)])
     assert hub.ask({"source": "(direct)"})["pagination"]["total_records"] == 121
 
 
-def test_importing_a_file_without_session_ids_again_says_that_its_sessions_are_there_and_how_to_go_on(hub):
+def test_importing_a_file_without_session_ids_twice_is_a_fault_that_suggests_replace(hub):
     file = [a_session(conversions=[a_conversion()])] * 3
     hub.load(file)
     outcome = hub.run(*IMPORT, stdin=lines(a_session(conversions=[a_conversion(email="new@example.org")]), *file))
@@ -100,7 +100,7 @@ def test_importing_a_file_without_session_ids_again_says_that_its_sessions_are_t
     assert len(hub.everything({})) == 3
 
 
-def test_a_session_without_an_id_is_known_again_in_another_form(hub):
+def test_a_session_without_a_session_id_is_recognised_in_another_spelling(hub):
     hub.load([a_session(session_id="", referrer="", utm_term="", started_at="2025-08-01T12:00:00+02:00")])
     assert hub.run(*IMPORT, stdin=lines(a_session())).exit_code == 1
 
@@ -120,7 +120,7 @@ def test_an_empty_string_means_null_in_every_field_that_can_be_null(hub, field):
         assert hub.ask({field.removeprefix("utm_"): ""}) == {"message": "No conversions matched the given filters."}
 
 
-def test_an_empty_string_is_not_an_email_or_a_previous_page(hub):
+def test_an_empty_email_or_previous_page_is_returned_as_null(hub):
     hub.load([with_value("conversions.0.email", ""), with_value("conversions.0.previous_page", "")])
     assert {record["email"] for record in hub.everything({})} == {None, "a@example.org"}
     assert {record["previous_page"] for record in hub.everything({})} == {None}
@@ -132,7 +132,7 @@ def test_sessions_of_one_visitor_can_overlap(hub):
     assert hub.ask({"source": "(direct)"})["pagination"]["total_records"] == 2
 
 
-def test_lines_need_not_be_in_order_of_time(hub):
+def test_lines_can_be_in_any_order(hub):
     days = ["2025-08-03", "2025-08-01", "2025-08-02"]
     hub.load([a_session(started_at=f"{day}T10:00:00Z", conversions=[a_conversion(timestamp=f"{day} 10:00:00")]) for day in days])
     assert [record["timestamp"][:10] for record in hub.everything({})] == ["2025-08-03", "2025-08-02", "2025-08-01"]
@@ -149,10 +149,10 @@ def test_lines_need_not_be_in_order_of_time(hub):
         ),
         (a_session(), "10:00:00", "10:00:01"),
     ],
-    ids=["its ended_at", "left out, its last conversion", "left out and without a conversion, its start"],
+    ids=["ended_at", "no ended_at", "no ended_at and no conversion"],
 )
-def test_a_session_ends_at(hub, session, end, a_second_later):
-    # A session of the same source, converting at the end of each window: without a conversion there is no pool to see
+def test_a_session_ends_at_ended_at_or_its_last_conversion_or_its_start(hub, session, end, a_second_later):
+    # Another session converts at the end of each window, because without a conversion the response has no total.
     hub.load([session, a_session(ended_at="2025-08-01T10:59:59Z", conversions=[a_conversion(timestamp="2025-08-01 10:59:59")])])
 
     def pool(start: str) -> int:
@@ -176,12 +176,12 @@ def test_a_session_ends_at(hub, session, end, a_second_later):
         "2025-08-01T12:00:00.9+02",
     ],
 )
-def test_a_moment_is_written_as_in_a_request(hub, moment):
+def test_a_time_can_have_the_forms_that_a_request_accepts(hub, moment):
     hub.load([a_session(started_at=moment, ended_at=moment, conversions=[a_conversion(timestamp=moment)])])
     assert [record["timestamp"] for record in hub.everything({})] == ["2025-08-01 10:00:00"]
 
 
-def test_a_moment_is_a_date_with_a_time_of_day_and_is_shown_if_it_is_not(hub):
+def test_a_date_without_a_time_and_a_time_outside_the_years_1_to_9999_are_faults(hub):
     assert faults(hub, lines(a_session(started_at="2025-08-01"))) == [
         'line 1, started_at: "2025-08-01" has no time of day. Use a date-time such as 2025-07-15T10:00:00Z.'
     ]
@@ -190,13 +190,13 @@ def test_a_moment_is_a_date_with_a_time_of_day_and_is_shown_if_it_is_not(hub):
     ]
 
 
-def test_a_name_with_dots_does_not_hide_a_nested_field(hub):
+def test_a_field_name_with_dots_does_not_hide_a_fault_of_a_nested_field(hub):
     session = a_session(conversions=[a_conversion(timestamp="yesterday")]) | {"conversions.0.timestamp": 1}
     assert [fault.split(": ")[0] for fault in faults(hub, lines(session))] == ["line 1, conversions.0.timestamp"] * 2
 
 
 @pytest.mark.parametrize("field", ["email", "previous_page"])
-def test_email_and_previous_page_may_be_null_or_left_out(hub, field):
+def test_email_and_previous_page_can_be_null_or_missing(hub, field):
     conversion = a_conversion()
     del conversion[field]
     hub.load([a_session(conversions=[conversion, a_conversion(**{field: None})])])
@@ -204,7 +204,7 @@ def test_email_and_previous_page_may_be_null_or_left_out(hub, field):
 
 
 @pytest.mark.decision(21)
-def test_a_type_is_an_open_string(hub):
+def test_a_type_can_be_any_string(hub):
     meta = {"type": "Anrufrückruf ☎", "id": " 7 "}
     hub.load([a_session(conversions=[a_conversion(conversion_meta=meta)])])
     assert [record["conversion_meta"] for record in hub.everything({"meta_type": meta["type"], "meta_id": meta["id"]})] == [meta]
@@ -249,27 +249,27 @@ WRONG = {
 
 
 def with_value(path: str, value: object) -> dict:
-    """A good session but for the value at one path, such as conversions.0.email."""
+    """Return a session that is valid except for the value at one path, such as conversions.0.email."""
     session = a_session(conversions=[a_conversion()])
     *parents, name = [int(part) if part.isdigit() else part for part in path.split(".")]
-    place = session
+    parent = session
     for part in parents:
-        place = place[part]
-    place[name] = value
+        parent = parent[part]
+    parent[name] = value
     return session
 
 
 @pytest.mark.parametrize("field", WRONG)
-def test_a_wrong_value_is_reported_with_its_line_and_its_field(hub, field):
+def test_a_wrong_value_is_reported_with_its_line_and_field(hub, field):
     file = lines(*(session for value in WRONG[field] for session in (a_session(), with_value(field, value))))
     found = faults(hub, file)
     assert [fault.partition(": ")[0] for fault in found] == [
-        f"line {2 * place}, {field}" for place in range(1, len(WRONG[field]) + 1)
+        f"line {2 * number}, {field}" for number in range(1, len(WRONG[field]) + 1)
     ]
 
 
 @pytest.mark.parametrize("field", ["timestamp", "conversion_page", "conversion_meta"])
-def test_a_conversion_needs_its(hub, field):
+def test_a_missing_field_of_a_conversion_is_a_fault(hub, field):
     conversion = a_conversion()
     del conversion[field]
     assert faults(hub, lines(a_session(conversions=[a_conversion(), conversion]))) == [
@@ -278,7 +278,7 @@ def test_a_conversion_needs_its(hub, field):
 
 
 @pytest.mark.parametrize("field", ["type", "id"])
-def test_a_conversion_meta_needs_its(hub, field):
+def test_a_missing_field_of_conversion_meta_is_a_fault(hub, field):
     meta = {"type": "html_form", "id": "form"}
     del meta[field]
     session = a_session(conversions=[a_conversion(conversion_meta=meta)])
@@ -297,12 +297,12 @@ def test_a_conversion_meta_needs_its(hub, field):
         ("conversions.0.conversion_meta.typ", "type"),
     ],
 )
-def test_an_unknown_field_is_a_fault_that_names_the_nearest(hub, path, nearest):
+def test_an_unknown_field_is_a_fault_that_names_the_nearest_known_one(hub, path, nearest):
     assert faults(hub, lines(with_value(path, "x"))) == [f"line 1, {path}: Unknown field: did you mean {nearest}?"]
 
 
 @pytest.mark.parametrize(
-    ("timestamp", "good"),
+    ("timestamp", "is_valid"),
     [
         ("2025-08-01 09:59:59", False),
         ("2025-08-01 10:00:00", True),
@@ -311,9 +311,9 @@ def test_an_unknown_field_is_a_fault_that_names_the_nearest(hub, path, nearest):
         ("2025-08-01T10:20:00+01:00", False),
     ],
 )
-def test_a_conversion_lies_within_its_session(hub, timestamp, good):
+def test_a_conversion_must_lie_within_its_session(hub, timestamp, is_valid):
     session = a_session(ended_at="2025-08-01T10:20:00Z", conversions=[a_conversion(), a_conversion(timestamp=timestamp)])
-    if good:
+    if is_valid:
         hub.load([session])
         assert len(hub.everything({})) == 2
     else:
@@ -327,9 +327,9 @@ def test_a_conversion_lies_within_its_session(hub, timestamp, good):
         ("ended_at", a_session(ended_at="2025-08-01T09:59:59Z")),
         ("conversions.0.timestamp", a_session(conversions=[a_conversion(timestamp="2025-08-01 09:59:59")])),
     ],
-    ids=["ended before it started", "no end and a conversion before it"],
+    ids=["ended_at before started_at", "a conversion before started_at"],
 )
-def test_a_session_ends_after_it_started(hub, field, session):
+def test_a_session_cannot_end_before_it_starts(hub, field, session):
     (fault,) = faults(hub, lines(session))
     assert fault.startswith(f"line 1, {field}: Is 2025-08-01 09:59:59, ")
     assert "2025-08-01 10:00:00" in fault
@@ -363,7 +363,7 @@ def test_a_session_can_last_for_days(hub, fields):
     ],
 )
 @pytest.mark.decision(30)
-def test_a_fault_shows_the_value_and_what_would_be_right(hub, path, value, words):
+def test_a_fault_shows_the_value_and_what_is_expected(hub, path, value, words):
     (fault,) = faults(hub, lines(with_value(path, value)))
     assert fault.startswith(f"line 1, {path}: ")
     assert words in fault
@@ -373,7 +373,7 @@ def test_a_fault_shows_the_value_and_what_would_be_right(hub, path, value, words
 @pytest.mark.parametrize(
     "spelling", ['"utm_term": "a", "utm_term": "b"', '"utm_term" : "a", "utm_term": "b"', '"utm_term":"a","\\u0075tm_term"  :"b"']
 )
-def test_a_field_that_a_line_has_twice_is_a_fault(hub, spelling):
+def test_a_duplicate_field_is_a_fault(hub, spelling):
     (fault,) = faults(hub, json.dumps(a_session())[:-1] + ", " + spelling + "}")
     assert 'has the key "utm_term" twice' in fault
 
@@ -405,16 +405,16 @@ def test_a_field_that_a_line_has_twice_is_a_fault(hub, spelling):
         "cut off",
         "two objects",
         "NaN",
-        "a key twice",
+        "a duplicate key",
         "a lone surrogate",
-        "very deep",
+        "nested too deeply",
         "an array",
         "a string",
         "null",
         "an array of objects",
     ],
 )
-def test_a_line_that_is_no_json_object_is_a_fault_of_that_line(hub, bad, what):
+def test_a_line_that_is_not_a_json_object_is_a_fault_of_that_line(hub, bad, what):
     good = lines(a_session()).encode()
     (fault,) = faults(hub, good + bad + b"\n" + good)
     assert fault.startswith("line 2: ")
@@ -431,17 +431,17 @@ def test_a_line_that_is_no_json_object_is_a_fault_of_that_line(hub, bad, what):
     ],
     ids=["line feeds", "CRLF", "no final newline", "blank lines"],
 )
-def test_lines_may_end_as_they_do_and_be_blank(hub, file):
+def test_any_line_ending_and_blank_lines_are_accepted(hub, file):
     assert hub.run(*IMPORT, stdin=file).exit_code == 0
     assert session_ids(hub) == {"a", "b"}
 
 
-def test_blank_lines_count_as_lines(hub):
+def test_blank_lines_count_in_line_numbers(hub):
     (fault,) = faults(hub, "\n\r\n" + lines(a_session()) + "\n" + lines({}).replace("{}", "[]"))
     assert fault.startswith("line 5: ")
 
 
-def test_characters_that_only_some_take_for_line_ends_are_part_of_a_string(hub):
+def test_unicode_line_separators_do_not_end_a_line(hub):
     name = "a\u2028b\u0085c"
     hub.run(*IMPORT, stdin=json.dumps(a_named_session(name), ensure_ascii=False))
     assert session_ids(hub) == {name}
@@ -469,7 +469,7 @@ def test_a_file_without_sessions_is_a_fault_and_changes_nothing(hub, file, optio
     assert tables(hub.path) == before
 
 
-def test_faults_of_several_lines_and_several_of_one_line_are_all_reported(hub):
+def test_all_faults_of_a_line_and_of_several_lines_are_reported(hub):
     file = lines({}, a_session(), a_session(referrer=3, utm_term=3), a_session(), "text")
     assert [fault.partition(": ")[0] for fault in faults(hub, file)] == [
         "line 1, started_at",
@@ -481,14 +481,14 @@ def test_faults_of_several_lines_and_several_of_one_line_are_all_reported(hub):
 
 
 @pytest.mark.parametrize(("bad_lines", "more"), [(20, []), (21, ["… and 1 more"]), (1000, ["… and 980 more"])])
-def test_the_first_20_faults_are_reported_and_how_many_more(hub, bad_lines, more):
+def test_the_first_20_faults_are_reported_and_how_many_more_there_are(hub, bad_lines, more):
     found = faults(hub, lines(*[a_session(referrer=3)] * bad_lines))
     assert [fault.partition(",")[0] for fault in found[:20]] == [f"line {number}" for number in range(1, 21)]
     assert found[20:] == more
 
 
 @pytest.mark.decision(30)
-def test_one_bad_line_among_many_changes_nothing(hub):
+def test_a_file_with_one_bad_line_among_many_changes_nothing(hub):
     hub.load([a_named_session("old")])
     good = lines(*(a_named_session(f"new-{number}") for number in range(500)))
     assert faults(hub, good + lines(a_session(referrer=3))) == ["line 501, referrer: Must be a string, not 3."]
@@ -496,13 +496,13 @@ def test_one_bad_line_among_many_changes_nothing(hub):
     assert session_ids(hub) == {"old"}
 
 
-def test_a_refused_file_for_a_new_account_makes_neither_the_account_nor_its_key(hub):
+def test_a_refused_file_for_a_new_account_creates_neither_the_account_nor_its_key(hub):
     hub.load([a_named_session("old")], "example.org", "other")
     assert faults(hub, lines({}))
     assert hub.post("{}").status_code == 401
 
 
-def test_a_refused_first_file_leaves_it_to_seed_and_the_next_import_to_make_the_database(hub):
+def test_after_a_refused_first_import_seed_and_the_next_import_still_work(hub):
     assert faults(hub, lines({}))
     assert hub.run("seed").exit_code == 0
     hub.load([a_named_session("first")], "example.org")
@@ -513,12 +513,12 @@ def test_a_refused_first_file_leaves_it_to_seed_and_the_next_import_to_make_the_
 # session_id and --replace
 
 
-def test_a_session_id_twice_in_a_file_is_a_fault(hub):
+def test_a_duplicate_session_id_in_a_file_is_a_fault(hub):
     (fault,) = faults(hub, lines(a_session(session_id="s"), a_session(), a_session(session_id="s")))
     assert fault.startswith("line 3, session_id: ")
 
 
-def test_a_session_id_that_the_account_has_is_a_fault_that_says_how_to_go_on(hub):
+def test_a_session_id_that_the_account_already_has_is_a_fault_that_suggests_replace(hub):
     hub.load([a_named_session("s")])
     outcome = hub.run(*IMPORT, stdin=lines(a_session(), a_named_session("s")))
     assert outcome.exit_code == 1
@@ -529,24 +529,24 @@ def test_a_session_id_that_the_account_has_is_a_fault_that_says_how_to_go_on(hub
     assert session_ids(hub) == {"s"}
 
 
-def test_a_session_id_that_another_account_has_is_good(hub):
+def test_a_session_id_that_another_account_has_is_accepted(hub):
     hub.load([a_named_session("s")], "example.org", "other")
     hub.load([a_named_session("s")])
     assert session_ids(hub) == {"s"}
 
 
-def test_session_ids_are_told_apart_by_case_and_spaces(hub):
+def test_session_ids_are_case_sensitive_and_not_trimmed(hub):
     hub.load([a_named_session(name) for name in ("s", "S", " s")])
     assert session_ids(hub) == {"s", "S", " s"}
 
 
-def test_without_replace_an_import_adds(hub):
+def test_without_replace_an_import_adds_sessions(hub):
     hub.load([a_named_session("a")])
     hub.load([a_named_session("b")])
     assert session_ids(hub) == {"a", "b"}
 
 
-def test_replace_forgets_what_the_account_had_and_nothing_of_another_account(hub):
+def test_replace_deletes_what_the_account_had_and_nothing_of_another_account(hub):
     hub.load([a_named_session("theirs")], "example.org", "other")
     hub.load([a_named_session("a"), a_named_session("b")])
     hub.load([a_named_session("b"), a_named_session("c")], "example.com", "key", "--replace")
@@ -554,13 +554,13 @@ def test_replace_forgets_what_the_account_had_and_nothing_of_another_account(hub
     assert [record["conversion_meta"]["id"] for record in hub.everything({}, "other")] == ["theirs"]
 
 
-def test_replace_by_a_file_with_a_fault_forgets_nothing(hub):
+def test_replace_with_a_faulty_file_deletes_nothing(hub):
     hub.load([a_named_session("a"), a_named_session("b")])
     assert faults(hub, lines(a_named_session("c"), {}), "--replace")
     assert session_ids(hub) == {"a", "b"}
 
 
-def test_a_session_id_twice_in_a_file_is_a_fault_also_when_it_replaces(hub):
+def test_a_duplicate_session_id_in_a_file_is_a_fault_with_replace_too(hub):
     hub.load([a_named_session("s")])
     (fault,) = faults(hub, lines(a_named_session("s"), a_named_session("s")), "--replace")
     assert fault.startswith("line 2, session_id: ")
@@ -569,14 +569,14 @@ def test_a_session_id_twice_in_a_file_is_a_fault_also_when_it_replaces(hub):
 # The file
 
 
-def test_a_file_is_named_by_its_path(hub, tmp_path):
+def test_a_file_can_be_given_by_its_path(hub, tmp_path):
     file = tmp_path / "sessions.jsonl"
     file.write_text(lines(a_named_session("a"), a_named_session("b")))
     assert hub.run("import", str(file), "--domain", "example.com", "--key", "key").exit_code == 0
     assert session_ids(hub) == {"a", "b"}
 
 
-def test_a_file_that_does_not_exist_is_named_and_changes_nothing(hub, tmp_path):
+def test_a_missing_file_is_an_error_that_names_it_and_changes_nothing(hub, tmp_path):
     outcome = hub.run("import", str(tmp_path / "none.jsonl"), "--domain", "example.com", "--key", "key")
     assert outcome.exit_code != 0
     assert "none.jsonl" in outcome.stderr
@@ -586,12 +586,12 @@ def test_a_file_that_does_not_exist_is_named_and_changes_nothing(hub, tmp_path):
 # kill -9
 
 
-def kill_while_it_waits_for_more(path: Path, *options: str, until_on_disk: int = 0) -> None:
-    """Feed a real import good lines, and kill it when it has read them, and has put that many bytes on the disk."""
+def kill_during_import(path: Path, *options: str, until_on_disk: int = 0) -> None:
+    """Send valid lines to an import process, and kill it when it has read them and written so many bytes to the disk."""
     command = flask(*IMPORT, *options, DATABASE=path, NOW=NOW)
     process = subprocess.Popen(**command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        # A pipe holds 64 KiB: when all this is written, most of it has been read
+        # A pipe holds 64 KiB, so when all this is written, the import has read most of it.
         process.stdin.write(lines(*(a_named_session(f"new-{number}") for number in range(1500))))
         long_line = lines(a_session(conversions=[a_conversion(conversion_page="https://example.com/" + "x" * 1_000_000)]))
         for _ in range(100):
@@ -599,7 +599,7 @@ def kill_while_it_waits_for_more(path: Path, *options: str, until_on_disk: int =
                 break
             process.stdin.write(long_line)
         else:
-            pytest.fail("The import keeps 100 MB in memory: the kill would not find it at work on the disk.")
+            pytest.fail("The import kept 100 MB in memory, so killing it now would not interrupt a write.")
         process.stdin.flush()
         assert process.poll() is None
     finally:
@@ -608,28 +608,28 @@ def kill_while_it_waits_for_more(path: Path, *options: str, until_on_disk: int =
         process.stdin.close()
 
 
-def test_an_import_that_is_killed_leaves_the_database_as_it_was(hub):
+def test_a_killed_import_leaves_the_database_unchanged(hub):
     hub.load([a_named_session("old")])
     before = tables(hub.path)
-    kill_while_it_waits_for_more(hub.path)
+    kill_during_import(hub.path)
     assert tables(hub.path) == before
     hub.load([a_named_session("new-0")])
     assert session_ids(hub) == {"old", "new-0"}
 
 
-def test_an_import_that_is_killed_while_replacing_leaves_what_was_to_be_replaced(hub):
+def test_a_killed_import_with_replace_leaves_the_old_sessions(hub):
     old = {f"old-{number}" for number in range(300)}
     hub.load([a_named_session(name) for name in old])
     before = tables(hub.path)
-    # More than SQLite keeps in memory, so that half of the transaction is in its files
-    kill_while_it_waits_for_more(hub.path, "--replace", until_on_disk=2_000_000)
+    # More than SQLite keeps in memory, so that half of the transaction is on the disk
+    kill_during_import(hub.path, "--replace", until_on_disk=2_000_000)
     assert tables(hub.path) == before
     hub.load([a_named_session("new-0")], "example.com", "key", "--replace")
     assert session_ids(hub) == {"new-0"}
 
 
-def test_an_import_that_is_killed_while_making_the_database_leaves_it_to_the_next_one(hub):
-    kill_while_it_waits_for_more(hub.path)
+def test_after_a_killed_first_import_the_next_one_creates_the_database(hub):
+    kill_during_import(hub.path)
     assert tables(hub.path) == []
     hub.load([a_named_session("new-0")])
     assert session_ids(hub) == {"new-0"}

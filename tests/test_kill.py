@@ -1,5 +1,7 @@
-"""kill -9 at random moments: the database opens, is whole, and holds the old state or the new one.
-`python -m tests.tools.reliability` kills more often."""
+"""kill -9 at random moments: the database can be opened, is intact, and contains the old data or the new data.
+
+`python -m tests.tools.reliability` kills more often.
+"""
 
 import http.client
 import json
@@ -25,7 +27,7 @@ NEXT_DAY = "2025-08-16"
 
 
 def state(path: Path) -> str:
-    """All that a sound database holds; "" where there are no tables yet."""
+    """Return the contents of a database, which must be intact, or "" if it has no tables yet."""
     if not path.exists():
         return ""
     with closing(sqlite3.connect(path)) as database:
@@ -33,9 +35,9 @@ def state(path: Path) -> str:
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
         if not database.execute("SELECT 1 FROM sqlite_schema").fetchall():
             return ""
-        # A key's day is the real clock's, and the data version is random.
-        apart = ('INSERT INTO "keys"', 'INSERT INTO "data_version"')
-        return "\n".join(line for line in database.iterdump() if not line.startswith(apart))
+        # A key's day comes from the real clock, and the data version is random.
+        ignored = ('INSERT INTO "keys"', 'INSERT INTO "data_version"')
+        return "\n".join(line for line in database.iterdump() if not line.startswith(ignored))
 
 
 def file_of(name: str, sessions: int) -> str:
@@ -60,7 +62,7 @@ def seeded(path: Path) -> None:
     assert Hub(path).run("seed").exit_code == 0
 
 
-# What is there, and the command that is killed.
+# For each write: what prepares the database, and the command that is killed.
 WRITES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "a first import": (nothing, IMPORT),
     "an import": (imported, IMPORT),
@@ -71,7 +73,7 @@ WRITES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
 
 
 def outcomes_of_kills(folder: Path, name: str, kills: int) -> Counter:
-    """How often a killed command left the old state, the new one, and neither."""
+    """Kill a command so many times. Count how often it left the old data, the new data, and neither."""
     prepare, command = WRITES[name]
     lines = folder / "lines"
     lines.write_text(file_of("new", 2000))
@@ -80,7 +82,7 @@ def outcomes_of_kills(folder: Path, name: str, kills: int) -> Counter:
     old = state(original)
     path = folder / "conversions.sqlite"
 
-    def run(moment: float | None) -> float:
+    def run(kill_after: float | None) -> float:
         for file in folder.glob("conversions.sqlite*"):
             file.unlink()
         if original.exists():
@@ -91,18 +93,18 @@ def outcomes_of_kills(folder: Path, name: str, kills: int) -> Counter:
                 **flask(*command, DATABASE=path, NOW=NOW), stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
         try:
-            assert process.wait(moment) == 0
+            assert process.wait(kill_after) == 0
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
         return time.monotonic() - began
 
-    whole = run(None)
+    duration = run(None)
     new = state(path)
     assert new != old
     outcomes = Counter(old=0, new=0, neither=0)
     for _ in range(kills):
-        run(random.uniform(0.3, 1.02) * whole)  # Python needs the first part to start
+        run(random.uniform(0.3, 1.02) * duration)  # during the first part, Python starts
         try:
             found = state(path)
         except (sqlite3.Error, AssertionError):
@@ -113,34 +115,34 @@ def outcomes_of_kills(folder: Path, name: str, kills: int) -> Counter:
 
 
 @pytest.mark.parametrize("name", ["a replacing import", "a seeding"])
-def test_what_is_killed_leaves_the_old_state_or_the_new_one(tmp_path, name):
+def test_a_killed_command_leaves_the_old_data_or_the_new_data(tmp_path, name):
     assert outcomes_of_kills(tmp_path, name, KILLS)["neither"] == 0
 
 
 def post(address: tuple[str, int], body: str = "{}", key: str = "key", **headers: str) -> tuple[int, dict]:
     with closing(http.client.HTTPConnection(*address, timeout=30)) as connection:
         connection.request("POST", PATH, body, {"Authentication": key, "Content-Type": "application/json"} | headers)
-        answer = connection.getresponse()
-        return answer.status, json.load(answer)
+        response = connection.getresponse()
+        return response.status, json.load(response)
 
 
 def miscounts(folder: Path, kills: int) -> int:
-    """How often a server that was killed while it counted had answered more calls than the database knows, or made some up."""
+    """Kill a server that counts calls so many times. Return how often it had counted too few calls, or too many."""
     hub = Hub(folder / "conversions.sqlite")
     hub.load([], "example.com", "key", "--monthly-limit", "1000000")
     before = wrong = 0
     for _ in range(kills):
-        begun, answered = [], []
+        sent, statuses = [], []
 
-        def ask(address: tuple[str, int], begun: list = begun, answered: list = answered) -> None:
+        def ask(address: tuple[str, int], sent: list = sent, statuses: list = statuses) -> None:
             try:
                 while True:
-                    begun.append(1)
-                    answered.append(post(address)[0])
+                    sent.append(1)
+                    statuses.append(post(address)[0])
             except (OSError, http.client.HTTPException):
                 pass
 
-        # What takes its own port is killed when it is left.
+        # listening() kills the server at the end of the block.
         with listening(hub, *WAITRESS) as address:
             clients = [threading.Thread(target=ask, args=(address,)) for _ in range(4)]
             for client in clients:
@@ -151,17 +153,17 @@ def miscounts(folder: Path, kills: int) -> int:
         state(hub.path)
         with closing(sqlite3.connect(hub.path)) as database:
             (used,) = database.execute("SELECT used FROM usage").fetchone() or (0,)
-        wrong += not (len(answered) <= used - before <= len(begun) and set(answered) <= {200})
+        wrong += not (len(statuses) <= used - before <= len(sent) and set(statuses) <= {200})
         before = used
     return wrong
 
 
-def test_a_server_that_is_killed_while_it_counts_has_counted_every_call_that_it_answered(tmp_path):
+def test_a_killed_server_has_counted_every_call_that_it_responded_to(tmp_path):
     assert miscounts(tmp_path, KILLS) == 0
 
 
 def totals_while_seeding(folder: Path, seedings: int) -> tuple[Counter, set]:
-    """The totals that requests saw while the bundled data was brought to another day and back, and those of the two days."""
+    """Count the totals that requests see during seedings for two days in turn. Return them and the totals of the two days."""
     hub = Hub(folder / "conversions.sqlite", "2025-08-16T12:00:00Z")
     query = json.dumps({"start_date": "2025-07-01", "end_date": "2025-12-31"})
 
@@ -175,8 +177,8 @@ def totals_while_seeding(folder: Path, seedings: int) -> tuple[Counter, set]:
 
     def ask() -> None:
         while not done.is_set():
-            status, answer = post(address, query, "YOUR_API_KEY")
-            seen[answer["pagination"]["total_records"] if status == 200 else status] += 1
+            status, response = post(address, query, "YOUR_API_KEY")
+            seen[response["pagination"]["total_records"] if status == 200 else status] += 1
 
     with serving(hub, "--workers", "2", "--threads", "4") as address:
         clients = [threading.Thread(target=ask) for _ in range(4)]
@@ -192,7 +194,7 @@ def totals_while_seeding(folder: Path, seedings: int) -> tuple[Counter, set]:
     return seen, days
 
 
-def test_while_the_data_is_seeded_anew_a_request_sees_the_old_totals_or_the_new_ones(tmp_path):
+def test_during_a_seeding_a_request_sees_the_old_data_or_the_new_data(tmp_path):
     seen, days = totals_while_seeding(tmp_path, 2)
     assert len(days) == 2
     assert set(seen) == days

@@ -1,4 +1,4 @@
-"""The conformance kit in tests/contract finds planted defects, names the sentence that each breaks, and blames no other reading."""
+"""The conformance kit in tests/contract finds planted defects, names the sentence that each breaks, and accepts other readings."""
 
 import json
 import os
@@ -21,7 +21,7 @@ PLANTED = """
     MediumIgnored TermIgnoredNextToOthers ContentAndTermSwapped LandingPageFromConversionPage BatchesOf100 OneBatchPerPage
     NeverStops StopsOver50 SessionLostAtEachBoundary OffsetAsAString
 """.split()
-# The readings that have been blamed.
+# Readings that earlier versions of the kit reported as defects.
 OTHER_READINGS = """
     CutAt50 TimestampIsTheSessionsStart WindowIsTheSessionsStart PoolByTheSessionsStart IsoTimestamps Milliseconds MoreFields
     TrailingCommaRefused DefaultFromMidnight
@@ -33,11 +33,11 @@ def outcomes() -> dict[str, defects.Outcome]:
     return {outcome.name: outcome for outcome in check_all(["Endpoint", *PLANTED, *OTHER_READINGS])}
 
 
-def test_the_small_server_answers_like_ours(tmp_path):
+def test_the_small_server_responds_like_ours(tmp_path):
     own = endpoint.sessions(40)
     hub = Hub(tmp_path / "conversions.sqlite", now="2025-11-20T12:00:00Z")
     hub.load(own, "example.com", endpoint.KEY)
-    plain = defects.InProcess(endpoint.Endpoint, own)
+    small = defects.InProcess(endpoint.Endpoint, own)
     filters = [
         {},
         {"source": "google.com"},
@@ -59,14 +59,14 @@ def test_the_small_server_answers_like_ours(tmp_path):
     wrong = ["{", "[]", '{"offset": -1}', '{"offset": "1"}', '{"sorce": "a"}', '{"source": null}', '{"end_date": "2025-02-30"}']
     headers = {"Authentication": endpoint.KEY, "Content-Type": "application/json"}
     for body in [*bodies, *wrong, "", '{"source": "google.com",}']:
-        status, _, found = plain.call(body.encode(), "POST", "", headers)
+        status, _, found = small.call(body.encode(), "POST", "", headers)
         ours = hub.post(body, endpoint.KEY)
         assert status == ours.status_code, body
         if status == 200:
             assert json.loads(found) == ours.json, body
 
 
-def test_the_kit_finds_nothing_in_the_small_server(outcomes):
+def test_the_kit_finds_no_difference_in_the_small_server(outcomes):
     outcome = outcomes["Endpoint"]
     assert outcome.status == 0, outcome.output
     assert outcome.last_line.startswith("0 differ from the text, 0 from our reading, "), outcome.output
@@ -75,24 +75,24 @@ def test_the_kit_finds_nothing_in_the_small_server(outcomes):
 @pytest.mark.parametrize("name", PLANTED)
 def test_the_kit_finds_a_defect_and_names_the_sentence(outcomes, name):
     outcome = outcomes[name]
-    told = outcome.differences + outcome.other_readings
-    assert any(DEFECTS[KINDS[name]] in line for line in told), outcome.output
+    lines = outcome.differences + outcome.other_readings
+    assert any(DEFECTS[KINDS[name]] in line for line in lines), outcome.output
     assert outcome.status == (1 if outcome.differences else 0)
 
 
 @pytest.mark.parametrize("name", OTHER_READINGS)
-def test_the_kit_does_not_blame_another_reading(outcomes, name):
+def test_the_kit_does_not_report_another_reading_as_a_defect(outcomes, name):
     outcome = outcomes[name]
     assert outcome.differences == []
     assert outcome.status == 0, outcome.output
 
 
-def test_the_kit_says_where_a_reading_is_not_ours(outcomes):
-    told = {name: " ".join(outcomes[name].other_readings) for name in OTHER_READINGS}
-    assert "all conversions of its batches" in told["CutAt50"]
-    assert "a comma after the last member" in told["TrailingCommaRefused"]
-    assert "it begins at this time of day" in told["DefaultFromMidnight"]
-    assert "every timestamp is written like that" in told["IsoTimestamps"]
+def test_the_kit_says_where_a_reading_differs_from_ours(outcomes):
+    lines = {name: " ".join(outcomes[name].other_readings) for name in OTHER_READINGS}
+    assert "all conversions of its batches" in lines["CutAt50"]
+    assert "a comma after the last member" in lines["TrailingCommaRefused"]
+    assert "it begins at this time of day" in lines["DefaultFromMidnight"]
+    assert "every timestamp is written like that" in lines["IsoTimestamps"]
 
 
 def test_the_most_important_checks_need_60_calls():
@@ -114,28 +114,28 @@ def test_a_redirect_is_not_followed(trouble):
     assert trouble["Redirects"].status == 4
 
 
-def test_a_server_that_fails_once_in_a_while_is_asked_again(trouble):
+def test_a_request_that_fails_is_sent_again(trouble):
     for name in ["EveryFifthCallFails", "EveryFiftiethCallWaits"]:
         assert trouble[name].differences == [], trouble[name].output
 
 
-def test_a_limit_is_not_taken_for_success(trouble):
+def test_a_run_that_the_limit_ends_is_not_a_success(trouble):
     outcome = trouble["LimitAfter22Calls"]
     assert outcome.status == 5
     assert "the server takes no more calls of this key: 429" in outcome.output
 
 
-def test_changing_data_is_noticed(trouble):
+def test_data_that_changes_during_the_run_is_reported(trouble):
     assert "The data is changing" in trouble["DataThatChanges"].output
 
 
-def test_a_missing_field_is_one_failure(trouble):
+def test_a_missing_field_is_reported_once(trouble):
     (difference,) = trouble["TimestampsMissing"].differences
     assert "When the session started" in difference
     assert "timestamp is missing" in difference
 
 
-def test_a_count_of_the_wrong_type_is_one_failure(outcomes):
+def test_a_total_of_the_wrong_type_is_reported_once(outcomes):
     assert len(outcomes["TotalIsAString"].differences) == 1
     assert outcomes["TotalIsAString"].other_readings == []
 
@@ -167,7 +167,7 @@ def test_a_report_and_junit_xml_are_written(tmp_path):
         (["--base-url=http://127.0.0.1:1", "--api-key=k", "--session-filter=sorce=a"], "NAME=VALUE"),
     ],
 )
-def test_wrong_options_get_a_sentence(options, sentence):
+def test_a_wrong_option_is_explained_in_a_sentence(options, sentence):
     command = [sys.executable, "-m", "pytest", str(KIT), "-p", "no:cacheprovider", *options]
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -176,7 +176,7 @@ def test_wrong_options_get_a_sentence(options, sentence):
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_the_folder_can_be_copied_out():
+def test_the_folder_can_be_copied_elsewhere():
     """It imports only itself, pytest and the standard library."""
     allowed = {*sys.stdlib_module_names, "pytest", *(path.stem for path in KIT.glob("*.py"))}
     for path in KIT.glob("*.py"):

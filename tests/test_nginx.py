@@ -1,4 +1,4 @@
-"""Behind nginx, with the settings that app/deployment.md has for it, where nginx is installed."""
+"""The app behind nginx, with the settings of app/deployment.md; skipped if nginx is not installed."""
 
 import json
 import os
@@ -26,14 +26,14 @@ from .test_served import CLIENTS, STALLED
 pytestmark = pytest.mark.skipif(not (shutil.which("nginx") and shutil.which("openssl")), reason="nginx or openssl is not installed")
 
 SETTINGS = re.search(r"```\n(limit_req_zone .*?\n)```", DOCUMENTATION, re.DOTALL)[1]
-TRUSTING = ssl._create_unverified_context()  # the certificate is its own
-WRITES = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")  # where nginx may not write as this user, were it not told
-NOBODY = ("127.0.0.1", 9)
+UNVERIFIED = ssl._create_unverified_context()  # the certificate is self-signed
+WRITES = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")  # by default, nginx writes these where this user may not
+NO_SERVER = ("127.0.0.1", 9)
 
 
 @contextmanager
 def nginx(folder: Path, behind: tuple[str, int]) -> Iterator[tuple[str, int]]:
-    """The address of nginx with the documented settings, but for port, certificate and the server behind it."""
+    """Run nginx with the documented settings, except for the port, the certificate and the server behind it. Return its address."""
     certificate = ["-subj", "/CN=api.example.org", "-keyout", folder / "key", "-out", folder / "pem"]
     made = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", *certificate]
     subprocess.run(made, check=True, capture_output=True)
@@ -42,11 +42,11 @@ def nginx(folder: Path, behind: tuple[str, int]) -> Iterator[tuple[str, int]]:
         settings = re.sub(r"/etc/ssl/api\.example\.org\.(pem|key)", rf"{folder}/\1", SETTINGS)
         settings = settings.replace("listen 443", "listen {}:{}".format(*address))
         settings = settings.replace("127.0.0.1:8080", "{}:{}".format(*behind))
-        elsewhere = "".join(f"{what}_temp_path {folder}/{what};\n" for what in WRITES)
+        writable = "".join(f"{what}_temp_path {folder}/{what};\n" for what in WRITES)
         (folder / "conf").write_text(
-            f"daemon off; pid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{elsewhere}{settings}}}\n", encoding="utf-8"
+            f"daemon off; pid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{writable}{settings}}}\n", encoding="utf-8"
         )
-        # It takes the open socket over, as it would from the nginx before it: nobody has to look whether it is up.
+        # nginx inherits the open socket, as in an upgrade, so clients can connect before it has started.
         inherited = os.environ | {"NGINX": f"{listener.fileno()};"}
         command = ["nginx", "-p", folder, "-c", folder / "conf", "-e", folder / "log"]
         server = subprocess.Popen(command, env=inherited, pass_fds=[listener.fileno()])
@@ -70,52 +70,52 @@ def address(request, hub, tmp_path) -> Iterator[tuple[str, int]]:
 
 
 def ask(address: tuple[str, int], body="{}", client: str = "127.0.0.1"):
-    """Status, headers and answer."""
-    with closing(HTTPSConnection(*address, timeout=30, context=TRUSTING, source_address=(client, 0))) as connection:
+    """Return the status, headers and body of the response."""
+    with closing(HTTPSConnection(*address, timeout=30, context=UNVERIFIED, source_address=(client, 0))) as connection:
         connection.request("POST", PATH, body, {"Authentication": "key", "Content-Type": "application/json"})
-        answer = connection.getresponse()
-        return answer.status, answer.headers, json.load(answer)
+        response = connection.getresponse()
+        return response.status, response.headers, json.load(response)
 
 
-def refusal(answered) -> int:
-    """The status of an error that has the form of all errors."""
-    status, headers, answer = answered
-    assert (headers["Content-Type"], ApiError().validate(answer)) == ("application/json", {})
+def refusal(response: tuple) -> int:
+    """Return the status of an error response, which must have the common form of errors."""
+    status, headers, body = response
+    assert (headers["Content-Type"], ApiError().validate(body)) == ("application/json", {})
     return status
 
 
-def test_a_request_gets_its_records_and_no_version(hub, address):
-    status, headers, answer = ask(address)
-    assert (status, answer) == (200, hub.ask({}))
+def test_a_response_has_the_records_and_does_not_reveal_the_nginx_version(hub, address):
+    status, headers, body = ask(address)
+    assert (status, body) == (200, hub.ask({}))
     assert (headers["Server"], headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("nginx", "no-store", "nosniff")
 
 
-@pytest.mark.parametrize("sent", [lambda body: body, lambda body: iter([body])], ids=["with its length", "chunked"])
-def test_a_body_of_64_kib_passes_and_one_byte_more_is_413_in_json(hub, address, sent):
+@pytest.mark.parametrize("sent", [lambda body: body, lambda body: iter([body])], ids=["with a length", "chunked"])
+def test_a_body_of_64_kib_is_accepted_and_one_byte_more_is_413_in_json(hub, address, sent):
     assert ask(address, sent(b"{}".ljust(LARGEST_BODY)))[2] == hub.ask({})
     assert refusal(ask(address, sent(b"{}".ljust(LARGEST_BODY + 1)))) == 413
 
 
-def test_more_requests_than_the_rate_allows_are_429_in_json_that_says_when_to_ask_again(address):
-    answers = [ask(address)]
-    while answers[-1][0] == 200:
-        answers.append(ask(address))
-    assert len(answers) > 20
-    assert (refusal(answers[-1]), answers[-1][1]["Retry-After"]) == (429, "1")
+def test_requests_over_the_rate_limit_get_429_in_json_with_retry_after(address):
+    responses = [ask(address)]
+    while responses[-1][0] == 200:
+        responses.append(ask(address))
+    assert len(responses) > 20
+    assert (refusal(responses[-1]), responses[-1][1]["Retry-After"]) == (429, "1")
 
 
-def test_without_a_server_behind_it_the_answer_is_502_in_json(tmp_path):
-    with nginx(tmp_path, NOBODY) as address:
+def test_without_a_server_behind_it_nginx_returns_502_in_json(tmp_path):
+    with nginx(tmp_path, NO_SERVER) as address:
         assert refusal(ask(address)) == 502
 
 
 @pytest.mark.parametrize("sent", STALLED.values(), ids=STALLED)
-def test_stalled_clients_keep_nobody_waiting_whatever_server_is_behind(address, sent):
+def test_stalled_clients_do_not_delay_other_requests(address, sent):
     assert ask(address)[0] == 200
     with ExitStack() as stack:
-        for number in range(CLIENTS):  # each from an address of its own, or the rate would send most of them away
+        for number in range(CLIENTS):  # each from its own address, because of the rate limit
             stalled = socket.create_connection(address, source_address=(f"127.0.1.{number + 1}", 0))
-            stack.enter_context(TRUSTING.wrap_socket(stalled)).sendall(sent)
+            stack.enter_context(UNVERIFIED.wrap_socket(stalled)).sendall(sent)
         began = time.monotonic()
         assert ask(address)[0] == 200
         assert time.monotonic() - began < 1

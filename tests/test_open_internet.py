@@ -18,7 +18,7 @@ def ask_from(hub: Hub, address: str, **headers: str):
     return hub.post("{}", headers=headers, environ_overrides={"REMOTE_ADDR": address})
 
 
-def test_more_requests_than_the_rate_limit_are_429_with_retry_after(tmp_path):
+def test_requests_over_the_rate_limit_get_429_with_retry_after(tmp_path):
     hub = hub_with(tmp_path, RATE_LIMIT="3 per minute")
     assert [ask_from(hub, "192.0.2.1").status_code for _ in range(4)] == [200, 200, 200, 429]
     response = ask_from(hub, "192.0.2.1")
@@ -28,12 +28,12 @@ def test_more_requests_than_the_rate_limit_are_429_with_retry_after(tmp_path):
     assert hub.client.get("/livez", environ_overrides={"REMOTE_ADDR": "192.0.2.1"}).status_code == 200
 
 
-def test_without_a_rate_limit_there_is_none(tmp_path):
+def test_by_default_there_is_no_rate_limit(tmp_path):
     hub = hub_with(tmp_path)
     assert {ask_from(hub, "192.0.2.1").status_code for _ in range(50)} == {200}
 
 
-def test_behind_a_trusted_proxy_the_rate_limit_is_by_the_address_that_it_forwards(tmp_path):
+def test_behind_a_trusted_proxy_the_rate_limit_applies_to_the_forwarded_address(tmp_path):
     hub = hub_with(tmp_path, RATE_LIMIT="1 per minute", PROXIES="1")
     clients = ["192.0.2.1", "192.0.2.2", "192.0.2.1"]
     assert [ask_from(hub, "10.0.0.1", **{"X-Forwarded-For": client}).status_code for client in clients] == [200, 200, 429]
@@ -45,7 +45,7 @@ def test_without_a_trusted_proxy_a_client_cannot_choose_its_address(tmp_path):
     assert [ask_from(hub, "10.0.0.1", **{"X-Forwarded-For": client}).status_code for client in clients] == [200, 429]
 
 
-def test_a_query_that_takes_too_long_is_a_503_that_says_so_and_the_next_one_is_answered(tmp_path):
+def test_a_query_that_takes_too_long_gets_503_and_the_next_one_succeeds(tmp_path):
     hub = hub_with(tmp_path, TIMEOUT="0.001")
     hub.load([a_session(conversions=[a_conversion()] * 3, utm_campaign="many") for _ in range(20_000)])
     response = hub.post('{"campaign": "many", "meta_id": "none"}')
@@ -58,6 +58,6 @@ def test_a_query_that_takes_too_long_is_a_503_that_says_so_and_the_next_one_is_a
     ("setting", "wrong"),
     [("TIMEOUT", "-1"), ("TIMEOUT", "soon"), ("PROXIES", "-1"), ("PROXIES", "true"), ("RATE_LIMIT", "many")],
 )
-def test_a_wrong_setting_is_a_sentence_that_shows_it(setting, wrong):
+def test_a_wrong_setting_is_an_error_that_shows_its_value(setting, wrong):
     with pytest.raises(click.ClickException, match=f"^The setting CONVERSIONS_{setting} is wrong: {wrong}. Must be .*such as"):
         create_app({setting: wrong})

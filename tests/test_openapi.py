@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the server does, and tools that test servers with it accept this one."""
+"""The OpenAPI document describes what the server does; Schemathesis and Pact compare the two."""
 
 import json
 import os
@@ -24,7 +24,7 @@ RESPONSES = openapi.EXAMPLES["responses"]
 
 
 def values_in(value) -> list:
-    """The value, and every value inside it."""
+    """Return the value and every value inside it."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
     return [value, *(found for each in inner for found in values_in(each))]
 
@@ -47,11 +47,11 @@ def test_the_document_is_also_yaml_at_openapi_yaml(hub):
     response = hub.client.get("/openapi.yaml")
     assert response.mimetype == "application/yaml"
     assert yaml.safe_load(response.text) == hub.client.get("/openapi.json").json
-    assert not re.search(r"[&*]id\d", response.text)  # the same thing is written twice instead of being referred to
+    assert not re.search(r"[&*]id\d", response.text)  # repeated values are written out instead of being anchors
 
 
 @pytest.mark.decision(60)
-def test_the_document_names_the_server_that_was_asked(hub):
+def test_the_document_names_the_server_that_the_request_was_sent_to(hub):
     for address in ("http://127.0.0.1:5000", "https://api.example.org"):
         for path in ("/openapi.json", "/openapi.yaml"):
             document = yaml.safe_load(hub.client.get(path, base_url=address, headers={"X-Forwarded-Host": "evil.example"}).text)
@@ -88,7 +88,7 @@ def test_the_document_has_names_for_generated_clients():
     ]
 
 
-def test_the_document_has_nothing_that_generators_are_known_to_misread():
+def test_the_document_avoids_what_generators_are_known_to_misread():
     parts = [part for part in values_in(DOCUMENT["components"]) if isinstance(part, dict)]
     # a property with a default becomes required; an enum of one value becomes a type; 2**63 - 1 does not fit into a double
     assert not [part for part in parts if {"default", "enum", "maximum"} & part.keys()]
@@ -106,7 +106,7 @@ def test_the_document_describes_dates_in_words(field):
 
 
 def test_the_document_explains_prefer_and_has_no_parameter_for_it():
-    # As a parameter, tools would send it.
+    # If it were a parameter, tools would send it.
     assert "Prefer: code=429" in OPERATION["description"]
     assert "parameters" not in OPERATION
 
@@ -138,7 +138,7 @@ def test_each_header_of_the_document_is_what_the_server_returns(bundled):
             assert response.headers[name] == str(header["schema"]["example"])
 
 
-def test_a_client_that_gets_the_first_example_for_every_request_ends():
+def test_a_client_that_gets_the_first_example_for_every_request_stops():
     first = next(iter(RESPONSES["200"].values()))["value"]
     assert first["records"]
     assert first["pagination"]["has_more"] is False
@@ -164,7 +164,7 @@ def test_the_docs_need_no_other_host_and_no_inline_script(hub):
     assert re.findall(r"<script(?! src=)|<style|style=|https?://", page) == []
 
 
-# Schemathesis, which makes requests up from the document alone
+# Schemathesis, which generates requests from the document
 
 
 def schemathesis(hub: Hub, address: tuple[str, int], *options: str, key: str = "YOUR_API_KEY") -> subprocess.CompletedProcess:
@@ -181,7 +181,7 @@ def schemathesis(hub: Hub, address: tuple[str, int], *options: str, key: str = "
     return subprocess.run([*command, *run], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_schemathesis_finds_nothing(bundled):
+def test_schemathesis_finds_no_fault(bundled):
     with serving(bundled, "--threads", "4") as address:
         done = schemathesis(bundled, address, "--phases", "examples,coverage,fuzzing,stateful")
     assert done.returncode == 0, done.stdout
@@ -206,7 +206,7 @@ def test_schemathesis_does_not_pass_with_a_wrong_key(bundled):
     assert "Warnings fail the run" in done.stdout
 
 
-# Pact, which replays what a consumer expects in the states that it expects it in
+# Pact, which checks a consumer's expectations in the states that they need
 
 
 def verify_pact(address: tuple[str, int], contract_file: Path) -> None:
@@ -223,7 +223,7 @@ def test_pact_verifies_a_consumers_contract(tmp_path):
         verify_pact(address, ROOT / "tests" / "consumer.json")
 
 
-def test_pact_finds_an_answer_that_a_consumer_does_not_expect(tmp_path):
+def test_pact_finds_a_response_that_a_consumer_does_not_expect(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite")
     hub.run("seed")
     wrong = (ROOT / "tests" / "consumer.json").read_text().replace('"records_processed": 427', '"records_processed": 426')

@@ -1,4 +1,4 @@
-"""What is shipped: the wheel, the top level, the house rules that a tool can check."""
+"""The package: the contents of the wheel, the files of the top level, and the code style."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_wheel_brings_the_schema_and_the_bundled_data(tmp_path):
+def test_the_wheel_contains_the_schema_and_the_bundled_data(tmp_path):
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*pip, "--wheel-dir", tmp_path, ROOT], check=True)
     (wheel,) = tmp_path.glob("*.whl")
@@ -24,10 +24,10 @@ def test_the_wheel_brings_the_schema_and_the_bundled_data(tmp_path):
     assert not [name for name in shipped if name.startswith("tests")]
 
 
-def test_the_top_level_holds_what_was_agreed_and_nothing_else():
+def test_the_top_level_contains_only_the_agreed_files():
     agreed = {"README.md", "setup.cfg", "pyproject.toml", "schema.sql", "wsgi.py", "app", "seed", "tests"}
-    made = {"build", "instance", "attributionhub_conversions.egg-info", "__pycache__"}
-    assert {file.name for file in ROOT.iterdir() if not file.name.startswith(".")} - made == agreed
+    generated = {"build", "instance", "attributionhub_conversions.egg-info", "__pycache__"}
+    assert {file.name for file in ROOT.iterdir() if not file.name.startswith(".")} - generated == agreed
 
 
 def test_ruff_finds_nothing():

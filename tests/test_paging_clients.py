@@ -1,6 +1,6 @@
 """Real data pipelines page through the mock: dlt, a Singer tap and Airbyte, as tests/pipelines sets them up.
 
-They are installed once, in an environment of their own that is kept in the folder for temporary files.
+They are installed once, in a separate environment that is kept in the directory for temporary files.
 """
 
 import json
@@ -22,7 +22,7 @@ KEPT = Path(gettempdir()) / f"conversions-pipelines-{os.getuid()}-{sys.version_i
 DIRECT, SESSION, NOTHING = {"start_date": "2025-01-01"}, {"start_date": "2025-01-01", "source": "google.com"}, {"source": "nowhere"}
 EXACT = (True, [])
 
-# Each pipeline with each of its paginators: the query, and whether the walk is complete and which faults it has.
+# For each pipeline: the query, the paginator, and whether the walk is complete and which faults it has.
 RUNS = {
     "dlt_source": [
         (DIRECT, "right", EXACT),
@@ -53,19 +53,19 @@ RUNS = {
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    """The interpreter of an environment that has the pipelines; its tests are skipped if they can't be installed."""
+    """Return the interpreter of an environment with the pipelines. Skip the tests if they cannot be installed."""
     python = KEPT / "bin" / "python"
     if not python.exists():
-        made = Path(mkdtemp(prefix="pipelines-"))
-        subprocess.run([sys.executable, "-m", "venv", made], check=True)
-        install = [made / "bin" / "python", "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *PACKAGES.values()]
+        folder = Path(mkdtemp(prefix="pipelines-"))
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        install = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *PACKAGES.values()]
         done = subprocess.run(install, capture_output=True, text=True, check=False)
         if done.returncode:
             (pytest.fail if "CI" in os.environ else pytest.skip)(
                 f"dlt, singer-sdk and airbyte-cdk can't be installed: {done.stderr}"
             )
         if not KEPT.exists():
-            made.rename(KEPT)
+            folder.rename(KEPT)
     return python
 
 
@@ -81,7 +81,7 @@ def ask(url: str, body: dict | None = None) -> dict:
         return json.load(response)
 
 
-# 250 sessions with 500 conversions: three pages of sessions would be wrong, and so would ten of fifty.
+# 250 sessions with 500 conversions: two pages of a session query, ten of a direct query.
 VISIT = a_session(referrer="https://www.google.com/", conversions=[a_conversion()] * 2)
 
 LOAD_ALL = """
@@ -93,7 +93,7 @@ for key, query, paginator in json.loads(runs):
 
 
 @pytest.mark.parametrize("pipeline", RUNS)
-def test_a_real_pipeline_walks_exactly_if_it_is_set_up_right_and_has_its_fault_if_not(pipeline, python, url, tmp_path):
+def test_a_real_pipeline_gets_the_verdict_of_its_paginator(pipeline, python, url, tmp_path):
     accounts = [ask(f"{url}/_mock/accounts", {"sessions": [VISIT] * 250}) for _ in RUNS[pipeline]]
     runs = [(account["key"], query, paginator) for account, (query, paginator, _) in zip(accounts, RUNS[pipeline], strict=True)]
     command = [python, "-c", LOAD_ALL, pipeline, url, json.dumps(runs)]

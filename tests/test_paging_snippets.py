@@ -1,4 +1,4 @@
-"""The README's loops and test examples run, and the loops that it warns of go wrong as it says."""
+"""The README's loops and test examples work, and the offsets that it warns about fail as it says."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def mocking(tmp_path_factory) -> Hub:
 
 
 def run_loop(hub: Hub, loop: str, query: dict) -> tuple[list[dict], dict]:
-    """The records that the loop collects from the account "dense", and the verdict on its walk."""
+    """Return the records that the loop collects from the account "dense", and its walk."""
     hub.client.delete("/_mock/walks")
     names = {"ask": lambda body: hub.ask(body, "dense"), "query": query, "records": []}
     exec(loop, names)
@@ -43,7 +43,7 @@ def run_loop(hub: Hub, loop: str, query: dict) -> tuple[list[dict], dict]:
 
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
-def test_the_readmes_python_loop_is_right(mocking, query):
+def test_the_readmes_python_loop_pages_correctly(mocking, query):
     records, walk = run_loop(mocking, LOOP, query)
     assert (len(records), walk["complete"], walk["faults"]) == (3000, True, [])
 
@@ -57,7 +57,7 @@ OFFSETS = [row for row in table("Check that your client pages correctly") if row
 
 @pytest.mark.parametrize("row", OFFSETS, ids=lambda row: row[0])
 @pytest.mark.parametrize("number", range(len(QUERIES)), ids=QUERIES)
-def test_each_offset_that_the_readme_warns_of_goes_wrong_as_it_says(mocking, row, number):
+def test_each_offset_that_the_readme_warns_about_fails_as_it_says(mocking, row, number):
     wrong = LOOP.replace(NEXT, row[0].split("`")[1])
     assert wrong != LOOP
     records, walk = run_loop(mocking, wrong, list(QUERIES.values())[number])
@@ -65,7 +65,7 @@ def test_each_offset_that_the_readme_warns_of_goes_wrong_as_it_says(mocking, row
     assert (len(records) > 3000, len(records) < 3000) == ("repeats" in walk["faults"], "gaps" in walk["faults"])
 
 
-# With a server of their own
+# Examples that start a mock
 
 THREE_RECORDS = [a_conversion(timestamp=f"2025-08-01 10:00:0{second}") for second in range(3)]
 JAVASCRIPT = f"""
@@ -97,14 +97,14 @@ def test_the_account_has_the_three_records(account, number):
 """
 
 
-def run_beside_a_mock(*command: str) -> subprocess.CompletedProcess:
+def run_with_a_mock(*command: str) -> subprocess.CompletedProcess:
     return subprocess.run(**flask("exec", "--check-paging", "--", *command), capture_output=True)
 
 
-@pytest.mark.skipif(not shutil.which("node") and "CI" not in os.environ, reason="there is no node")
+@pytest.mark.skipif(not shutil.which("node") and "CI" not in os.environ, reason="node is not installed")
 def test_the_readmes_javascript_runs(tmp_path):
     (tmp_path / "client.test.mjs").write_text(JAVASCRIPT)
-    done = run_beside_a_mock("node", "--test", str(tmp_path / "client.test.mjs"))
+    done = run_with_a_mock("node", "--test", str(tmp_path / "client.test.mjs"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "# pass 1" in done.stdout
     assert "1 page: All 3 conversions." in done.stdout
@@ -112,15 +112,15 @@ def test_the_readmes_javascript_runs(tmp_path):
 
 def test_the_readmes_pytest_fixture_runs(tmp_path):
     (tmp_path / "test_client.py").write_text(PYTHON)
-    done = run_beside_a_mock(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path))
+    done = run_with_a_mock(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
 
 
-def test_exec_serves_its_command_although_a_proxy_is_set(tmp_path):
+def test_exec_works_if_a_proxy_is_set(tmp_path):
     ask = """import os, requests; requests.get(os.environ["CONVERSIONS_BASE_URL"] + "/readyz", timeout=20).raise_for_status()"""
     command = flask("exec", "--", sys.executable, "-c", ask)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
-        command["env"][name] = "http://127.0.0.1:9"  # where nobody listens
+        command["env"][name] = "http://127.0.0.1:9"  # nothing listens there
     done = subprocess.run(**command, capture_output=True)
     assert done.returncode == 0, done.stderr

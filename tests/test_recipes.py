@@ -1,4 +1,4 @@
-"""The README's recipes for people's own data, run as they are on small files; each block is found by what is in it."""
+"""The README's recipes for importing your own data, run unchanged on small files. A recipe is found by words that it contains."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def block(words: str) -> str:
 
 @pytest.fixture
 def run(tmp_path):
-    """Runs a block of the README in a folder of its own, and returns a server on what it leaves."""
+    """Return a function that runs a block of the README in a temporary folder, and returns a server on its database."""
 
     def run(words: str, **files: str) -> Hub:
         for name, text in files.items():
@@ -35,7 +35,7 @@ def run(tmp_path):
             program.write_text(f"#!/bin/sh\nexec '{sys.executable}' {arguments} \"$@\"\n")
             program.chmod(0o755)
         path = tmp_path / "conversions.sqlite"
-        # A key of ours, in place of the one that is made and printed.
+        # A known key, instead of one that is generated and printed.
         command = block(words).replace("--domain example.org", "--domain example.org --key key")
         done = subprocess.run(
             ["sh", "-ec", command],
@@ -51,13 +51,13 @@ def run(tmp_path):
     return run
 
 
-def test_a_csv_file_of_form_submissions(run):
+def test_form_submissions_in_csv_can_be_imported(run):
     file = "Name,E-mail,Page,Submitted on\nJane,a@example.org,https://example.com/thankyou,2025-08-01 10:00:00\n"
     hub = run("Submitted on", submissions_csv=file)
     assert hub.ask({"meta_type": "html_form"})["records"] == [a_conversion(conversion_meta={"type": "html_form", "id": "contact"})]
 
 
-def test_the_columns_of_a_hubspot_export(run):
+def test_a_hubspot_export_can_be_imported(run):
     file = (
         '"Record ID","Email","Conversion Date","Conversion Title","Conversion Page"\n'
         '"1","a@example.org","2025-08-01 10:00:00","Demo: request","https://example.com/thankyou"\n'
@@ -69,15 +69,15 @@ def test_the_columns_of_a_hubspot_export(run):
 
 
 def ga4(name: str, second: int, **parameters: str) -> str:
-    """An event as BigQuery exports it: whole numbers are strings."""
+    """Return an event as BigQuery exports it, with integers as strings."""
     values = [{"key": "ga_session_id", "value": {"int_value": "1754042400"}}]
     values += [{"key": key, "value": {"string_value": value}} for key, value in parameters.items()]
     at = str((1754042400 + second) * 1_000_000)
     return json.dumps({"event_timestamp": at, "event_name": name, "user_pseudo_id": "7.8", "event_params": values}) + "\n"
 
 
-@pytest.mark.skipif(not shutil.which("sqlite3"), reason="there is no sqlite3 to run")
-def test_a_ga4_export(run):
+@pytest.mark.skipif(not shutil.which("sqlite3"), reason="sqlite3 is not installed")
+def test_a_ga4_export_can_be_imported(run):
     first = ga4("page_view", 0, page_location="https://example.org/?gclid=1", page_referrer="https://www.google.com/")
     lead = ga4("generate_lead", 60, page_location="https://example.org/thanks", page_referrer="https://example.org/")
     hub = run("ga4.json", ga4_json=lead + first)
@@ -93,7 +93,7 @@ def test_a_ga4_export(run):
     assert page["pagination"]["total_records"] == 1
 
 
-def test_the_log_of_a_web_server(run, tmp_path):
+def test_the_log_of_a_web_server_can_be_imported(run, tmp_path):
     (tmp_path / "log.py").write_text(block("# log.py"))
     hit = '192.0.2.{} - - [01/Aug/2025:{} +0200] "GET {} HTTP/1.1" 200 512 "{}" "Mozilla/5.0 (X11)"\n'
     log = (
@@ -110,14 +110,14 @@ def test_the_log_of_a_web_server(run, tmp_path):
     assert len(exported.splitlines()) == 3
 
 
-def test_a_captured_response(run):
+def test_a_captured_response_can_be_imported(run):
     records = [a_conversion(email=f"{n}@example.org") for n in range(3)]
     captured = {"records": records, "pagination": {"records_processed": 3, "total_records": 3, "has_more": False}}
     hub = run("captured.json", captured_json=json.dumps(captured))
     assert hub.ask({}) == captured
 
 
-def test_a_backup_while_the_server_runs(run, tmp_path):
+def test_a_backup_can_be_made_while_the_server_runs(run, tmp_path):
     hub = Hub(tmp_path / "instance" / "conversions.sqlite")
     hub.load([a_session(conversions=[a_conversion()])])
     with hub.app.extensions["database"].reading():

@@ -1,4 +1,4 @@
-"""Served as the README starts it: stalled clients keep nobody waiting, and a server that is told to end answers what was begun."""
+"""The servers as the README starts them: stalled clients do not delay others, and SIGTERM lets the requests in flight finish."""
 
 import http.client
 import signal
@@ -18,9 +18,9 @@ from .test_kill import post
 
 HEAD = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthentication: key\r\nContent-Type: application/json\r\n".encode()
 STALLED = {
-    "who send nothing": b"",
-    "in the first line": HEAD[:20],
-    "among the headers": HEAD,
+    "before the request line": b"",
+    "in the request line": HEAD[:20],
+    "in the headers": HEAD,
     "in the body": HEAD + b"Content-Length: 100\r\n\r\n{",
     "in a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n64\r\n{",
 }
@@ -34,7 +34,7 @@ def hub(hub) -> Hub:
 
 
 def slowest_beside_stalled(hub: Hub, server: str, sent: bytes, times: int = 3, clients: int = CLIENTS) -> float:
-    """The seconds that the slowest honest request takes beside clients that have sent that much and no more."""
+    """Return how many seconds the slowest request takes while other clients have sent only these bytes."""
     with SERVERS[server](hub) as address, ExitStack() as stack:
         assert post(address)[0] == 200
         for _ in range(clients):
@@ -47,14 +47,14 @@ def slowest_beside_stalled(hub: Hub, server: str, sent: bytes, times: int = 3, c
         return max(took)
 
 
-# Gunicorn gives each client a thread until its request is there: the README puts it behind a proxy, which waits in its place.
+# Gunicorn needs a thread for each client until its request has arrived, so the README puts it behind a proxy, which waits instead.
 @pytest.mark.parametrize("server", ["flask run", "waitress"])
 @pytest.mark.parametrize("sent", STALLED.values(), ids=STALLED)
-def test_an_honest_request_is_answered_beside_80_stalled_clients(hub, server, sent):
+def test_80_stalled_clients_do_not_block_a_request(hub, server, sent):
     assert slowest_beside_stalled(hub, server, sent) < 10
 
 
-def test_waitress_as_the_readme_starts_it_has_room_for_more_of_them(hub):
+def test_400_stalled_clients_do_not_block_waitress_as_the_readme_starts_it(hub):
     assert slowest_beside_stalled(hub, "waitress", HEAD, clients=400) < 10
 
 
@@ -66,15 +66,15 @@ def test_waitress_as_the_readme_starts_it_has_room_for_more_of_them(hub):
     ],
     ids=["gunicorn", "waitress"],
 )
-def test_a_server_that_is_told_to_end_answers_what_was_begun(hub, server):
-    answers = []
+def test_on_sigterm_a_server_finishes_the_requests_in_flight(hub, server):
+    responses = []
     with server(hub) as address:
         assert post(address)[0] == 200
-        asking = threading.Thread(target=lambda: answers.append(post(address, Prefer="delay=1500")))
+        asking = threading.Thread(target=lambda: responses.append(post(address, Prefer="delay=1500")))
         asking.start()
-        asking.join(0.5)  # it is under way now, and the server is told to end
+        asking.join(0.5)  # the request is in flight when the server gets SIGTERM
     asking.join()
-    assert [status for status, _ in answers] == [200]
+    assert [status for status, _ in responses] == [200]
 
 
 def test_waitress_as_the_readme_starts_it_logs_each_request_once(hub, tmp_path):
@@ -87,29 +87,29 @@ def test_waitress_as_the_readme_starts_it_logs_each_request_once(hub, tmp_path):
         assert sum("POST 200" in line for line in server.stderr) == 1
 
 
-def test_waitress_as_the_readme_starts_it_says_nothing_of_itself(hub):
+def test_waitress_as_the_readme_starts_it_sends_no_server_header(hub):
     with SERVERS["waitress"](hub) as address, closing(http.client.HTTPConnection(*address)) as connection:
         connection.request("GET", "/livez")
         assert "Server" not in connection.getresponse().headers
 
 
-@pytest.mark.parametrize("body", ["{}", "{", '{"source": "nobody"}'], ids=["records", "a fault", "nothing found"])
-def test_nobody_on_the_way_keeps_an_answer_or_takes_it_for_anything_else(hub, body):
+@pytest.mark.parametrize("body", ["{}", "{", '{"source": "nobody"}'], ids=["records", "fault", "nothing found"])
+def test_a_response_is_neither_cached_nor_sniffed(hub, body):
     for key in ("key", "unknown"):
         headers = hub.post(body, key).headers
         assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
 
 
 @pytest.mark.parametrize("path", ["/api/nothing", "/livez", "/readyz", "/openapi.json", PATH])
-def test_no_other_json_is_kept_either(hub, path):
+def test_other_json_is_neither_cached_nor_sniffed(hub, path):
     headers = hub.client.get(path).headers
     assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
 
 
 @pytest.mark.parametrize("path", ["/", "/decisions", "/docs/", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"])
-def test_a_page_runs_and_asks_what_this_server_sends_alone(hub, path):
-    with hub.client.get(path) as answer:
-        policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+def test_a_page_loads_only_what_this_server_sends(hub, path):
+    with hub.client.get(path) as response:
+        policy = dict(part.strip().split(" ", 1) for part in response.headers["Content-Security-Policy"].split(";"))
     assert policy.pop("img-src") == "'self' data:"
     assert {policy.pop(name) for name in ("script-src", "style-src", "connect-src")} == {"'self'"}
     assert set(policy.values()) == {"'none'"}

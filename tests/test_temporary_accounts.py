@@ -1,4 +1,4 @@
-"""Accounts for one test: created with the sessions or records that the test is about, and deleted with everything in them."""
+"""Temporary accounts: created with the given sessions or records, and deleted with everything in them."""
 
 import json
 import sqlite3
@@ -25,7 +25,7 @@ def create(hub: Hub, sessions: list[dict], **more) -> dict:
 
 
 @pytest.mark.decision(52)
-def test_a_temporary_account_has_its_own_key_and_domain_and_these_sessions(mocking):
+def test_a_temporary_account_has_its_own_key_and_domain_and_the_given_sessions(mocking):
     sessions = [a_session(referrer="https://www.google.com/", conversions=[a_conversion()] * 3), a_session()]
     one, other = create(mocking, sessions), create(mocking, [])
     assert one.keys() == {"key", "domain", "sessions", "conversions"}
@@ -50,13 +50,13 @@ def test_domain_and_monthly_limit_can_be_given(mocking):
     session = a_session(referrer="https://www.shop.example/", conversions=[a_conversion()])
     account = create(mocking, [session], domain="shop.example", monthly_limit=2)
     assert account["domain"] == "shop.example"
-    assert mocking.ask({"source": "(direct)"}, account["key"])["records"]  # a referrer on the own domain
+    assert mocking.ask({"source": "(direct)"}, account["key"])["records"]  # the referrer is on the account's own domain
     assert mocking.post("{}", account["key"]).status_code == 200
     assert mocking.post("{}", account["key"]).json["limit"] == 2
     mocking.client.delete(f"/_mock/accounts/{account['key']}")
 
 
-def test_a_deleted_account_is_gone_with_everything_in_it(mocking):
+def test_deleting_a_temporary_account_deletes_everything_in_it(mocking):
     account = create(mocking, [a_session(conversions=[a_conversion()])], domain="gone.example")
     assert mocking.client.delete(f"/_mock/accounts/{account['key']}").status_code == 204
     assert mocking.post("{}", account["key"]).status_code == 401
@@ -78,7 +78,7 @@ def test_a_reset_deletes_all_temporary_accounts(mocking):
 
 @pytest.mark.decision(53)
 @pytest.mark.parametrize("key", ["imported", "YOUR_API_KEY", "over-limit", "nobody"])
-def test_no_other_account_can_be_deleted(mocking, key):
+def test_only_temporary_accounts_can_be_deleted(mocking, key):
     before = mocking.post("{}", key).json
     response = mocking.client.delete(f"/_mock/accounts/{key}")
     assert (response.status_code, response.json) == (404, {"error": "No temporary account has this key."})
@@ -86,7 +86,7 @@ def test_no_other_account_can_be_deleted(mocking, key):
 
 
 @pytest.mark.parametrize("domain", ["imported.example", "example.com", "dense.example"])
-def test_no_other_account_can_be_taken_over_by_its_domain(mocking, domain):
+def test_a_domain_that_already_has_an_account_is_409(mocking, domain):
     response = mocking.client.post("/_mock/accounts", json={"sessions": [a_conversion()], "domain": domain})
     assert response.status_code == 409
     assert domain in response.json["error"]
@@ -125,7 +125,7 @@ TWICE = a_session(session_id="a")
         ({"sessions": [], "key": "mine"}, "key"),
     ],
 )  # fmt: skip
-def test_a_fault_is_400_with_its_field_by_index_and_nothing_is_created(mocking, body, field):
+def test_a_fault_is_400_that_names_the_field_by_index_and_nothing_is_created(mocking, body, field):
     before = count_accounts(mocking)
     response = mocking.client.post("/_mock/accounts", json=body)
     assert response.status_code == 400

@@ -1,7 +1,7 @@
-"""Tools that read OpenAPI documents accept ours as it is, and what they generate works: openapi_tools/ pins their versions.
+"""OpenAPI tools accept our document, and the code that they generate works. openapi_tools/ pins their versions.
 
-They are installed from npm and PyPI once for each set of versions, into a folder that later runs find again. Without node, npm or
-java, or without their registries, the tests are skipped; in CI that is a failure.
+They are installed from npm and PyPI once for each set of versions, into a folder that later runs use again. Without node, npm, java
+or access to the registries, the tests are skipped; in CI that is a failure.
 """
 
 import fcntl
@@ -41,7 +41,7 @@ def unavailable(reason: str):
 
 
 def run(*command: str | Path, cwd: Path, stdin: str = "", **environment: str) -> str:
-    """The standard output of a command that has to end with status 0."""
+    """Run a command that must exit with status 0, and return its standard output."""
     done = subprocess.run(
         command, cwd=cwd, input=stdin, env=os.environ | environment, capture_output=True, text=True, timeout=300, check=False
     )
@@ -51,7 +51,7 @@ def run(*command: str | Path, cwd: Path, stdin: str = "", **environment: str) ->
 
 @pytest.fixture(scope="session")
 def tools() -> Path:
-    """The folder with the installed tools, in node_modules/.bin and python/bin."""
+    """Return the folder with the installed tools, in node_modules/.bin and python/bin."""
     for program in ("node", "npm", "java"):
         if not shutil.which(program):
             unavailable(f"{program} is not installed")
@@ -59,12 +59,12 @@ def tools() -> Path:
     folder = Path(tempfile.gettempdir()) / f"conversions-openapi-tools-{hashlib.sha256(pins).hexdigest()[:16]}"
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of several processes that run the tests, one installs
+        fcntl.flock(lock, fcntl.LOCK_EX)  # if several processes run the tests, one of them installs the tools
         if not (folder / "complete").exists():
             for file in PINS:
                 shutil.copy(file, folder)
             venv.create(folder / "python", clear=True, with_pip=True)
-            # No scripts: some packages would download a browser or compile a parser that they can do without.
+            # No install scripts: some packages would download a browser or compile a parser that we don't need.
             npm = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--no-package-lock"]
             commands = [npm, ["python/bin/python", "-m", "pip", "install", "--quiet", "-r", "requirements.txt"]]
             running = [subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) for command in commands]
@@ -76,14 +76,14 @@ def tools() -> Path:
 
 @pytest.fixture(scope="session")
 def address(bundled) -> Iterator[str]:
-    """The base URL of a mock server with the bundled data."""
+    """Start a mock server with the bundled data, and return its base URL."""
     with serving(bundled, "--threads", "4", MOCK="1") as (host, port):
         yield f"http://{host}:{port}"
 
 
 @pytest.fixture(scope="session")
 def workplace(address, tmp_path_factory) -> Path:
-    """A folder with the document of the running server."""
+    """Return a folder with the document of the running server."""
     folder = tmp_path_factory.mktemp("openapi")
     for name in ("openapi.json", "openapi.yaml"):
         with urllib.request.urlopen(f"{address}/{name}") as response:
@@ -95,7 +95,7 @@ def workplace(address, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def generated(tools, tmp_path_factory) -> Path:
-    """A folder with our programs, in which the README's commands have generated types, models and a client."""
+    """Return a folder with our programs, in which the README's commands have generated types, models and a client."""
     folder = tmp_path_factory.mktemp("generated")
     shutil.copytree(OURS, folder, dirs_exist_ok=True)
     (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
@@ -109,7 +109,7 @@ def generated(tools, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def npx(tools, workplace):
-    """Runs a program from npm in the workplace and returns what it prints."""
+    """Return a function that runs a program from npm in the workplace, and returns what it prints."""
 
     def run_program(name: str, *arguments: str | Path, **environment: str) -> str:
         return run(tools / "node_modules" / ".bin" / name, *arguments, cwd=workplace, **environment)
@@ -118,7 +118,7 @@ def npx(tools, workplace):
 
 
 def walked(bundled) -> list[dict]:
-    """How many pages and records the programs pages.ts and pages.py have to find."""
+    """Return how many pages and records the programs pages.ts and pages.py must find."""
     walks = [
         list(bundled.walk(query, "YOUR_API_KEY")) for query in (json.loads(README_QUERY), SUMMER, SUMMER | {"source": "google.com"})
     ]
@@ -130,7 +130,7 @@ def walked(bundled) -> list[dict]:
 
 
 def test_openapi_spec_validator_accepts_the_document(tools, workplace):
-    """The document is valid by the schema of OpenAPI 3.1."""
+    """The document is valid according to the schema of OpenAPI 3.1."""
     run(tools / "python" / "bin" / "openapi-spec-validator", "openapi.json", "openapi.yaml", cwd=workplace)
 
 
@@ -140,15 +140,15 @@ def test_redocly_finds_no_error(npx):
 
 
 def test_spectral_finds_no_warning(npx):
-    """Tags, descriptions and contact are there, examples match their schemas, and nothing is unused; in YAML this time."""
+    """Tags, descriptions and contact are there, examples match their schemas, and nothing is unused. This lints the YAML form."""
     npx("spectral", "lint", "openapi.yaml", "--ruleset", "spectral.yaml", "--fail-severity", "warn")
 
 
 # Types and clients
 
 
-def test_openapi_typescripts_types_fit_a_strict_client_that_walks_all_pages(tools, generated, address, bundled):
-    """No optional property is required, the two kinds of 200 can be told apart, and a client finds every record."""
+def test_a_strict_client_with_openapi_typescripts_types_walks_all_pages(tools, generated, address, bundled):
+    """No optional property is required, the two kinds of 200 can be output apart, and a client finds every record."""
     imported = 'import type { components } from "./conversions.js";'
     declared = 'export const readmeQuery: components["schemas"]["ConversionsQuery"]'
     (generated / "readme.ts").write_text(f"{imported}\n{declared} = {README_QUERY};\n", encoding="utf-8")
@@ -177,8 +177,8 @@ def test_openapi_generator_finds_nothing_to_recommend(tools, workplace):
         ("go", "model_conversions_query.go", "Offset *int64"),
     ],
 )
-def test_openapi_generator_writes_a_client(tools, workplace, language, file, expected):
-    """Offsets have 64 bits and are optional, and no schema is without a name."""
+def test_openapi_generator_generates_a_client(tools, workplace, language, file, expected):
+    """Offsets have 64 bits and are optional, and every schema has a name."""
     generator = tools / "python" / "bin" / "openapi-generator-cli"
     run(generator, "generate", "-i", "openapi.json", "-g", language, "-o", language, cwd=workplace)
     assert expected in (workplace / language / file).read_text(encoding="utf-8")
@@ -186,7 +186,7 @@ def test_openapi_generator_writes_a_client(tools, workplace, language, file, exp
 
 
 def test_datamodel_code_generators_models_parse_every_response(tools, generated, bundled):
-    """Every page and every error is what the document says, to the last field."""
+    """Every page and every error matches the document in every field."""
     bodies = [("ConversionsPage", page) for page in bundled.walk(SUMMER | {"source": "google.com"}, "YOUR_API_KEY")]
     bodies += [("ConversionsPage", page) for page in bundled.walk({"start_date": "2025-03-01"}, "published-sample")]
     for status, examples in openapi.EXAMPLES["responses"].items():
@@ -220,13 +220,13 @@ def test_postman_and_newman_send_the_example(npx, workplace):
 
 def test_dredd_passes_for_every_status(npx, address):
     """Each documented status has the documented headers and shape."""
-    told = npx("dredd", "openapi.json", address, "--hookfiles", "dredd.cjs", "--loglevel", "error")
-    assert "8 passing, 0 failing, 0 errors, 0 skipped" in told
+    output = npx("dredd", "openapi.json", address, "--hookfiles", "dredd.cjs", "--loglevel", "error")
+    assert "8 passing, 0 failing, 0 errors, 0 skipped" in output
 
 
 @contextmanager
 def prism(tools: Path, workplace: Path, *arguments: str) -> Iterator[str]:
-    """The base URL of Prism, which runs until the block ends."""
+    """Run Prism until the block ends, and return its base URL."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [tools / "node_modules" / ".bin" / "prism", *arguments, "--port", str(port)]
@@ -261,7 +261,7 @@ def test_prism_as_a_proxy_finds_no_difference_between_the_document_and_the_serve
 
 
 def test_prism_as_a_mock_returns_the_last_page(tools, workplace):
-    """A client that follows the pages of a static mock ends."""
+    """A client that pages through a static mock stops."""
     first = next(iter(openapi.EXAMPLES["responses"]["200"].values()))["value"]
     with prism(tools, workplace, "mock", "openapi.json") as mock:
         assert post(mock, {"offset": 0}) == (200, first)

@@ -1,4 +1,4 @@
-"""A database in trouble: a documented 503, a reason in the log, no file by accident; and what can still be read is read."""
+"""An unusable database: a documented 503, the reason in the log, and no file by accident. What can still be read is read."""
 
 import json
 import logging
@@ -22,8 +22,8 @@ from .conftest import NOW, REPOSITORY, Hub, a_conversion, a_session, flask
 UNAVAILABLE = {"error": "The database can't be used at the moment. The server's log says why."}
 
 
-def made(folder: Path, email: str = "a@example.org") -> Hub:
-    """A hub with one conversion, for the key "key", and an account with a limit, for the key "limited"."""
+def create_hub(folder: Path, email: str = "a@example.org") -> Hub:
+    """Create a hub with one conversion, for the key "key", and an account with a limit, for the key "limited"."""
     folder.mkdir(exist_ok=True)
     hub = Hub(folder / "conversions.sqlite")
     hub.load([a_session(conversions=[a_conversion(email=email)])])
@@ -33,12 +33,12 @@ def made(folder: Path, email: str = "a@example.org") -> Hub:
 
 
 def files(folder: Path) -> list[Path]:
-    """What is there, without what SQLite keeps beside a database while it is open."""
+    """Return the files in a folder, without those that SQLite keeps beside an open database."""
     return [path for path in sorted(folder.rglob("*")) if not path.name.endswith(("-wal", "-shm"))]
 
 
 def close(hub: Hub) -> None:
-    """As if the hub's process had ended: SQLite then deletes -wal and -shm."""
+    """Close the hub's connections, as if its process had ended, so that SQLite deletes -wal and -shm."""
     idle = hub.app.extensions["database"]._idle
     while idle:
         idle.pop().close()
@@ -58,34 +58,34 @@ def set_version(path: Path) -> None:
         database.execute("PRAGMA user_version = 0")
 
 
-def cut(path: Path) -> None:
-    """As a copy that broke off: all of the pages' first half."""
+def truncate(path: Path) -> None:
+    """Keep only the first half of the file, as after an interrupted copy."""
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
 
 
 def overwrite(path: Path) -> None:
-    """As a failing disk: zeros from the second page on."""
+    """Replace everything after the first page by zeros, as a failing disk might."""
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
 
 
 TROUBLES = {
     "missing": Path.unlink,
-    "its folder missing": lambda path: shutil.rmtree(path.parent),
+    "folder missing": lambda path: shutil.rmtree(path.parent),
     "an empty file": lambda path: path.write_bytes(b""),
-    "no database": lambda path: path.write_bytes(b"conversions, of which there are many\n" * 1000),
-    "cut": cut,
+    "not a database": lambda path: path.write_bytes(b"conversions, of which there are many\n" * 1000),
+    "truncated": truncate,
     "overwritten": overwrite,
     "a folder": lambda path: (path.unlink(), path.mkdir()),
-    "of an older schema": set_version,
+    "older schema version": set_version,
 }
 
 
 @pytest.mark.parametrize("is_in_use", [False, True], ids=["before the start", "while serving"])
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_a_database_in_trouble_is_a_503_with_a_reason_in_the_log_and_no_file_is_made(tmp_path, caplog, trouble, is_in_use):
-    hub = made(tmp_path / "hub")
+def test_an_unusable_database_is_a_503_with_the_reason_in_the_log_and_no_file_is_created(tmp_path, caplog, trouble, is_in_use):
+    hub = create_hub(tmp_path / "hub")
     if is_in_use:
         assert emails(hub) == ["a@example.org"]
     TROUBLES[trouble](hub.path)
@@ -93,11 +93,11 @@ def test_a_database_in_trouble_is_a_503_with_a_reason_in_the_log_and_no_file_is_
     for key in ("key", "limited"):
         with caplog.at_level(logging.ERROR):
             caplog.clear()
-            answer = hub.post("{}", key)
-        # What the connections at hand have read already may still be answered.
-        if is_in_use and trouble in ("cut", "overwritten", "of an older schema") and answer.status_code == 200:
+            response = hub.post("{}", key)
+        # Open connections may still serve pages that they have already read.
+        if is_in_use and trouble in ("truncated", "overwritten", "older schema version") and response.status_code == 200:
             continue
-        assert (answer.status_code, answer.json) == (503, UNAVAILABLE)
+        assert (response.status_code, response.json) == (503, UNAVAILABLE)
         (record,) = caplog.records
         assert str(hub.path) in record.message
         assert record.exc_info is None
@@ -108,8 +108,8 @@ def test_a_database_in_trouble_is_a_503_with_a_reason_in_the_log_and_no_file_is_
 
 @pytest.mark.parametrize("command", [["walk", "{}", "--key", "key"], ["explain", "{}", "--key", "key"]], ids=["walk", "explain"])
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_a_command_says_in_a_sentence_what_is_wrong_with_the_database(tmp_path, trouble, command):
-    hub = made(tmp_path / "hub")
+def test_a_command_says_in_one_sentence_what_is_wrong_with_the_database(tmp_path, trouble, command):
+    hub = create_hub(tmp_path / "hub")
     TROUBLES[trouble](hub.path)
     before = files(tmp_path)
     outcome = hub.run(*command)
@@ -121,9 +121,9 @@ def test_a_command_says_in_a_sentence_what_is_wrong_with_the_database(tmp_path, 
 
 
 @pytest.mark.parametrize("command", [["seed"], ["import", "-", "--domain", "new.example"]], ids=["seed", "import"])
-@pytest.mark.parametrize("trouble", ["no database", "overwritten", "a folder", "of an older schema"])
-def test_nothing_is_written_into_what_is_no_database_of_ours(tmp_path, trouble, command):
-    hub = made(tmp_path / "hub")
+@pytest.mark.parametrize("trouble", ["not a database", "overwritten", "a folder", "older schema version"])
+def test_a_command_does_not_write_to_an_unusable_database(tmp_path, trouble, command):
+    hub = create_hub(tmp_path / "hub")
     TROUBLES[trouble](hub.path)
     before = hub.path.is_file() and hub.path.read_bytes()
     outcome = hub.run(*command)
@@ -133,7 +133,7 @@ def test_nothing_is_written_into_what_is_no_database_of_ours(tmp_path, trouble, 
     assert (hub.path.is_file() and hub.path.read_bytes()) == before
 
 
-def test_a_database_of_another_program_is_refused_before_anything_in_it_changes(tmp_path):
+def test_a_database_of_another_program_is_refused_and_not_changed(tmp_path):
     path = tmp_path / "conversions.sqlite"
     with closing(sqlite3.connect(path)) as theirs:
         theirs.execute("CREATE TABLE accounts (id INTEGER PRIMARY KEY, domain TEXT)")
@@ -149,12 +149,12 @@ def test_a_database_of_another_program_is_refused_before_anything_in_it_changes(
     assert path.read_bytes() == before
 
 
-# Exchanged while serving
+# Replaced while serving
 
 
-def test_a_database_that_another_takes_the_place_of_is_answered_from_the_new_one_at_once(tmp_path):
-    hub = made(tmp_path / "old", "old@example.org")
-    new = made(tmp_path / "new", "new@example.org")
+def test_a_database_that_replaces_another_is_used_at_once(tmp_path):
+    hub = create_hub(tmp_path / "old", "old@example.org")
+    new = create_hub(tmp_path / "new", "new@example.org")
     assert emails(hub) == ["old@example.org"]
     with closing(sqlite3.connect(new.path)) as database:
         database.execute("VACUUM INTO ?", (str(tmp_path / "whole"),))
@@ -162,8 +162,8 @@ def test_a_database_that_another_takes_the_place_of_is_answered_from_the_new_one
     assert emails(hub) == ["new@example.org"]
 
 
-def test_a_link_that_is_turned_to_another_database_is_followed(tmp_path):
-    made(tmp_path / "old", "old@example.org"), made(tmp_path / "new", "new@example.org")
+def test_a_symbolic_link_that_is_changed_to_another_database_is_followed(tmp_path):
+    create_hub(tmp_path / "old", "old@example.org"), create_hub(tmp_path / "new", "new@example.org")
     link = tmp_path / "link.sqlite"
     link.symlink_to(tmp_path / "old" / "conversions.sqlite")
     hub = Hub(link)
@@ -173,8 +173,8 @@ def test_a_link_that_is_turned_to_another_database_is_followed(tmp_path):
     assert emails(hub) == ["new@example.org"]
 
 
-def test_a_database_that_was_deleted_and_made_anew_is_answered_from(tmp_path):
-    hub = made(tmp_path / "hub", "old@example.org")
+def test_a_database_that_is_deleted_and_created_again_is_used(tmp_path):
+    hub = create_hub(tmp_path / "hub", "old@example.org")
     assert hub.post("{}", "limited").status_code == 200
     hub.path.unlink()
     assert hub.post("{}").status_code == 503
@@ -184,20 +184,20 @@ def test_a_database_that_was_deleted_and_made_anew_is_answered_from(tmp_path):
 
 
 class LongBody(BytesIO):
-    """An empty query that takes its time: something happens before it has come in."""
+    """The body of an empty query. Something happens before it has arrived."""
 
-    def __init__(self, happens: Callable):
+    def __init__(self, event: Callable):
         super().__init__(b"{}")
-        self.happens = happens
+        self.event = event
 
     def readinto(self, buffer) -> int:
-        self.happens()
+        self.event()
         return super().readinto(buffer)
 
 
 @pytest.mark.decision(39)
-def test_a_request_that_began_before_an_exchange_gets_nothing_of_the_account_that_took_the_place_of_its_own(tmp_path):
-    hub = made(tmp_path / "old")
+def test_if_the_database_is_replaced_while_a_body_arrives_the_key_is_checked_in_the_new_one(tmp_path):
+    hub = create_hub(tmp_path / "old")
     another = Hub(tmp_path / "conversions.sqlite")
     another.load([a_session(conversions=[a_conversion(email="b@example.org")])], "another.example", "another")
     close(another)
@@ -206,29 +206,29 @@ def test_a_request_that_began_before_an_exchange_gets_nothing_of_the_account_tha
     assert emails(hub, "another") == ["b@example.org"]
 
 
-def test_a_key_that_is_revoked_before_the_body_has_come_in_opens_nothing(tmp_path):
-    hub = made(tmp_path / "hub")
+def test_a_key_that_is_revoked_while_the_body_arrives_is_401(tmp_path):
+    hub = create_hub(tmp_path / "hub")
     body = LongBody(lambda: hub.run("keys", "revoke", "key"))
     assert hub.post("{}", environ_overrides={"wsgi.input": body}).status_code == 401
 
 
-# Who may not write
+# Without write access
 
 
 AS_ANOTHER_USER = """
 import json, os, sys
 from app import create_app
 client = create_app({"DATABASE": sys.argv[1], "NOW": sys.argv[2]}).test_client()
-client.post("/api/v1/conversions", json={})  # what Python loads late may not be this user's to read
+client.post("/api/v1/conversions", json={})  # load all modules first: the other user may not be able to read them
 os.setgroups([]), os.setgid(65534), os.setuid(65534)
 for line in sys.stdin:
-    answer = client.post("/api/v1/conversions", json={}, headers={"Authentication": line.strip()})
-    print(json.dumps([answer.status_code, answer.json]), flush=True)
+    response = client.post("/api/v1/conversions", json={}, headers={"Authentication": line.strip()})
+    print(json.dumps([response.status_code, response.json]), flush=True)
 """
 
 
 class Reader:
-    """Another user's server, who may read the database and not write."""
+    """A server of another user, who can read the database but not write to it."""
 
     def __init__(self, hub: Hub):
         self.process = subprocess.Popen(
@@ -244,9 +244,9 @@ class Reader:
         return self._ask(key)[0]
 
     def emails(self, key: str = "key") -> list[str]:
-        status, answer = self._ask(key)
-        assert status == 200, answer
-        return [record["email"] for record in answer["records"]]
+        status, response = self._ask(key)
+        assert status == 200, response
+        return [record["email"] for record in response["records"]]
 
     def _ask(self, key: str):
         self.process.stdin.write(f"{key}\n")
@@ -264,16 +264,16 @@ class Reader:
 
 @pytest.fixture
 def theirs() -> Iterator[Hub]:
-    """A hub whose files anybody may read, and root alone may write."""
+    """Create a hub whose files everybody can read and only root can write."""
     if os.geteuid() != 0:
-        pytest.skip("root alone can become another user")
+        pytest.skip("only root can become another user")
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        yield made(Path(folder))
+        yield create_hub(Path(folder))
 
 
 @pytest.mark.decision(40)
-def test_reading_needs_no_write_access_and_a_limit_does(theirs):
+def test_reading_needs_no_write_access_but_a_monthly_limit_does(theirs):
     before = sorted(theirs.path.parent.iterdir())
     with Reader(theirs) as reader:
         assert reader.emails() == ["a@example.org"]
@@ -281,11 +281,11 @@ def test_reading_needs_no_write_access_and_a_limit_does(theirs):
     assert sorted(theirs.path.parent.iterdir()) == before
 
 
-def test_a_reader_without_write_access_sees_what_another_user_writes_at_once(theirs):
+def test_without_write_access_what_another_user_writes_is_visible_at_once(theirs):
     with Reader(theirs) as reader:
         assert len(reader.emails()) == 1
         for times in range(2, 6):
-            # A process of its own, which ends: the log of writes comes and goes.
+            # A separate process that ends, so the write-ahead log is created and deleted.
             done = subprocess.run(
                 **flask("import", "-", "--domain", "example.com", DATABASE=theirs.path, NOW=NOW),
                 input=json.dumps(a_session(session_id=f"s-{times}", conversions=[a_conversion()])),
@@ -297,24 +297,24 @@ def test_a_reader_without_write_access_sees_what_another_user_writes_at_once(the
             assert len(reader.emails()) == times
 
 
-def test_a_reader_without_write_access_who_follows_a_link_sees_what_is_in_the_log_of_writes(theirs):
+def test_without_write_access_the_write_ahead_log_is_read_through_a_symbolic_link_too(theirs):
     link = theirs.path.with_name("link.sqlite")
     link.symlink_to(theirs.path)
-    assert len(emails(theirs)) == 1  # which keeps it open, so that what is written now stays in the log
+    assert len(emails(theirs)) == 1  # keeps the database open, so that what is written now stays in the write-ahead log
     theirs.load([a_session(session_id="later", conversions=[a_conversion()])])
     assert beside(theirs, "-wal").stat().st_size > 0
     with Reader(Hub(link)) as reader:
         assert len(reader.emails()) == 2
 
 
-def test_a_reader_without_write_access_reads_beside_a_writer(theirs):
+def test_without_write_access_reading_works_while_another_user_writes(theirs):
     with Reader(theirs) as reader, theirs.app.extensions["database"].writing_sessions() as connection:
         connection.execute("DELETE FROM conversions")
         assert reader.emails() == ["a@example.org"]
         assert reader.emails() == ["a@example.org"]
 
 
-def test_what_another_user_may_not_read_is_a_503(theirs):
+def test_a_database_without_read_access_is_a_503(theirs):
     theirs.path.chmod(0o600)
     with Reader(theirs) as reader:
         assert reader.status() == 503
@@ -322,23 +322,23 @@ def test_what_another_user_may_not_read_is_a_503(theirs):
         assert reader.status() == 200
 
 
-# Locked, and full
+# A locked database, and a full disk
 
 
-def test_a_locked_database_is_waited_for_briefly(tmp_path, monkeypatch):
+def test_the_server_waits_briefly_for_a_locked_database(tmp_path, monkeypatch):
     monkeypatch.setattr("app.database.PATIENCE", 0.2)
-    hub = made(tmp_path / "hub")
+    hub = create_hub(tmp_path / "hub")
     with closing(sqlite3.connect(hub.path, isolation_level=None)) as locking:
         locking.execute("PRAGMA locking_mode = EXCLUSIVE")
         locking.execute("BEGIN EXCLUSIVE")
         for key in ("key", "limited"):
-            answer = hub.post("{}", key)
-            assert (answer.status_code, answer.json) == (503, UNAVAILABLE)
+            response = hub.post("{}", key)
+            assert (response.status_code, response.json) == (503, UNAVAILABLE)
     assert [hub.post("{}", key).status_code for key in ("key", "limited")] == [200, 200]
 
 
-def run_without_room(hub: Hub, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess:
-    """A command that can write no file beyond the size that the database has."""
+def run_on_a_full_disk(hub: Hub, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess:
+    """Run a command that cannot make any file larger than the database is."""
     command = flask(*arguments, DATABASE=hub.path, NOW=NOW)
     limit = f"import resource, os, sys; size = {hub.path.stat().st_size if hub.path.exists() else 8192}; "
     limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)); os.execv(sys.argv[1], sys.argv[1:])"
@@ -350,9 +350,9 @@ MANY = "".join(json.dumps(a_session(conversions=[a_conversion(email="x" * 500)])
 
 
 @pytest.mark.parametrize("arguments", [["import", "-", "--domain", "example.com", "--replace"], ["seed"]], ids=["import", "seed"])
-def test_without_room_a_command_says_so_and_the_data_stays_as_it_was(tmp_path, arguments):
-    hub = made(tmp_path / "hub")
-    done = run_without_room(hub, *arguments, stdin=MANY)
+def test_on_a_full_disk_a_command_fails_with_a_sentence_and_the_data_is_unchanged(tmp_path, arguments):
+    hub = create_hub(tmp_path / "hub")
+    done = run_on_a_full_disk(hub, *arguments, stdin=MANY)
     assert done.returncode == 1
     error = done.stderr
     assert "Traceback" not in error
@@ -362,15 +362,15 @@ def test_without_room_a_command_says_so_and_the_data_stays_as_it_was(tmp_path, a
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def test_without_room_for_a_first_import_the_next_one_makes_the_database(tmp_path):
+def test_after_a_first_import_on_a_full_disk_the_next_one_creates_the_database(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite")
-    assert run_without_room(hub, "import", "-", "--domain", "example.com", stdin=MANY).returncode == 1
+    assert run_on_a_full_disk(hub, "import", "-", "--domain", "example.com", stdin=MANY).returncode == 1
     hub.load([a_session(conversions=[a_conversion()])])
     assert emails(hub) == ["a@example.org"]
 
 
-def test_without_room_what_needs_no_writing_is_answered(tmp_path):
-    hub = made(tmp_path / "hub")
+def test_on_a_full_disk_requests_that_only_read_succeed(tmp_path):
+    hub = create_hub(tmp_path / "hub")
     full = f"""
 import json, resource
 from app import create_app

@@ -1,4 +1,4 @@
-"""A database of an earlier schema version keeps its rows."""
+"""A database of an earlier schema version is upgraded and keeps its rows."""
 
 import sqlite3
 from contextlib import closing
@@ -45,7 +45,7 @@ def test_an_upgrade_keeps_sessions_conversions_keys_and_counted_calls(hub, comma
     assert indexes == (18,)
 
 
-def test_an_upgrade_and_what_comes_with_it_are_whole_or_not_at_all(hub):
+def test_an_upgrade_is_rolled_back_if_the_import_that_started_it_fails(hub):
     faulty = '{"started_at": "never", "landing_page": "https://another.example/"}'
     assert hub.run("import", "-", "--domain", "another.example", stdin=faulty).exit_code == 1
     with closing(sqlite3.connect(hub.path)) as database:
@@ -53,7 +53,7 @@ def test_an_upgrade_and_what_comes_with_it_are_whole_or_not_at_all(hub):
         assert database.execute("SELECT count(*) FROM conversions").fetchone() == (2,)
 
 
-def test_what_is_imported_after_an_upgrade_can_last_longer_than_a_day(hub):
+def test_a_session_imported_after_an_upgrade_can_last_longer_than_a_day(hub):
     hub.run("seed")
     late = a_conversion(timestamp="2025-08-04 10:00:00")
     hub.load([a_session(conversions=[late])], "mine.example")

@@ -1,4 +1,4 @@
-"""The record of walks: each wrong way to page gets its fault, and no right one does."""
+"""The record of walks: each wrong way to page is reported with its fault, and no correct way is."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ CONVERSIONS = {"start_date": "2020-01-01"}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Hub:
-    """A mock with the bundled data: "dense" has 600 sessions with 3,000 conversions, "sparse" 2,000 with 60."""
+    """Return a mock with the bundled data: "dense" has 600 sessions with 3,000 conversions, "sparse" 2,000 with 60."""
     hub = Hub(tmp_path_factory.mktemp("walks") / "conversions.sqlite", MOCK="1")
     assert hub.run("seed").exit_code == 0
     return hub
@@ -38,13 +38,13 @@ def walks(hub: Hub) -> list[dict]:
 
 
 def page(hub: Hub, query: dict, offset: int, key: str = "dense") -> tuple[dict, str | None]:
-    """A response that must be a page, and its warning."""
+    """Request a page. Return the page and its warning, if there is one."""
     response = hub.post(json.dumps(query | {"offset": offset} if offset else query), key)
     assert response.status_code == 200, response.text
     return response.json, response.headers.get("Pagination-Warning")
 
 
-# Clients. Each one is a generator of offsets: it yields an offset, and is sent the page.
+# Clients. Each one is a generator of offsets: it yields an offset and receives the page.
 
 
 def until_has_more_is_false(advance):
@@ -120,11 +120,11 @@ def step_by_200(offset: int, page: dict) -> int:
     return offset + 200
 
 
-def run(hub: Hub, client, query: dict, key: str, most: int = 100) -> tuple[list[int], list[str]]:
-    """Run a client to its end, or for so many requests. Returns its offsets and the warnings that it got."""
+def run(hub: Hub, client, query: dict, key: str, max_requests: int = 100) -> tuple[list[int], list[str]]:
+    """Run a client to its end, or for at most so many requests. Return its offsets and the warnings that it got."""
     offsets, warnings, requests = [], [], client()
     offset = next(requests)
-    for _ in range(most):
+    for _ in range(max_requests):
         response, warning = page(hub, query, offset, key)
         offsets.append(offset)
         warnings += [warning] if warning else []
@@ -135,7 +135,7 @@ def run(hub: Hub, client, query: dict, key: str, most: int = 100) -> tuple[list[
     return offsets, warnings
 
 
-RIGHT = {
+CORRECT = {
     "offset = records_processed": (until_has_more_is_false(records_processed), [CONVERSIONS, SESSIONS]),
     "offset = records_processed, until empty": (until_a_page_is_empty(records_processed), [CONVERSIONS]),
     "offset += 50": (until_has_more_is_false(add_50), [CONVERSIONS]),
@@ -151,11 +151,11 @@ RIGHT = {
     ("client", "query"),
     [
         pytest.param(client, query, id=f"{name}, {'session' if query == SESSIONS else 'direct'}")
-        for name, (client, queries) in RIGHT.items()
+        for name, (client, queries) in CORRECT.items()
         for query in queries
     ],
 )
-def test_a_client_that_pages_correctly_walks_completely_and_without_faults(mock, client, query, key):
+def test_a_client_that_pages_correctly_has_a_complete_walk_without_faults(mock, client, query, key):
     offsets, warnings = run(mock, client, query, key)
     (walk,) = walks(mock)
     assert warnings == []
@@ -186,9 +186,7 @@ WRONG = [
     ("client", "query", "key", "faults", "habit"),
     [pytest.param(*row[1:], id=f"{row[0]}, {'session' if row[2] == SESSIONS else 'direct'}, {row[3]}") for row in WRONG],
 )
-def test_each_wrong_way_to_page_has_its_fault_and_the_sentence_says_what_the_client_seems_to_do(
-    mock, client, query, key, faults, habit
-):
+def test_each_wrong_way_to_page_is_reported_with_its_fault_and_its_likely_cause(mock, client, query, key, faults, habit):
     _, warnings = run(mock, client, query, key)
     (walk,) = walks(mock)
     assert walk["faults"] == faults
@@ -196,7 +194,7 @@ def test_each_wrong_way_to_page_has_its_fault_and_the_sentence_says_what_the_cli
     assert ("repeats" in faults or ("gaps" in faults and query == SESSIONS)) == bool(warnings)
 
 
-def test_a_page_that_repeats_is_warned_of_in_a_header_and_the_log_and_its_body_is_unchanged(mock, caplog):
+def test_a_repeated_page_causes_a_warning_in_a_header_and_in_the_log_and_its_body_is_unchanged(mock, caplog):
     plain, _ = page(mock, SESSIONS | {"offset": 50}, 0)
     mock.client.delete("/_mock/walks")
     assert page(mock, SESSIONS, 0)[1] is None
@@ -228,7 +226,7 @@ def test_a_page_that_repeats_is_warned_of_in_a_header_and_the_log_and_its_body_i
     ]
 
 
-def test_a_gap_is_warned_of_at_once_in_a_session_query_and_only_in_the_verdict_of_a_direct_one(mock):
+def test_a_gap_is_reported_at_once_in_a_session_query_but_only_in_the_verdict_of_a_direct_query(mock):
     for query in (SESSIONS, CONVERSIONS):
         page(mock, query, 0)
     _, warning = page(mock, SESSIONS, 400)
@@ -241,19 +239,19 @@ def test_a_gap_is_warned_of_at_once_in_a_session_query_and_only_in_the_verdict_o
     assert [walk["faults"] for walk in walks(mock)] == [[], []]
 
 
-def test_a_session_query_that_jumps_over_the_end_leaves_a_gap(mock):
+def test_a_session_query_that_jumps_past_the_end_leaves_a_gap(mock):
     page(mock, SESSIONS, 0)
     assert page(mock, SESSIONS, 5000)[1] is not None
     assert walks(mock)[0]["gaps"] == [[200, 600]]
 
 
-def test_a_wrong_client_is_found_after_a_right_one_has_walked_the_same_query(mock):
+def test_a_wrong_client_is_detected_after_a_correct_one_has_walked_the_same_query(mock):
     for client in (until_has_more_is_false(records_processed), until_has_more_is_false(add_records)):
         run(mock, client, SESSIONS, "dense")
     assert [walk["faults"] for walk in walks(mock)] == [[], ["gaps"]]
 
 
-# What must stay silent. Each row is a series of (query, offset).
+# What must not cause a warning. Each row is a series of offsets.
 
 
 @pytest.mark.decision(55)
@@ -263,15 +261,15 @@ def test_a_wrong_client_is_found_after_a_right_one_has_walked_the_same_query(moc
         pytest.param([0, 200, 200, 400, 400], 1, id="retries"),
         pytest.param([0, 0, 200], 2, id="a retry of the first page"),
         pytest.param([0, 200, 400, 200], 1, id="going back to an earlier page"),
-        pytest.param([0, 0, 200, 200, 400, 400], 2, id="two clients side by side"),
+        pytest.param([0, 0, 200, 200, 400, 400], 2, id="two clients in parallel"),
         pytest.param([0, 200, 0, 400, 200, 400], 2, id="a second client that starts later"),
         pytest.param([400], 1, id="the rest of a walk after a restart"),
-        pytest.param([400, 200, 400], 2, id="the rests of two walks after a restart"),
+        pytest.param([400, 200, 400], 2, id="the rest of two walks after a restart"),
         pytest.param([0, 200, 400, 600, 600], 1, id="until empty, and a retry of the empty page"),
         pytest.param([0, 0, 200, 400, 200, 400, 600, 600, 600, 600], 2, id="two clients until empty, with retries"),
     ],
 )
-def test_clients_that_page_correctly_get_no_warning_however_their_requests_come(mock, requests, expected):
+def test_clients_that_page_correctly_get_no_warning_in_whatever_order_their_requests_arrive(mock, requests, expected):
     assert [page(mock, SESSIONS, offset)[1] for offset in requests] == [None] * len(requests)
     assert [walk["faults"] for walk in walks(mock)] == [[]] * expected
 
@@ -283,7 +281,7 @@ def test_a_walk_that_stops_early_is_unfinished_which_is_not_a_fault(mock):
     assert walk["sentence"] == "Unfinished, which is not a fault: 200 of 600 sessions."
 
 
-def test_the_same_offsets_of_two_accounts_or_two_queries_are_two_walks(mock):
+def test_each_account_and_each_query_has_its_own_walk(mock):
     page(mock, SESSIONS, 0, "dense")
     page(mock, SESSIONS, 0, "sparse")
     page(mock, SESSIONS | {"meta_type": "html_form"}, 0, "sparse")
@@ -296,7 +294,7 @@ def test_the_same_offsets_of_two_accounts_or_two_queries_are_two_walks(mock):
     ]
 
 
-def test_nothing_found_is_a_walk_without_faults(mock):
+def test_a_query_that_finds_nothing_is_a_walk_without_faults(mock):
     for offset in (0, 50, 100, 0):
         response = mock.post(json.dumps(SESSIONS | {"offset": offset, "meta_id": "nothing"}), "dense")
         assert "message" in response.json
@@ -304,7 +302,7 @@ def test_nothing_found_is_a_walk_without_faults(mock):
     assert [walk["faults"] for walk in walks(mock)] == [[], []]
 
 
-def test_a_refused_request_belongs_to_no_walk(mock):
+def test_a_refused_request_is_not_recorded(mock):
     mock.post('{"offset": -1}', "dense")
     mock.post("{}", None)
     mock.post("{}", "over-limit")
@@ -314,12 +312,12 @@ def test_a_refused_request_belongs_to_no_walk(mock):
 # Properties
 
 
-OF_PARTS = {"source": "google.com"}  # with the default window, which ends now
+RECENT_SESSIONS = {"source": "google.com"}  # in the default window, which ends now
 
 
-def a_year(path_factory, name: str) -> Hub:
-    """A mock with 1,500 sessions in 50 days, unevenly converting, so that pages of the default window end at many places."""
-    hub = Hub(path_factory.mktemp(name) / "conversions.sqlite", MOCK="1")
+def a_hub_of_50_days(path_factory) -> Hub:
+    """Return a mock with 1,500 sessions in 50 days. Conversions are uneven, so that pages of the default window vary in length."""
+    hub = Hub(path_factory.mktemp("walks-of-50-days") / "conversions.sqlite", MOCK="1")
     dice, sessions = Random(3), []
     for number in range(1500):
         at = f"2025-{7 + number // 750:02}-{1 + number % 750 // 30:02} {number % 24:02}:{dice.randrange(60):02}:00"
@@ -332,27 +330,27 @@ def a_year(path_factory, name: str) -> Hub:
 
 
 @pytest.fixture(scope="module")
-def year(tmp_path_factory) -> Hub:
-    return a_year(tmp_path_factory, "year")
+def many_days(tmp_path_factory) -> Hub:
+    return a_hub_of_50_days(tmp_path_factory)
 
 
 def at(day: float) -> int:
     return int(1_754_006_400 + day * 86_400)  # from 2025-08-01
 
 
-A_RIGHT_CLIENT = st.one_of(
-    st.tuples(st.just(OF_PARTS), st.sampled_from([until_has_more_is_false(records_processed), only_one_page])),
-    st.tuples(st.just({}), st.sampled_from([client for client, queries in RIGHT.values() if CONVERSIONS in queries])),
+A_CORRECT_CLIENT = st.one_of(
+    st.tuples(st.just(RECENT_SESSIONS), st.sampled_from([until_has_more_is_false(records_processed), only_one_page])),
+    st.tuples(st.just({}), st.sampled_from([client for client, queries in CORRECT.values() if CONVERSIONS in queries])),
 )
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(clients=st.lists(A_RIGHT_CLIENT, min_size=1, max_size=4), random=st.randoms(use_true_random=False), moves=st.booleans())
-def test_right_clients_side_by_side_with_retries_and_a_window_that_moves_on_get_no_warning_and_no_fault(
-    year, clients, random, moves
+@given(clients=st.lists(A_CORRECT_CLIENT, min_size=1, max_size=4), random=st.randoms(use_true_random=False), moves=st.booleans())
+def test_correct_clients_in_parallel_with_retries_and_a_moving_window_get_no_warning_and_no_fault(
+    many_days, clients, random, moves
 ):
-    year.client.delete("/_mock/walks")
-    clock, day = year.app.extensions["clock"], 20.0
+    many_days.client.delete("/_mock/walks")
+    clock, day = many_days.app.extensions["clock"], 20.0
     clock.instant = at(day)
     running = []
     for query, client in clients:
@@ -361,36 +359,36 @@ def test_right_clients_side_by_side_with_retries_and_a_window_that_moves_on_get_
     while running:
         query, requests, offset = running.pop(random.randrange(len(running)))
         for _ in range(random.choice([1, 1, 1, 2])):
-            response, warning = page(year, query, offset, "key")
+            response, warning = page(many_days, query, offset, "key")
             assert warning is None
             if moves and random.random() < 0.3:
                 day += random.choice([0.01, 0.2, 1.0])
                 clock.instant = at(day)
         with suppress(StopIteration):
             running.append((query, requests, requests.send(response)))
-    assert [walk["faults"] for walk in walks(year)] == [[]] * len(walks(year))
+    assert [walk["faults"] for walk in walks(many_days)] == [[]] * len(walks(many_days))
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    query=st.sampled_from([OF_PARTS, {}]),
+    query=st.sampled_from([RECENT_SESSIONS, {}]),
     steps=st.lists(st.one_of(st.integers(1, 900), st.integers(1, 18).map(lambda n: n * 50)), max_size=12),
 )
-def test_the_faults_of_a_client_are_those_that_counting_each_position_finds(year, query, steps):
-    year.client.delete("/_mock/walks")
-    year.app.extensions["clock"].instant = at(20)
+def test_the_faults_of_a_client_match_a_count_of_each_position(many_days, query, steps):
+    many_days.client.delete("/_mock/walks")
+    many_days.app.extensions["clock"].instant = at(20)
     pages = []
     for offset in [0, *steps]:
-        response, warning = page(year, query, offset, "key")
+        response, warning = page(many_days, query, offset, "key")
         processed = response["pagination"]["records_processed"]
         before = positions(pages)
         total = response["pagination"]["total_records"]
         reached = max([max(end, min(start, total)) for start, end in pages], default=0)
         repeats = (offset, processed) not in pages and any(position in before for position in range(offset, processed))
-        leaves_gap = query == OF_PARTS and pages and offset > reached < total
+        leaves_gap = query == RECENT_SESSIONS and pages and offset > reached < total
         assert bool(warning) == bool(repeats or leaves_gap)
         pages.append((offset, processed))
-    (walk,) = walks(year)
+    (walk,) = walks(many_days)
     counted = positions(pages)
     reached = max(max(processed, min(offset, total)) for offset, processed in pages)
     assert spread(walk["repeats"]) == {position for position, times in counted.items() if times > 1}
@@ -400,7 +398,7 @@ def test_the_faults_of_a_client_are_those_that_counting_each_position_finds(year
 
 
 def positions(pages: list[tuple[int, int]]) -> Counter:
-    """How many different requests cover each position."""
+    """Count how many different requests cover each position."""
     return Counter(position for offset, processed in set(pages) for position in range(offset, processed))
 
 
@@ -411,7 +409,7 @@ def spread(ranges: list[list[int]]) -> set[int]:
 # The data changes during a walk
 
 
-def test_data_that_is_replaced_during_a_walk_makes_no_fault(tmp_path):
+def test_replacing_the_data_during_a_walk_causes_no_fault(tmp_path):
     hub = a_hub_with(tmp_path, 500)
     page(hub, SESSIONS, 0, "key")
     page(hub, SESSIONS, 200, "key")
@@ -434,7 +432,7 @@ def load(hub: Hub, sessions: int, *options: str) -> None:
     hub.load([a_session(started_at=start, conversions=converting, **a_visit) for start in starts], "example.com", "key", *options)
 
 
-# What is kept
+# How many walks are kept
 
 
 def test_the_last_200_walks_are_kept_and_the_last_2000_pages_of_each(mock):
@@ -450,14 +448,14 @@ def test_the_last_200_walks_are_kept_and_the_last_2000_pages_of_each(mock):
 
 
 @pytest.mark.parametrize("clear", [lambda client: client.delete("/_mock/walks"), lambda client: client.post("/_mock/reset")])
-def test_deleting_the_walks_and_a_reset_clear_them(mock, clear):
+def test_walks_are_cleared_by_delete_and_by_a_reset(mock, clear):
     page(mock, CONVERSIONS, 0)
     assert clear(mock.client).status_code in (200, 204)
     assert walks(mock) == []
 
 
 @pytest.mark.decision(56)
-def test_a_server_of_several_processes_says_that_it_cannot_judge_and_warns_of_nothing(server):
+def test_a_server_with_several_processes_records_no_walks_and_says_so(server):
     several = {"environ_overrides": {"wsgi.multiprocess": True}}
     server.client.delete("/_mock/walks")
     for offset in (0, 50):
@@ -469,7 +467,7 @@ def test_a_server_of_several_processes_says_that_it_cannot_judge_and_warns_of_no
     assert walks(server) == []
 
 
-def test_without_mock_mode_nothing_is_recorded_and_nothing_warned_of(bundled):
+def test_without_mock_mode_no_walk_is_recorded_and_no_warning_is_sent(bundled):
     for offset in (0, 50):
         response = bundled.post(json.dumps(SESSIONS | {"offset": offset}), "dense")
         assert "Pagination-Warning" not in response.headers
@@ -515,7 +513,7 @@ def test_exec_with_check_paging_says_so_if_it_saw_no_walk():
     assert (done.returncode, done.stdout) == (0, "No request of COMMAND got a page, or a reset has cleared the walks.\n")
 
 
-# Many tests side by side
+# Many tests in parallel
 
 
 def test_sixteen_clients_at_once_each_have_their_own_walk(server):

@@ -24,12 +24,14 @@ from tests.test_request import DATES, FIELDS
 KILLS = 100
 MINUTES = int(os.environ.get("MINUTES", 2))  # of the soak
 
-SENT = [(sent, True) for sent, _ in test_hostile.OURS.values()] + [(sent, False) for sent in test_hostile.THE_FRONTS.values()]
+SENT = [(sent, True) for sent, _ in test_hostile.WELL_FORMED.values()] + [(sent, False) for sent in test_hostile.MALFORMED.values()]
 
 VECTORS = test_hostile.VECTORS
 BODIES = [text for name, texts in VECTORS.items() if name.startswith("json") for text in texts]
 BODIES += [f'{{"source": {text}}}' for text in BODIES]
-BODIES += [json.dumps({d: text}) for d in DATES for text in VECTORS["dates"] + VECTORS["what only others take for a date"]]
+BODIES += [
+    json.dumps({d: text}) for d in DATES for text in VECTORS["dates"] + VECTORS["strings that only other parsers accept as dates"]
+]
 BODIES += [json.dumps({field: text}) for field in FIELDS for text in test_hostile.TEXTS]
 
 
@@ -180,7 +182,7 @@ def over_sockets(address: tuple[str, int]) -> Iterator[bool]:
 
 
 def broken_off(address: tuple[str, int]) -> Iterator[bool]:
-    for sent in cycle([*test_served.STALLED.values(), test_hostile.OURS["a good request"][0]]):
+    for sent in cycle([*test_served.STALLED.values(), test_hostile.WELL_FORMED["a valid request"][0]]):
         with socket.create_connection(address) as connection:
             connection.sendall(sent)
         yield True
