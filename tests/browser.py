@@ -123,7 +123,7 @@ STUB = """
 
 
 def stub_walk(page: Page, total: int, *, records: int, fails_at: int = -1) -> None:
-    """Replace fetch in the page by a direct query with total conversions. The request with the offset fails_at fails once."""
+    """Replace fetch in the page with the responses of a direct query. The request with the offset fails_at fails once."""
     values = {"TOTAL": total, "RECORDS": records, "FAILS_AT": fails_at, "RECORD": a_conversion()}
     script = STUB
     for name, value in values.items():

@@ -1181,7 +1181,7 @@ class InProcess:
             message = Message()
             for name, value in headers:
                 message[name] = value
-            return client.Answer(status, message, body)
+            return client.Response(status, message, body)
 
         client.Client._send = send
 

@@ -101,7 +101,7 @@ def test_a_file_can_contain_both_sessions_and_records(hub):
         ({"emial": "a@example.org"}, "emial: Unknown field: did you mean email?"),
     ],
 )
-def test_a_fault_of_a_record_names_the_field_of_the_record(hub, record, fault):
+def test_a_fault_in_a_record_names_its_field(hub, record, fault):
     wrong = RECORDS[0] | record
     assert faults(hub, lines(RECORDS[1], wrong)) == [f"line 2, {fault}"]
     before = tables(hub.path)

@@ -100,7 +100,7 @@ def test_importing_a_file_without_session_ids_twice_is_a_fault_that_suggests_rep
     assert len(hub.everything({})) == 3
 
 
-def test_a_session_without_a_session_id_is_recognised_in_another_spelling(hub):
+def test_a_session_without_a_session_id_is_recognised_if_it_is_written_differently(hub):
     hub.load([a_session(session_id="", referrer="", utm_term="", started_at="2025-08-01T12:00:00+02:00")])
     assert hub.run(*IMPORT, stdin=lines(a_session())).exit_code == 1
 
@@ -481,7 +481,7 @@ def test_all_faults_of_a_line_and_of_several_lines_are_reported(hub):
 
 
 @pytest.mark.parametrize(("bad_lines", "more"), [(20, []), (21, ["… and 1 more"]), (1000, ["… and 980 more"])])
-def test_the_first_20_faults_are_reported_and_how_many_more_there_are(hub, bad_lines, more):
+def test_the_first_20_faults_and_the_number_of_others_are_reported(hub, bad_lines, more):
     found = faults(hub, lines(*[a_session(referrer=3)] * bad_lines))
     assert [fault.partition(",")[0] for fault in found[:20]] == [f"line {number}" for number in range(1, 21)]
     assert found[20:] == more

@@ -73,7 +73,7 @@ WRITES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
 
 
 def outcomes_of_kills(folder: Path, name: str, kills: int) -> Counter:
-    """Kill a command so many times. Count how often it left the old data, the new data, and neither."""
+    """Kill a command repeatedly. Count how often it left the old data, the new data, and neither."""
     prepare, command = WRITES[name]
     lines = folder / "lines"
     lines.write_text(file_of("new", 2000))
@@ -127,7 +127,7 @@ def post(address: tuple[str, int], body: str = "{}", key: str = "key", **headers
 
 
 def miscounts(folder: Path, kills: int) -> int:
-    """Kill a server that counts calls so many times. Return how often it had counted too few calls, or too many."""
+    """Kill a server repeatedly while it counts calls. Return how often it had counted too few calls, or too many."""
     hub = Hub(folder / "conversions.sqlite")
     hub.load([], "example.com", "key", "--monthly-limit", "1000000")
     before = wrong = 0
@@ -194,7 +194,7 @@ def totals_while_seeding(folder: Path, seedings: int) -> tuple[Counter, set]:
     return seen, days
 
 
-def test_during_a_seeding_a_request_sees_the_old_data_or_the_new_data(tmp_path):
+def test_while_the_data_is_seeded_a_request_sees_the_old_data_or_the_new_data(tmp_path):
     seen, days = totals_while_seeding(tmp_path, 2)
     assert len(days) == 2
     assert set(seen) == days

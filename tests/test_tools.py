@@ -148,7 +148,7 @@ def test_spectral_finds_no_warning(npx):
 
 
 def test_a_strict_client_with_openapi_typescripts_types_walks_all_pages(tools, generated, address, bundled):
-    """No optional property is required, the two kinds of 200 can be output apart, and a client finds every record."""
+    """No optional property is required, the two kinds of 200 can be distinguished, and a client finds every record."""
     imported = 'import type { components } from "./conversions.js";'
     declared = 'export const readmeQuery: components["schemas"]["ConversionsQuery"]'
     (generated / "readme.ts").write_text(f"{imported}\n{declared} = {README_QUERY};\n", encoding="utf-8")

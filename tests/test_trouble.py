@@ -1,4 +1,4 @@
-"""An unusable database: a documented 503, the reason in the log, and no file by accident. What can still be read is read."""
+"""An unusable database: a documented 503, the reason in the log, no file created by accident. What can be read is still read."""
 
 import json
 import logging
@@ -65,7 +65,7 @@ def truncate(path: Path) -> None:
 
 
 def overwrite(path: Path) -> None:
-    """Replace everything after the first page by zeros, as a failing disk might."""
+    """Replace everything after the first page with zeros, as a failing disk might."""
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
 

@@ -1,4 +1,4 @@
-"""Sends requests to the server that is checked, with one key, and reads what comes back."""
+"""Sends requests to the server that is checked, with one key, and reads the responses."""
 
 import json
 import time
@@ -13,18 +13,18 @@ from records import Page, Record, Records, Walk, mask_emails
 
 PATH = "/api/v1/conversions"
 LONGEST_WAIT = 60  # seconds that a Retry-After may ask for
-MOST_FAILURES = 3  # connections in a row, after which the server counts as gone
+MAX_FAILURES = 3  # connections in a row, after which the server counts as gone
 
 
 class Unusable(Exception):
-    """A response that no check can go on with. It is reported once, by the first check that receives it."""
+    """A response that no check can continue with. It is reported once, by the first check that receives it."""
 
     def __init__(self, fault: str):
         super().__init__(fault)
         self.fault = fault
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
     headers: Any
     body: bytes
@@ -45,13 +45,13 @@ class Answer(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """A request, told in one line, and its answer."""
+    """A request in one line, and its response."""
 
     request: str
-    answer: Answer
+    response: Response
 
     def __str__(self):
-        return f"{self.request} -> {self.answer}"
+        return f"{self.request} -> {self.response}"
 
 
 class Client:
@@ -64,7 +64,7 @@ class Client:
         self.count = 0
         self.failures = 0
         self.closed = ""  # why no more calls are made
-        self.answers: dict[tuple, Answer] = {}
+        self.responses: dict[tuple, Response] = {}
         self.pages: dict[bytes, Page] = {}  # what was read from each body
         self.seen: list[Exchange] = []  # what the running check sent, for the report
         self.too_many: Exchange | None = None  # a 429
@@ -75,63 +75,63 @@ class Client:
     def endpoint(self) -> str:
         return f"{self.url.scheme}://{self.url.netloc}{self.path}"
 
-    def send(self, body: str = "", method: str = "POST", parameters: str = "", **headers: str) -> Answer:
+    def send(self, body: str = "", method: str = "POST", parameters: str = "", **headers: str) -> Response:
         """Send a request exactly as given. Each usual header can be replaced, or left out with ""."""
         usual = {"Authentication": self.key, "Content-Type": "application/json"}
         other = {name: value for name, value in headers.items() if usual.get(name) != value}
         headers = {name: value for name, value in (usual | headers).items() if value}
         request = (method, parameters, body, *headers.items())
-        answer = self.answers.get(request)
-        if answer is None:
-            answer = self._call_with_retry(body, method, parameters, headers)
-            if answer.status < 500:
-                self.answers[request] = answer
-        # A key is not for showing.
+        response = self.responses.get(request)
+        if response is None:
+            response = self._call_with_retry(body, method, parameters, headers)
+            if response.status < 500:
+                self.responses[request] = response
+        # Keys are not shown.
         shown = "".join(f" {name}: {'(another)' if value and name == 'Authentication' else value}" for name, value in other.items())
-        exchange = Exchange(f"{method} {parameters}{body or '(no body)'}{shown}", answer)
+        exchange = Exchange(f"{method} {parameters}{body or '(no body)'}{shown}", response)
         self.seen.append(exchange)
-        if answer.status == 429:
+        if response.status == 429:
             self.too_many = exchange
             if not other.keys() & {"Prefer", "Authentication"}:
-                self.closed = f"the server takes no more calls of this key: {answer}"
+                self.closed = f"the server takes no more calls of this key: {response}"
                 self.when_over(self.closed)
-        return answer
+        return response
 
     def too_many_of(self, key: str) -> Exchange | None:
         """Return the 429 of a key that is over its limit."""
         self.ask({}, Authentication=key)
-        return self.seen[-1] if self.seen[-1].answer.status == 429 else None
+        return self.seen[-1] if self.seen[-1].response.status == 429 else None
 
-    def _call_with_retry(self, body: str, method: str, parameters: str, headers: dict) -> Answer:
-        """A server can fail once, or ask to wait; what it says the second time counts."""
+    def _call_with_retry(self, body: str, method: str, parameters: str, headers: dict) -> Response:
+        """Send a request, and once more if the server fails or asks to wait. The second response counts."""
         try:
-            answer = self._call(body, method, parameters, headers)
+            response = self._call(body, method, parameters, headers)
         except (OSError, HTTPException):
             wait = 1.0
         else:
-            wait = self._seconds_to_wait(answer, headers)
+            wait = self._seconds_to_wait(response, headers)
             if wait is None:
                 self.failures = 0
-                return answer
+                return response
         time.sleep(wait)
         try:
-            answer = self._call(body, method, parameters, headers)
+            response = self._call(body, method, parameters, headers)
         except (OSError, HTTPException) as fault:
             self.failures += 1
             reason = str(fault) or type(fault).__name__
-            if self.failures >= MOST_FAILURES:
+            if self.failures >= MAX_FAILURES:
                 self.closed = f"the server does not respond any more: {reason}"
             raise Unusable(f"{self.endpoint} does not respond: {reason}") from None
         self.failures = 0
-        return answer
+        return response
 
-    def _seconds_to_wait(self, answer: Answer, headers: dict) -> float | None:
-        """Say after how long to send a request again, or None if its answer counts."""
-        if answer.status >= 500:
+    def _seconds_to_wait(self, response: Response, headers: dict) -> float | None:
+        """Return after how many seconds to send a request again, or None if its response counts."""
+        if response.status >= 500:
             return 0.2
-        retry_after = str(answer.headers.get("Retry-After", "")).strip()
+        retry_after = str(response.headers.get("Retry-After", "")).strip()
         if (
-            answer.status == 429
+            response.status == 429
             and "Prefer" not in headers
             and headers.get("Authentication") == self.key
             and retry_after.isdecimal()
@@ -140,7 +140,7 @@ class Client:
             return int(retry_after)
         return None
 
-    def _call(self, body: str, method: str, parameters: str, headers: dict) -> Answer:
+    def _call(self, body: str, method: str, parameters: str, headers: dict) -> Response:
         if not self.closed and self.count >= self.max_calls:
             self.closed = f"the {self.max_calls} calls of --max-calls are used up"
         if self.closed:
@@ -149,21 +149,21 @@ class Client:
             time.sleep(self.delay)
         return self._send(body, method, parameters, headers)
 
-    def _send(self, body: str, method: str, parameters: str, headers: dict) -> Answer:
+    def _send(self, body: str, method: str, parameters: str, headers: dict) -> Response:
         self.count += 1
         connect = HTTPSConnection if self.url.scheme == "https" else HTTPConnection
         connection = connect(self.url.hostname, self.url.port, timeout=30)
         try:
             connection.request(method, self.path + parameters, body.encode(), headers)
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
+            return Response(response.status, response.headers, response.read())
         finally:
             connection.close()
 
-    def ask(self, query: dict, **headers: str) -> Answer:
+    def ask(self, query: dict, **headers: str) -> Response:
         return self.send(json.dumps(query, ensure_ascii=False), **headers)
 
-    def fresh(self, query: dict) -> Answer:
+    def fresh(self, query: dict) -> Response:
         """Send a query again that was sent before, even if no more calls are left."""
         headers = {"Authentication": self.key, "Content-Type": "application/json"}
         try:
@@ -172,20 +172,20 @@ class Client:
             raise Unusable(str(fault)) from None
 
     def page(self, query: dict) -> Page:
-        """Return the page of a query that should be answered with one."""
-        answer = self.ask(query)
-        if answer.status != 200:
-            raise Unusable(f"{json.dumps(query, ensure_ascii=False)} is answered {answer}")
-        return self.read(answer)
+        """Return the page of a query, which must get a 200."""
+        response = self.ask(query)
+        if response.status != 200:
+            raise Unusable(f"{json.dumps(query, ensure_ascii=False)} is answered {response}")
+        return self.read(response)
 
-    def read(self, answer: Answer) -> Page:
-        """Return the page that an answer holds."""
-        if answer.body not in self.pages:
-            self.pages[answer.body] = self._read(answer)
-        return self.pages[answer.body]
+    def read(self, response: Response) -> Page:
+        """Return the page that a response contains."""
+        if response.body not in self.pages:
+            self.pages[response.body] = self._read(response)
+        return self.pages[response.body]
 
-    def _read(self, answer: Answer) -> Page:
-        body = answer.json
+    def _read(self, response: Response) -> Page:
+        body = response.json
         if not isinstance(body, dict):
             raise Unusable(f"the body of a response is not an object but {kind(body)}")
         if "message" in body and "records" not in body:
@@ -247,7 +247,7 @@ class Client:
         raise Unusable(f"timestamp is not an ISO 8601 date-time but {self.wrong_types['timestamp']}")
 
     def walk(self, query: dict) -> Walk:
-        """Return all pages; a walk that would not end is cut short."""
+        """Return all pages. A walk that would not end is cut short."""
         pages, offsets = [self.page(query)], [0]
         while pages[-1].has_more and pages[-1].records_processed > offsets[-1] and len(pages) <= pages[0].total_records / 50:
             offsets.append(pages[-1].records_processed)
@@ -255,7 +255,7 @@ class Client:
         return Walk(query, pages, offsets)
 
     def clock(self, query: dict) -> datetime:
-        """Return the time of the answer to a query by its Date header, or by this machine's clock if it has none."""
+        """Return the time of the response to a query by its Date header, or by this machine's clock if it has none."""
         try:
             moment = parsedate_to_datetime(self.ask(query).headers["Date"])
         except (TypeError, ValueError):

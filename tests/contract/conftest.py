@@ -1,4 +1,4 @@
-"""Black-box checks of POST /api/v1/conversions, as a plugin of pytest: options, the order of the checks, the result. See README.md.
+"""Black-box checks of POST /api/v1/conversions, as a pytest plugin: options, the order of the checks, the result. See README.md.
 
     pytest tests/contract --base-url https://app.example.com --api-key KEY
 
@@ -27,10 +27,10 @@ OWN = {
     "boundaries": ["source=google.com", "campaign=60-in-one-session", "campaign=tied-timestamps"],
     "sparse": ["source=google.com", "medium=organic"],
 }
-# Most important first: if the calls run out, it is the forms of errors that are not checked.
+# Most important first: if the calls run out, the forms of errors are not checked.
 ORDER = ["test_shape", "test_key", "test_walks", "test_window", "test_filters", "test_cases"]
-NEVER_MOSTLY_UNCHECKED = 0.5
-MOSTLY_UNCHECKED = 5  # exit status: nothing differs, but most was not checked
+MAX_UNCHECKED = 0.5
+EXIT_MOSTLY_UNCHECKED = 5  # exit status: nothing differs, but most was not checked
 
 GIVEN = pytest.StashKey[Survey]()
 RESULTS = pytest.StashKey[dict[str, Result]]()
@@ -108,7 +108,7 @@ def pytest_addoption(parser):
     )
     group.addoption("--start-date", metavar="DATE", help="of the data to look at (default: as far back as needed)")
     group.addoption("--end-date", metavar="DATE", help="likewise (default: an hour ago)")
-    # pytest has an option of this name in most versions; it does no harm here.
+    # Most versions of pytest have an option of this name, which does no harm here.
     with suppress(ValueError):
         group.addoption("--strict", action="store_true", help="exit with 1 also if the server only differs from our reading")
     group.addoption("--report", metavar="FILE.md", help="write a table of all sentences with their verdicts")
@@ -174,16 +174,16 @@ def pytest_runtestloop(session):
     survey = session.config.stash[GIVEN]
     api = survey.api
     try:
-        answer = api.ask(survey.dates)
+        response = api.ask(survey.dates)
     except (Unusable, pytest.skip.Exception) as fault:
         raise pytest.UsageError(str(fault)) from None
-    if 300 <= answer.status < 400:
-        location = answer.headers.get("Location", "nowhere")
-        raise pytest.UsageError(f"{api.endpoint} redirects to {location} ({answer.status}). Point --base-url there.")
-    if answer.status in (401, 403):
-        raise pytest.UsageError(f"{api.endpoint} does not accept the key of --api-key. It answers {answer}")
-    if answer.status != 200:
-        raise pytest.UsageError(f"{api.endpoint} does not answer {survey.dates} with 200. It answers {answer}")
+    if 300 <= response.status < 400:
+        location = response.headers.get("Location", "nowhere")
+        raise pytest.UsageError(f"{api.endpoint} redirects to {location} ({response.status}). Point --base-url there.")
+    if response.status in (401, 403):
+        raise pytest.UsageError(f"{api.endpoint} does not accept the key of --api-key. It answers {response}")
+    if response.status != 200:
+        raise pytest.UsageError(f"{api.endpoint} does not answer {survey.dates} with 200. It answers {response}")
 
 
 @pytest.hookimpl(trylast=True)
@@ -205,7 +205,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
-    """A response that no check can go on with fails the first check that receives it; the others were not checked."""
+    """Fail the first check that receives an unusable response, and skip the others."""
     try:
         return (yield)
     except Unusable as unusable:
@@ -251,7 +251,7 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report, config):
-    """Count differences from the text, and from our reading, apart."""
+    """Count differences from the text and from our reading separately."""
     result = config.stash.get(RESULTS, {}).get(report.nodeid)
     if result is None or report.when == "teardown" or (report.when == "setup" and report.passed):
         return None
@@ -273,7 +273,7 @@ def last_line(config) -> str:
 
 
 def data_is_changing(survey: Survey) -> bool:
-    """Send the first query again, past the limit of calls, and say whether its answer is another one."""
+    """Send the first query again, even over the limit of calls, and return whether its response has changed."""
     try:
         query = survey.window().query
         before, api = survey.api.ask(query), survey.api
@@ -292,14 +292,14 @@ def pytest_sessionfinish(session):
     differ, reading, unchecked = (len(results_with(config, verdict)) for verdict in (DIFFERS, READING, NOT_CHECKED))
     config.stash[CHANGED] = bool(differ) and data_is_changing(survey)
     if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        mostly_unchecked = unchecked > NEVER_MOSTLY_UNCHECKED * len(config.stash[RESULTS])
+        mostly_unchecked = unchecked > MAX_UNCHECKED * len(config.stash[RESULTS])
         broke_off = any(result.how.startswith("the check broke off") for result in results_with(config, NOT_CHECKED))
         session.exitstatus = (
             1
             if differ or (reading and config.getoption("strict"))
             else pytest.ExitCode.INTERNAL_ERROR
             if broke_off
-            else MOSTLY_UNCHECKED
+            else EXIT_MOSTLY_UNCHECKED
             if mostly_unchecked
             else 0
         )
@@ -348,5 +348,5 @@ def pytest_terminal_summary(terminalreporter, config):
     differ, reading, unchecked = (len(results_with(config, verdict)) for verdict in (DIFFERS, READING, NOT_CHECKED))
     if reading and not differ and not config.getoption("strict"):
         write("The server only differs where the text leaves a choice, so the exit status is 0. With --strict it is 1.")
-    if unchecked > NEVER_MOSTLY_UNCHECKED * max(1, len(config.stash[RESULTS])) and not differ:
-        write(f"Most was not checked, so the exit status is {MOSTLY_UNCHECKED}.")
+    if unchecked > MAX_UNCHECKED * max(1, len(config.stash[RESULTS])) and not differ:
+        write(f"Most was not checked, so the exit status is {EXIT_MOSTLY_UNCHECKED}.")

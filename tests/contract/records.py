@@ -41,7 +41,7 @@ class Record(dict):
 
     @cached_property
     def filters(self) -> dict[str, Any]:
-        """The conversion filters that find this record."""
+        """Return the conversion filters that find this record."""
         meta = self.get("conversion_meta")
         meta = meta if isinstance(meta, dict) else {}
         return {"conversion_page": self.get("conversion_page"), "meta_type": meta.get("type"), "meta_id": meta.get("id")}
@@ -50,8 +50,8 @@ class Record(dict):
         return filters.items() <= self.filters.items()
 
     def __str__(self):
-        told = [self.get("timestamp"), self.get("email"), *self.filters.values()]
-        return mask_emails(" ".join(str(value) for value in told if value is not None))
+        shown = [self.get("timestamp"), self.get("email"), *self.filters.values()]
+        return mask_emails(" ".join(str(value) for value in shown if value is not None))
 
 
 class Records(list[Record]):
@@ -66,7 +66,7 @@ class Records(list[Record]):
     def common(self, other: Iterable[Record]) -> "Records":
         return Records((Counter(self) & Counter(other)).elements())
 
-    def told_apart(self) -> "Records":
+    def unambiguous(self) -> "Records":
         """Leave out the records that look like another one."""
         counts = Counter(self)
         return self.where(lambda record: counts[record] == 1)
@@ -85,7 +85,7 @@ def difference(expected: Records, found: Records) -> str:
 
 
 class Window(NamedTuple):
-    """A stretch of time, both ends included."""
+    """A period of time that includes both its ends."""
 
     start: datetime
     end: datetime
@@ -105,7 +105,7 @@ class Window(NamedTuple):
         return Window(self.start - by, self.end + by)
 
     def parts(self, moments: list[datetime], count: int) -> "list[Window]":
-        """Divide it into windows that meet without a gap, each with about as many of the moments."""
+        """Divide the window into adjoining windows, each with about the same number of the moments."""
         moments = sorted(moments)
         cuts = {moments[len(moments) * n // count].replace(microsecond=0) for n in range(1, count)} - {self.start}
         cuts = sorted(cut for cut in cuts if self.start < cut <= self.end)
@@ -113,7 +113,7 @@ class Window(NamedTuple):
 
 
 class Page(NamedTuple):
-    """One response. That of "nothing found" is a page without records."""
+    """One response. "Nothing found" is a page without records."""
 
     records: Records
     records_processed: int

@@ -1,6 +1,6 @@
-"""What the kit finds out about a server's data before it judges: windows with enough data, session filters, samples.
+"""What the kit finds out about a server's data before the checks: windows with enough data, session filters, samples.
 
-Everything is found once and remembered, failures too, so that no call is made twice.
+Results are remembered, including failures, so that no call is made twice.
 """
 
 import re
@@ -19,7 +19,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SESSION_FILTERS = ["source", "medium", "campaign", "content", "term", "landing_page"]
 CONVERSION_FILTERS = ["conversion_page", "meta_type", "meta_id"]
 BATCH = 200
-# Values that many sites have, tried one after the other. Those of campaign, content and term are this project's demo account's.
+# Values that many sites have, tried in turn. Those of campaign, content and term are from this project's demo account.
 WELL_KNOWN = {
     "source": ["google.com", "(direct)", "facebook.com"],
     "medium": ["organic", "cpc", "(none)"],
@@ -54,7 +54,7 @@ def once(method: Callable) -> Callable:
 
 
 class Survey:
-    # Why the check of one session filter is left out; it is not counted as not checked.
+    # Why the check of a session filter is left out. It does not count as not checked.
     ALREADY = "another check says the same"
 
     def __init__(self, api: Client, named: list[str], dates: dict[str, str], other_key: str = "", over_limit_key: str = ""):
@@ -73,7 +73,7 @@ class Survey:
 
     @once
     def clock(self) -> tuple[datetime, datetime]:
-        """Return what the server takes for now, as the earliest and the latest that it can be.
+        """Return the server's current time, as the earliest and the latest that it can be.
 
         That is the Date header, unless the newest conversion of the default window is much older: then the server's clock may be
         fixed, and now lies between that conversion and the one after it.
@@ -92,7 +92,7 @@ class Survey:
         return newest, max(newest, following - SECOND)
 
     def newest(self, query: dict) -> datetime | None:
-        """Return the newest timestamp that a direct query finds, whichever end of its pages comes first."""
+        """Return the newest timestamp that a direct query finds, whether its first page or its last has the newest conversions."""
         first = self.api.page(query)
         if not first.records:
             return None
@@ -117,7 +117,7 @@ class Survey:
 
     @once
     def window(self) -> Window:
-        """Return the window of the direct queries: back to the oldest conversion that leaves calls enough."""
+        """Return the window of the direct queries: back to the oldest conversion that leaves enough calls."""
         first = self.start_of_data() or self.end() - 30 * DAY
         query = Window(first, self.end()).query
         newest = self.api.page(query)
@@ -129,7 +129,7 @@ class Survey:
 
     @once
     def wide_window(self) -> Window:
-        """Return the window of the session queries: so long that the largest pool needs several pages, if there is as much data."""
+        """Return the window of the session queries: so long that the largest pool needs several pages, if there is enough data."""
         month = Window(self.start_of_data() or self.end() - 30 * DAY, self.end())
         if "start_date" in self.dates:
             return month
@@ -145,7 +145,7 @@ class Survey:
 
     @once
     def halves(self) -> tuple[Window, Window, Window]:
-        """Return a window with more than 1,000 conversions, if there are as many, and its two halves."""
+        """Return a window with more than 1,000 conversions, if the data has that many, and its two halves."""
         total = self.api.page(Window(self.end() - 30 * DAY, self.end()).query).total_records
         days = min(max(61, 30 * 1100 / max(total, 1)), 20 * 365)
         start, middle = self.start_of_data() or self.end() - timedelta(days=int(days)), self.end() - timedelta(days=int(days / 2))
@@ -173,12 +173,12 @@ class Survey:
 
     @once
     def candidates(self, name: str) -> tuple[str, ...]:
-        """Return values that a session filter may have: the caller's, else well-known ones and those seen in URLs."""
+        """Return values to try for a session filter: those that the caller gave, or else well-known ones and those seen in URLs."""
         if named := [value for other, value in self.named if other == name]:
             return tuple(named)
         records = self.direct().records
         if name == "landing_page":
-            # Who saw no page before converted on the page on which they came.
+            # Visitors without a previous page converted on the page on which they landed.
             entries = Counter(record.get("conversion_page") for record in records if record.get("previous_page") is None)
             seen = Counter(record.get(field) for record in records for field in ("previous_page", "conversion_page"))
             values = [value for value, _ in entries.most_common(2) + seen.most_common(2)]
@@ -201,7 +201,7 @@ class Survey:
         if not found:
             tried = f" (tried: {', '.join(values)})" if values else ""
             pytest.skip(f"no value of {name} is known that finds conversions{tried}; --session-filter '{name}=VALUE' gives one")
-        # The first of equals: max() alone would compare the values.
+        # Compare only the sizes: of equal ones, the first counts.
         return {name: max(found, key=lambda pair: pair[0])[1]}
 
     @once
@@ -245,7 +245,7 @@ class Survey:
 
     @once
     def near_midnight(self) -> Record:
-        """Return the conversion closest to midnight, where a date in local time shows, inside full days if possible."""
+        """Return the conversion closest to midnight, which reveals a date in local time; inside full days if possible."""
         window = self.window()
         full = Window(window.start + DAY, window.end - DAY)
         inside = self.direct().records.where(full.has) or self.direct().records
@@ -258,7 +258,7 @@ class Survey:
 
     @once
     def facts(self) -> dict[str, Any]:
-        """Return what the cases can name with a dollar sign."""
+        """Return the values that the cases can name with a dollar sign."""
         window, sample = self.window(), self.sample()
         moment, day = sample.moment.replace(microsecond=0), f"{self.near_midnight().moment:%Y-%m-%d}"
         shown = moment.strftime
@@ -279,7 +279,7 @@ class Survey:
             "second_after": iso(moment + SECOND),
         } | {name: str(value) for name, value in sample.filters.items()}
 
-    # Another reading of "timestamp" and of the window
+    # Other readings of "timestamp" and of the window
 
     @once
     def slack(self, name: str) -> timedelta:
@@ -299,7 +299,7 @@ class Survey:
             start, end = whole_seconds(record)
             if not any(self._finds(query, record, start - by, end + by) for by in (0 * SECOND, SECOND)):
                 moments.append(self._moment_that_counts(query, record))
-                # A whole minute can be a coincidence, or a server that ignores seconds: the next record tells.
+                # A whole minute can be a coincidence, or a server that ignores seconds. The next record decides.
                 if moments[-1] is None or moments[-1].second or len(moments) == 2:
                     break
         is_rounded = all(moment is None or not moment.second for moment in moments)
@@ -310,9 +310,9 @@ class Survey:
         return record in page.records or (page.has_more and record in self.api.walk(query | Window(start, end).query).records)
 
     def _moment_that_counts(self, query: dict, record: Record) -> datetime | None:
-        """Return the moment by which the window selects a record that shows another one, if it is another reading of the text.
+        """Return the moment by which the window selects a record that shows another moment, if the text can be read like that.
 
-        A moment that is whole quarters of an hour away is a wrong time zone, and midnight is a date in place of a date-time.
+        A difference of whole quarters of an hour is a wrong time zone, and midnight is a date in place of a date-time.
         """
         start, end = whole_seconds(record)
         if self._finds(query, record, start - DAY, end):
@@ -321,7 +321,7 @@ class Survey:
             near, far, step = 0, 86_400, 1
         else:
             return None
-        # The nearest second that the window must reach.
+        # Find the nearest second that the window must include.
         while abs(far - near) > 1:
             middle = (near + far) // 2
             reach = timedelta(seconds=middle)

@@ -27,7 +27,7 @@ def cases(*features: str) -> list:
 
 
 def fill(survey, value: Any) -> Any:
-    """Replace what is named with a dollar sign by the data's own values."""
+    """Replace names with a dollar sign by values of the server's data."""
     if isinstance(value, dict):
         return {name: fill(survey, inner) for name, inner in value.items()}
     return Template(value).substitute(survey.facts()) if isinstance(value, str) and "$" in value else value
@@ -41,38 +41,38 @@ def ask(api, survey, case: dict):
 
 @pytest.mark.parametrize("case", cases("same_as"))
 def test_two_requests_mean_the_same(api, survey, case):
-    answer, other = ask(api, survey, case), api.ask(fill(survey, case["same_as"]))
-    check(answer.status == other.status == 200, f"they are answered {answer} and {other}")
-    check(answer.json == other.json, f"they are answered differently: {answer} and {other}")
+    response, other = ask(api, survey, case), api.ask(fill(survey, case["same_as"]))
+    check(response.status == other.status == 200, f"they are answered {response} and {other}")
+    check(response.json == other.json, f"they are answered differently: {response} and {other}")
 
 
 @pytest.mark.parametrize("case", cases("nothing_found"))
 def test_nothing_found_is_a_message_and_not_an_error(api, survey, case):
-    answer = ask(api, survey, case)
-    check((answer.status, answer.json) == (200, NOTHING_FOUND), f"the answer is {answer}")
+    response = ask(api, survey, case)
+    check((response.status, response.json) == (200, NOTHING_FOUND), f"the answer is {response}")
 
 
 @pytest.mark.parametrize("case", cases("status"))
 def test_a_request_is_accepted_or_refused(api, survey, case):
-    answer = ask(api, survey, case)
-    check(answer.status == case["status"], f"the status is {answer.status} instead of {case['status']}")
+    response = ask(api, survey, case)
+    check(response.status == case["status"], f"the status is {response.status} instead of {case['status']}")
     if case["status"] >= 400:
-        content_type = answer.headers.get_content_type()
-        check(content_type == "application/json", f"a {answer.status} has the Content-Type {content_type}")
-        sentence = answer.json.get("error") if isinstance(answer.json, dict) else None
-        check(isinstance(sentence, str) and sentence.strip(), f"a {answer.status} has no sentence as its “error”: {answer}")
+        content_type = response.headers.get_content_type()
+        check(content_type == "application/json", f"a {response.status} has the Content-Type {content_type}")
+        sentence = response.json.get("error") if isinstance(response.json, dict) else None
+        check(isinstance(sentence, str) and sentence.strip(), f"a {response.status} has no sentence as its “error”: {response}")
     if "field" in case:
-        check(case["field"] in (answer.json.get("fields") or {}), f"“fields” does not name {case['field']}: {answer}")
+        check(case["field"] in (response.json.get("fields") or {}), f"“fields” does not name {case['field']}: {response}")
 
 
 @pytest.mark.beyond_the_text
-def test_another_method_is_told_the_one_that_is_taken(api):
+def test_a_405_names_the_method_that_is_allowed(api):
     """“POST /api/v1/conversions” Our reading: a 405 has the header Allow."""
     allow = api.send(method="GET").headers.get("Allow", "")
     check("POST" in allow, f"the header Allow of a GET is {allow!r}")
 
 
-def test_every_response_had_its_types(api, survey):
+def test_every_field_of_every_response_had_its_type(api, survey):
     """“Each response includes a pagination object that helps you request additional pages of results efficiently.”"""
     found = {name: fault for name, fault in api.wrong_types.items() if name not in survey.wrong_types_reported}
     check(not found, "; ".join(f"{name} was {fault}" for name, fault in found.items()))

@@ -1,4 +1,4 @@
-"""What a filter finds: exactly what has its value, whichever filters are next to it."""
+"""What a filter finds: exactly the conversions with its value, whatever other filters are given."""
 
 from itertools import combinations
 
@@ -15,14 +15,14 @@ def another_slash(value: str) -> str:
     return value[:-1] if value.endswith("/") else f"{value}/"
 
 
-# Values that are not quite that of a filter; each finds something if values are compared in another way than exactly.
+# Values that are almost those of a filter. Each finds something if values are not compared exactly.
 NEAR = {
     "in another case": str.swapcase,
     "without its last character": lambda value: value[:-1],
     "without its first character": lambda value: value[1:],
     "between spaces": lambda value: f" {value} ",
     "as a pattern": lambda value: value[:1] + "%",
-    "with a slash more or less": another_slash,
+    "with a final slash added or removed": another_slash,
 }
 # Values that nothing has, but that mean something to careless programs.
 HOSTILE = {
@@ -57,13 +57,13 @@ def value_of(survey, name: str) -> str:
     ],
     ids=" and ".join,
 )
-def test_a_conversion_filter_finds_what_has_its_value(api, survey, names):
+def test_a_conversion_filter_finds_the_conversions_with_its_value(api, survey, names):
     """“All filters are optional and use exact match logic.” “all filters are applied using AND conditions”"""
     filters = {name: value_of(survey, name) for name in names}
     walk = survey.direct()
     found, expected = api.walk(walk.query | filters), walk.records.where(lambda record: record.matches(filters))
-    told = difference(expected, found.records)
-    check(not told, f"with {filters}: {told}")
+    mismatch = difference(expected, found.records)
+    check(not mismatch, f"with {filters}: {mismatch}")
     check(found.total == len(expected), f"with {filters}, total_records is {found.total} instead of {len(expected)}")
 
 
@@ -89,18 +89,18 @@ def test_filters_are_combined_with_and(api, survey, name):
 
 
 def nothing_found(api, query: dict) -> None:
-    answer = api.ask(query)
-    check(answer.status == 200, f"{query} is answered {answer}")
-    body = answer.json
+    response = api.ask(query)
+    check(response.status == 200, f"{query} is answered {response}")
+    body = response.json
     records = body.get("records")
     check(not records, f"{query} finds {len(records or [])} records")
     message = {"message": "No conversions matched the given filters."}
-    check(body == message, f"{query} is answered {answer} instead of the message")
+    check(body == message, f"{query} is answered {response} instead of the message")
 
 
 @pytest.mark.later
 @pytest.mark.parametrize("name", ["main", *SESSION_FILTERS])
-def test_a_session_query_finds_conversions_of_the_direct_query(survey, name):
+def test_a_session_query_finds_only_conversions_of_the_direct_query(survey, name):
     """“finds sessions that match your filter criteria, then retrieves all conversions associated with those sessions”"""
     walk = survey.walk(name)
     both = [survey.window(), survey.wide_window()]
@@ -112,25 +112,25 @@ def test_a_session_query_finds_conversions_of_the_direct_query(survey, name):
 
 @pytest.mark.later
 @pytest.mark.parametrize("name", ["main", *SESSION_FILTERS])
-def test_a_conversion_filter_takes_its_part_of_a_session_query(api, survey, name):
+def test_a_conversion_filter_narrows_a_session_query(api, survey, name):
     """“You can combine multiple filters to narrow results; all filters are applied using AND conditions.”"""
     walk = survey.walk(name)
     records = walk.records
     names = CONVERSION_FILTERS if name == "main" else CONVERSION_FILTERS[:1]
     for conversion_filter in names:
-        # The value that is rarest narrows the most.
+        # The rarest value narrows the most.
         values = [value for record in records if isinstance(value := record.filters[conversion_filter], str)]
         if not values:
             continue
         filters = {conversion_filter: min(values, key=values.count)}
         found = api.walk(walk.query | filters)
-        told = difference(records.where(lambda record, filters=filters: record.matches(filters)), found.records)
-        check(not told, f"{survey.filter_of(name)} with {filters}: {told}")
+        mismatch = difference(records.where(lambda record, filters=filters: record.matches(filters)), found.records)
+        check(not mismatch, f"{survey.filter_of(name)} with {filters}: {mismatch}")
 
 
 @pytest.mark.beyond_the_text
 @pytest.mark.parametrize("name", ["main", *SESSION_FILTERS])
-def test_a_conversion_filter_leaves_the_sessions_counted_as_they_are(api, survey, name):
+def test_a_conversion_filter_does_not_change_the_number_of_sessions(api, survey, name):
     """“matching sessions (in a session-filtered query)” Our reading: a conversion filter does not choose sessions."""
     walk = survey.walk(name)
     pages = [record.get("conversion_page") for record in walk.records]
@@ -149,10 +149,10 @@ def test_two_session_filters_find_what_both_find(api, survey, name):
     walks = [survey.session_walk("main"), survey.session_walk(name)]
     filters = survey.filter(main) | survey.filter(name)
     found = api.walk(survey.wide_window().query | filters).records
-    expected = walks[0].records.told_apart().common(walks[1].records.told_apart())
-    alike = walks[0].records.minus(walks[0].records.told_apart())
-    told = difference(expected, found.where(lambda record: record not in set(alike)))
-    check(not told, f"{filters}, compared with each of them: {told}")
+    expected = walks[0].records.unambiguous().common(walks[1].records.unambiguous())
+    alike = walks[0].records.minus(walks[0].records.unambiguous())
+    mismatch = difference(expected, found.where(lambda record: record not in set(alike)))
+    check(not mismatch, f"{filters}, compared with each of them: {mismatch}")
 
 
 @pytest.mark.later
@@ -162,14 +162,14 @@ def test_a_filter_matches_exactly(api, survey, name, near):
     """“All filters are optional and use exact match logic.”"""
     value = value_of(survey, name)
     other = NEAR[near](value)
-    if other == value or not other or (near == "with a slash more or less" and "://" not in value):
+    if other == value or not other or (near == "with a final slash added or removed" and "://" not in value):
         pytest.skip(survey.ALREADY if "://" not in value else f"{value} cannot be written {near}")
     finds_only_its_own(api, survey, name, other)
 
 
 @pytest.mark.later
 @pytest.mark.parametrize("name", FILTERS)
-def test_an_empty_filter_is_a_filter(api, survey, name):
+def test_an_empty_value_is_a_filter_too(api, survey, name):
     """“All filters are optional and use exact match logic.” An empty value is only equal to an empty value."""
     finds_only_its_own(api, survey, name, "")
 
@@ -186,22 +186,22 @@ def test_a_filter_is_a_plain_string(api, survey, name, value):
 
 def finds_only_its_own(api, survey, name: str, value: str) -> None:
     """Check that a value finds no conversion that has another value of the same filter."""
-    answer = api.ask(survey.window().query | {name: value})
-    refused = 400 <= answer.status < 500 and "\x00" in value
-    check(answer.status == 200 or refused, f"{name} {value!r} is answered {answer}")
+    response = api.ask(survey.window().query | {name: value})
+    refused = 400 <= response.status < 500 and "\x00" in value
+    check(response.status == 200 or refused, f"{name} {value!r} is answered {response}")
     if refused:
         return
-    found = api.read(answer).records
+    found = api.read(response).records
     if name in CONVERSION_FILTERS:
         wrong = found.where(lambda record: record.filters[name] != value)
         check(not wrong, f"{name} {value!r} finds {len(wrong)} records with another one ({wrong})")
         return
     query, own = found_by(survey, name)
-    both = survey.direct().records.told_apart().common(own).common(found)
+    both = survey.direct().records.unambiguous().common(own).common(found)
     check(not both, f"{name} {value!r} finds {len(both)} records that {name} {query[name]!r} finds too ({both})")
 
 
-EXCHANGED = {
+SWAPPED = {
     ("content", "term"): "“Filter by UTM content value.” “Filter by UTM term value.”",
     ("campaign", "content"): "“Filter by UTM campaign name.” “Filter by UTM content value.”",
     ("source", "medium"): "“Filter by traffic source” “Filter by traffic medium”",
@@ -210,15 +210,15 @@ EXCHANGED = {
 
 @pytest.mark.later
 @pytest.mark.parametrize(
-    ("name", "other", "case"), [pytest.param(*pair, {"text": text}, id=" and ".join(pair)) for pair, text in EXCHANGED.items()]
+    ("name", "other", "case"), [pytest.param(*pair, {"text": text}, id=" and ".join(pair)) for pair, text in SWAPPED.items()]
 )
-def test_two_filters_are_not_exchanged(api, survey, name, other, case):
+def test_two_filters_are_not_swapped(api, survey, name, other, case):
     month = Window(survey.end() - 30 * DAY, survey.end()).query
     own = [(of, value) for of in (name, other) for value in survey.candidates(of)[:2]]
     if any(survey.first_page(*pair).records for pair in own):
         return
-    exchanged = {name: other, other: name}
-    found = [(exchanged[of], value) for of, value in own if api.page(month | {exchanged[of]: value}).records]
+    swapped = {name: other, other: name}
+    found = [(swapped[of], value) for of, value in own if api.page(month | {swapped[of]: value}).records]
     check(
         len({of for of, _ in found}) < 2,
         f"{name} and {other} find nothing with their own values, and records with those of the other: {found}",
@@ -230,7 +230,7 @@ def test_the_landing_page_is_not_the_conversion_page(api, survey):
     """“landing_page | string | Filter by the landing page URL”; “conversion_page | string | Filter to conversions that
     occurred on a specific page URL.”
 
-    Who visited another page of the site just before did not land on the page of the conversion, or not all of them.
+    Visitors who saw another page of the site just before the conversion did not all land on the page of the conversion.
     """
     records = survey.direct().records
     pages = [record["conversion_page"] for record in records if isinstance(record.get("conversion_page"), str)]

@@ -1,4 +1,4 @@
-"""Who can read conversions: only somebody with a key, and only the account's own."""
+"""Who can read conversions: only a client with a key, and only those of its account."""
 
 import pytest
 from verdict import check
@@ -8,27 +8,27 @@ WRONG = {
     "an unknown key": lambda _: "nobody-9f1c27",
     "the key in another case": str.swapcase,
     "the beginning of the key": lambda key: key[:-1],
-    "the key and one character more": lambda key: f"{key}x",
+    "the key with one more character": lambda key: f"{key}x",
 }
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [pytest.param(wrong, marks=[pytest.mark.later] if "the key and" in wrong or "beginning" in wrong else []) for wrong in WRONG],
+    [pytest.param(wrong, marks=[pytest.mark.later] if "one more" in wrong or "beginning" in wrong else []) for wrong in WRONG],
 )
-def test_only_the_key_opens_the_account(api, wrong):
+def test_only_the_exact_key_is_accepted(api, wrong):
     """“Authentication: YOUR_API_KEY”"""
     key = WRONG[wrong](api.key)
     if key == api.key or (not key and wrong != "no key"):
         pytest.skip("the key has no letters" if "case" in wrong else "the key is too short")
-    answer = api.ask({}, Authentication=key)
-    check(answer.status >= 400 and b'"records"' not in answer.body, f"a request with {wrong} is answered {answer.status}")
+    response = api.ask({}, Authentication=key)
+    check(response.status >= 400 and b'"records"' not in response.body, f"a request with {wrong} is answered {response.status}")
 
 
 def test_a_content_type_can_name_its_charset(api):
     """“Content-Type: application/json” A parameter does not change a media type."""
-    answer = api.ask({}, **{"Content-Type": "application/json; charset=utf-8"})
-    check(answer.status == 200, f"“application/json; charset=utf-8” is answered {answer.status}")
+    response = api.ask({}, **{"Content-Type": "application/json; charset=utf-8"})
+    check(response.status == 200, f"“application/json; charset=utf-8” is answered {response.status}")
 
 
 def test_accounts_have_no_conversion_in_common(api, survey):
@@ -38,9 +38,9 @@ def test_accounts_have_no_conversion_in_common(api, survey):
     query = survey.window().query
     own, offset = survey.direct().records, 0
     for _ in range(4):
-        answer = api.ask(query | {"offset": offset}, Authentication=survey.other_key)
-        check(answer.status == 200, f"the other key is answered {answer}")
-        theirs = api.read(answer)
+        response = api.ask(query | {"offset": offset}, Authentication=survey.other_key)
+        check(response.status == 200, f"the other key is answered {response}")
+        theirs = api.read(response)
         common = own.common(theirs.records)
         check(not common, f"both keys return {len(common)} conversions ({common})")
         if not theirs.has_more:
@@ -63,7 +63,7 @@ def test_a_response_over_the_limit_says_when_to_try_again(api, survey):
         exchange = api.too_many
     if exchange is None:
         pytest.skip("no answer was a 429; --over-limit-key gives a key that is over its limit")
-    seconds = str(exchange.answer.headers.get("Retry-After", ""))
+    seconds = str(exchange.response.headers.get("Retry-After", ""))
     check(seconds, "a 429 has no Retry-After")
     check(seconds.strip().isdecimal() or "GMT" in seconds, f"the Retry-After of a 429 is {seconds}")
-    check("error" in exchange.answer.json, f"the body of a 429 has no error: {exchange.answer}")
+    check("error" in exchange.response.json, f"the body of a 429 has no error: {exchange.response}")

@@ -1,4 +1,4 @@
-"""The form of a response. It is checked first: without it, nothing else can be."""
+"""The form of a response. It is checked first, because all other checks depend on it."""
 
 import re
 
@@ -26,9 +26,9 @@ FIELDS = {
 
 def test_a_response_is_json(api):
     """“Response” “{ "records": [ …” The published response is JSON."""
-    answer = api.ask({})
-    check(isinstance(answer.json, dict), f"the body is not an object but {kind(answer.json)}")
-    content_type = answer.headers.get_content_type()
+    response = api.ask({})
+    check(isinstance(response.json, dict), f"the body is not an object but {kind(response.json)}")
+    content_type = response.headers.get_content_type()
     check("json" in content_type, f"a 200 has the Content-Type {content_type}")
 
 

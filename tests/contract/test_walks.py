@@ -8,7 +8,7 @@ from records import Records, Window, difference, iso
 from survey import BATCH, CONVERSION_FILTERS, DAY, SECOND, SESSION_FILTERS
 from verdict import check
 
-# "main" is the session filter with the most sessions. It comes first, and not again under its own name.
+# "main" is the session filter with the most sessions. It is checked first, and not again under its own name.
 QUERIES = ["direct", "main", *SESSION_FILTERS]
 PAGE = 50
 
@@ -58,7 +58,7 @@ def test_total_records_is_the_same_on_all_pages(survey, name):
     check(len(totals) == 1, f"on the pages of one walk it is {', '.join(map(str, totals))}")
 
 
-def test_a_page_of_a_direct_query_has_50_but_for_the_last(survey):
+def test_each_page_of_a_direct_query_except_the_last_has_50_records(survey):
     """“Each request will return up to 50 matching conversions, and you can paginate by increasing the offset value in increments of
     50.”"""
     walk = survey.direct()
@@ -113,15 +113,15 @@ def test_the_total_of_a_direct_query_is_the_sum_of_its_parts(api, survey):
 
 
 @pytest.mark.later
-def test_the_last_page_of_a_long_window_is_reached(api, survey):
+def test_the_last_page_of_a_long_window_can_be_reached(api, survey):
     """“the offset parameter refers to the number of conversion records to skip”"""
     whole, *_ = survey.halves()
     total = api.page(whole.query).total_records
     page = api.page(whole.query | {"offset": total - 1})
-    told = f"{len(page.records)} records, records_processed {page.records_processed}, has_more {page.has_more}"
+    found = f"{len(page.records)} records, records_processed {page.records_processed}, has_more {page.has_more}"
     check(
         (len(page.records), page.records_processed, page.has_more) == (1, total, False),
-        f"at offset {total - 1} of {total} in {whole.query}: {told}",
+        f"at offset {total - 1} of {total} in {whole.query}: {found}",
     )
 
 
@@ -137,7 +137,7 @@ def test_every_conversion_is_returned_once(api, survey, name):
         pytest.skip("all conversions are of one second")
     by_part = Records(record for part in parts for record in api.walk(walk.query | part.query).records)
     if slack:
-        # Next to a cut, each part can count a conversion or not.
+        # Next to a cut, a part may or may not contain a conversion.
         clear = [Window(part.start + slack, part.end - slack) for part in parts]
 
         def is_clear(record):
@@ -153,7 +153,7 @@ def test_every_conversion_is_returned_once(api, survey, name):
 def test_the_total_of_a_session_query_is_the_sum_of_its_parts(api, survey):
     """“The total number of … matching sessions (in a session-filtered query), based on the filters and time range provided.”
 
-    A session that lies in two parts is counted in both; so many can be missing from the whole.
+    A session that lies in two parts is counted in both, so the total of the whole can be smaller by so many.
     """
     walk = survey.session_walk("main")
     parts = survey.wide_window().parts([record.moment for record in walk.records], 2 if survey.is_brief else 3)
@@ -169,10 +169,10 @@ def test_the_total_of_a_session_query_is_the_sum_of_its_parts(api, survey):
 
 
 @EACH_SESSION_QUERY
-def test_a_session_query_takes_whole_batches(survey, name):
+def test_a_session_query_processes_whole_batches(survey, name):
     """“The API processes sessions in batches of 200”
 
-    Not if no page has more than 50 records: “Each page can contain up to 50 records.” is the other reading.
+    A server whose pages never have more than 50 records follows the other reading: “Each page can contain up to 50 records.”
     """
     walk = survey.walk(name)
     is_cut = all(len(page.records) <= PAGE for page in walk.pages)
@@ -232,9 +232,9 @@ def two_offsets(api, walk) -> tuple[dict | None, int, int]:
             if offset + 2 * BATCH <= walk.total and len(set(enough.values())) < 2 and len(enough) < 6:
                 enough[offset] = api.page(query | {"offset": offset}).records_processed - offset <= BATCH
         stops = [offset for offset, is_enough in enough.items() if is_enough]
-        goes_on = [offset for offset, is_enough in enough.items() if not is_enough]
-        if stops and goes_on:
-            return query, *min(product(stops, goes_on), key=lambda pair: abs(pair[0] - pair[1]))
+        continues = [offset for offset, is_enough in enough.items() if not is_enough]
+        if stops and continues:
+            return query, *min(product(stops, continues), key=lambda pair: abs(pair[0] - pair[1]))
     return None, 0, 0
 
 
@@ -247,7 +247,7 @@ def walks_with_many_batches(survey, walk) -> list:
 
 
 @EACH_SESSION_QUERY
-def test_a_page_goes_on_until_it_has_50(survey, name):
+def test_a_page_continues_until_it_has_50_records(survey, name):
     """“continues processing until it collects 50 or more conversion records from each batch or exhausts the session pool”"""
     walk = survey.walk(name)
     for of_query in walks_with_many_batches(survey, walk) if name == "main" else [walk]:
@@ -264,7 +264,7 @@ def test_a_page_goes_on_until_it_has_50(survey, name):
 
 
 @EACH_SESSION_QUERY
-def test_a_page_stops_when_it_has_50(api, survey, name):
+def test_a_page_stops_when_it_has_50_records(api, survey, name):
     """“continues processing until it collects 50 or more conversion records from each batch or exhausts the session pool”"""
     walk = survey.walk(name)
     walks = walks_with_many_batches(survey, walk) if name == "main" else [walk]
@@ -293,7 +293,7 @@ def test_a_page_stops_when_it_has_50(api, survey, name):
 
 
 @pytest.mark.later
-def test_50_records_are_enough(api, survey):
+def test_a_page_stops_at_exactly_50_records(api, survey):
     """“continues processing until it collects 50 or more conversion records from each batch or exhausts the session pool”
 
     The offset is moved until the first batch has exactly 50.
@@ -303,21 +303,21 @@ def test_50_records_are_enough(api, survey):
         pytest.skip(
             f"{named(walk.query)} has only {walk.total} sessions, and this needs {3 * BATCH}; another --start-date may find more"
         )
-    query, stops, goes_on = two_offsets(api, walk)
+    query, stops, continues = two_offsets(api, walk)
     if query is None:
         pytest.skip(f"{named(walk.query)} has no batch with about 50 conversions")
-    while abs(stops - goes_on) > 1:
-        middle = (stops + goes_on) // 2
+    while abs(stops - continues) > 1:
+        middle = (stops + continues) // 2
         if api.page(query | {"offset": middle}).records_processed - middle <= BATCH:
             stops = middle
         else:
-            goes_on = middle
-    page = api.page(query | {"offset": goes_on})
-    rest = api.page(query | {"offset": goes_on + BATCH})
+            continues = middle
+    page = api.page(query | {"offset": continues})
+    rest = api.page(query | {"offset": continues + BATCH})
     first_batch = len(page.records.minus(rest.records))
     check(
         first_batch < PAGE,
-        f"at offset {goes_on} the first batch has {first_batch} records, but the page goes on to {page.records_processed}",
+        f"at offset {continues} the first batch has {first_batch} records, but the page goes on to {page.records_processed}",
     )
 
 
@@ -344,7 +344,7 @@ def test_the_offset_of_a_session_query_skips_sessions(api, survey, name):
 
 @EACH_QUERY
 @pytest.mark.beyond_the_text
-def test_the_newest_come_first(survey, name):
+def test_the_newest_records_come_first(survey, name):
     """“"timestamp": "2025-03-05 15:14:00"” is followed by “"2025-03-05 14:31:00"” Our reading: the records of a page are newest
     first."""
     walk = survey.walk(name)
@@ -354,7 +354,7 @@ def test_the_newest_come_first(survey, name):
 
 
 @pytest.mark.beyond_the_text
-def test_the_newest_come_first_from_page_to_page(survey):
+def test_the_newest_records_come_first_from_page_to_page(survey):
     """“"timestamp": "2025-03-05 15:14:00"” is followed by “"2025-03-05 14:31:00"” Our reading: so is a whole direct query."""
     moments = [record.moment for record in survey.direct().records]
     check(moments == sorted(moments, reverse=True), "the pages of a direct query are not newest first")
@@ -363,23 +363,23 @@ def test_the_newest_come_first_from_page_to_page(survey):
 @pytest.mark.later
 @EACH_QUERY
 @pytest.mark.beyond_the_text
-@pytest.mark.parametrize("further", [0, 1000], ids=["at the end", "past it"])
+@pytest.mark.parametrize("further", [0, 1000], ids=["at the end", "past the end"])
 def test_an_offset_past_the_end_is_a_page_without_records(survey, api, name, further):
     """“If no qualifying conversions are found” Our reading: some are, only before the offset, so it is an ordinary page."""
     walk = survey.walk(name)
     query = walk.query | {"offset": walk.total + further}
-    answer, page = api.ask(query), api.page(query)
-    is_ordinary = "message" not in answer.json and page == ([], walk.total, walk.total, False)
-    check(is_ordinary, f"at offset {walk.total + further} of {walk.total}: {answer}")
+    response, page = api.ask(query), api.page(query)
+    is_ordinary = "message" not in response.json and page == ([], walk.total, walk.total, False)
+    check(is_ordinary, f"at offset {walk.total + further} of {walk.total}: {response}")
 
 
 @pytest.mark.later
-def test_a_huge_offset_is_not_a_fault_of_the_server(api, survey):
+def test_a_huge_offset_is_not_a_server_error(api, survey):
     """“offset | int | Offset for batch-based pagination (default: 0)”"""
     for query in [survey.window().query, survey.session_walk("main").query]:
         for offset in (2**31, 2**63 - 1):
-            answer = api.ask(query | {"offset": offset})
-            check(answer.status < 500, f"offset {offset} is answered {answer.status}")
+            response = api.ask(query | {"offset": offset})
+            check(response.status < 500, f"offset {offset} is answered {response.status}")
 
 
 def named(query: dict) -> str:

@@ -1,4 +1,4 @@
-"""Which conversions a window has. Each check compares two answers of the server, so it needs to know nothing of the data."""
+"""Which conversions a window contains. Each check compares two responses, so it does not need to know the data."""
 
 from datetime import datetime, time, timedelta
 
@@ -32,7 +32,7 @@ def count(api, window: Window) -> int:
     return api.page(window.query).total_records
 
 
-def test_the_default_window_has_the_last_30_days(api, survey):
+def test_the_default_window_covers_the_last_30_days(api, survey):
     """“Unless otherwise specified, the query defaults to a 30-day time window.”
 
     It may also begin at the midnight before.
@@ -42,14 +42,14 @@ def test_the_default_window_has_the_last_30_days(api, survey):
     inner = Window(latest - 30 * DAY + HOUR, earliest - HOUR)
     midnight = datetime.combine(earliest - 30 * DAY, time(), UTC)
     outer = Window(min(midnight, earliest - 30 * DAY - HOUR), latest + HOUR)
-    told = f"without a window, total_records is {default.total_records}; the server's clock says {iso(latest)}"
-    check(count(api, inner) <= default.total_records, f"{told}, and {inner.query} has {count(api, inner)}")
-    check(default.total_records <= count(api, outer), f"{told}, and {outer.query} has {count(api, outer)}")
+    total = f"without a window, total_records is {default.total_records}; the server's clock says {iso(latest)}"
+    check(count(api, inner) <= default.total_records, f"{total}, and {inner.query} has {count(api, inner)}")
+    check(default.total_records <= count(api, outer), f"{total}, and {outer.query} has {count(api, outer)}")
     outside = default.records.where(lambda record: not outer.wider(survey.slack("direct")).has(record))
     check(not outside, f"without a window, {len(outside)} records are outside the last 30 days ({outside})")
 
 
-def test_the_default_window_of_a_session_query_has_the_last_30_days(api, survey):
+def test_the_default_window_of_a_session_query_covers_the_last_30_days(api, survey):
     """“Unless otherwise specified, the query defaults to a 30-day time window.”"""
     name = survey.main_name()
     earliest, latest = survey.clock()
@@ -75,8 +75,8 @@ def test_the_default_window_is_30_times_24_hours(api, survey):
     default = api.page({})
     earliest, latest = survey.clock()
     outer = Window(earliest - 30 * DAY - HOUR, latest + HOUR)
-    told = f"without a window, total_records is {default.total_records}"
-    check(default.total_records <= count(api, outer), f"{told}, and {outer.query} has {count(api, outer)}")
+    total = f"without a window, total_records is {default.total_records}"
+    check(default.total_records <= count(api, outer), f"{total}, and {outer.query} has {count(api, outer)}")
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_a_window_includes_both_its_ends(api, survey, case, after, until):
         pytest.skip("the data has only one second")
     asked = Window(start, end)
     found = api.walk(asked.query)
-    told = compare(walk, asked, found.records, slack)
-    check(not told, f"from {iso(start)} to {iso(end)}, compared with a longer window: {told}")
+    mismatch = compare(walk, asked, found.records, slack)
+    check(not mismatch, f"from {iso(start)} to {iso(end)}, compared with a longer window: {mismatch}")
     expected = len(walk.records.where(asked.has))
     check(
         slack or found.total == expected, f"from {iso(start)} to {iso(end)}, total_records is {found.total} instead of {expected}"
@@ -116,8 +116,8 @@ def test_the_window_of_a_session_query_includes_both_its_ends(api, survey, name,
     first, last = whole_seconds(walk.records[len(walk.records) // 2])
     asked = Window(first - slack, last + slack + DAY) if is_start else Window(first - slack - DAY, last + slack)
     found = api.walk(walk.query | asked.query).records
-    told = compare(walk, asked, found, slack)
-    check(not told, f"from {iso(asked.start)} to {iso(asked.end)}, compared with a longer window: {told}")
+    mismatch = compare(walk, asked, found, slack)
+    check(not mismatch, f"from {iso(asked.start)} to {iso(asked.end)}, compared with a longer window: {mismatch}")
 
 
 @pytest.mark.parametrize("name", ["direct", "main", *SESSION_FILTERS])
@@ -125,7 +125,7 @@ def test_every_conversion_lies_in_the_window(api, survey, name):
     """“a list of all conversion events that occurred within a given timeframe”"""
     walk, slack = survey.walk(name), survey.slack(name)
     window = survey.window() if name == "direct" else survey.wide_window()
-    # The parts, which other checks ask for too, have more ends to look at.
+    # The parts, which other checks request too, have more ends to check.
     parts = window.parts([record.moment for record in walk.records], 2 if survey.is_brief else 3)
     for asked in [window, *parts]:
         found = api.walk(walk.query | asked.query).records
@@ -145,15 +145,15 @@ def test_a_date_means_its_whole_day(api, survey, name):
     walk, slack = survey.walk(name), survey.slack(name)
     window = survey.window() if name == "direct" else survey.wide_window()
     records = walk.records.where(Window(window.start + DAY, window.end - DAY).has) or walk.records
-    # Next to midnight, a date in another time zone shows.
+    # A conversion next to midnight reveals a date in another time zone.
     record = min(records, key=lambda record: min(record.moment - day_of(record).start, day_of(record).end - record.moment))
     day = day_of(record)
     query = {name: value for name, value in walk.query.items() if name not in ("start_date", "end_date")}
     dates = {"start_date": f"{day.start:%Y-%m-%d}", "end_date": f"{day.start:%Y-%m-%d}"}
     found = api.walk(query | dates).records
     if window.start <= day.start and day.end <= window.end:
-        told = compare(walk, day, found, slack)
-        check(not told, f"{dates}, compared with a longer window: {told}")
+        mismatch = compare(walk, day, found, slack)
+        check(not mismatch, f"{dates}, compared with a longer window: {mismatch}")
     outside = found.where(lambda record: not day.wider(slack).has(record))
     check(not outside, f"{dates} returns {len(outside)} records of another day ({outside})")
     if not slack:

@@ -1,4 +1,4 @@
-"""The outcome of a check, and what the kit tells about it: which sentence, how the server differs, and what shows it."""
+"""The outcome of a check and its report: which sentence, how the server differs, and the requests that show it."""
 
 import re
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ class Result(NamedTuple):
 
     @property
     def headline(self) -> str:
-        """The first line of a failure."""
+        """Return the first line of a failure."""
         return f"{self.verdict}: {self.sentence}{f' {OUR_READING}{self.reading}' if self.reading else ''} -- {self.how}"
 
 
@@ -56,8 +56,8 @@ def table(results: list[Result], endpoint: str, last_line: str) -> str:
         if place == order.index(HOLDS):
             hows = [f"{len(of_sentence)} checks" if len(of_sentence) > 1 else "1 check"]
             shown = shown[:1]
-        told = f"{sentence} {OUR_READING}{reading}" if reading else sentence
-        lines.append("| " + " | ".join(map(cell, [told, order[place], *map(join, [hows, shown])])) + " |")
+        text = f"{sentence} {OUR_READING}{reading}" if reading else sentence
+        lines.append("| " + " | ".join(map(cell, [text, order[place], *map(join, [hows, shown])])) + " |")
     return "\n".join(lines) + "\n"
 
 

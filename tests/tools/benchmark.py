@@ -1,8 +1,8 @@
-"""Measure the speed, as ratios of two figures of one run: python -m tests.tools.benchmark [--quick | --large] [--draw FILE]
+"""Measure the speed, as ratios of two figures of the same run: python -m tests.tools.benchmark [--quick | --large] [--draw FILE]
 
-Makes a database of a million sessions and 250,000 conversions, of five accounts in 400 days (--quick: a twentieth of that, --large:
-ten times), measures, and prints each figure beside its goal. Other servers on the same data are measured beside ours, in an
-environment of their own; what cannot be installed is skipped by name.
+Creates a database of a million sessions and 250,000 conversions, in five accounts and 400 days (--quick: a twentieth of that,
+--large: ten times), measures, and prints each figure with its goal. Other servers are measured with the same data, in a separate
+environment; what cannot be installed is skipped by name.
 """
 
 import csv
@@ -45,12 +45,12 @@ NOW, MOMENT = 1_760_000_000, "2025-10-09T08:53:20Z"
 DAYS = 400
 EVERYTHING = {"start_date": "2020-01-01", "end_date": "2030-01-01"}
 
-# Of sessions and conversions alike, one in so many has the value; all sessions have the medium "everywhere".
+# One in so many sessions or conversions has the value. All sessions have the medium "everywhere".
 SHARES = {"common": 2, "middling": 20, "rare": 1000}
 
 
 def make(path: Path, sessions: int) -> None:
-    """The data: nine tenths of it in the first account; a pool without conversions, and one with hardly any."""
+    """Create the data: nine tenths of it in the first account, with a pool without conversions and a pool with hardly any."""
     dice = Random(1)
     database = Database(path)
     with database.writing_sessions() as connection:
@@ -67,7 +67,7 @@ def make(path: Path, sessions: int) -> None:
                 account = 1 if dice.random() < 0.9 else dice.randint(2, 5)
                 start = NOW - int(DAYS * 86_400 * (1 - number / sessions))
                 converts = dice.random() < 0.2
-                # Half of the sessions that do not convert are a pool without conversions, the others one with hardly any.
+                # Half of the sessions that do not convert are the pool without conversions, the others the pool with hardly any.
                 campaign = None if converts and dice.random() > 1 / 5000 else "silent" if number % 2 and not converts else "hardly"
                 row = {
                     "id": None,
@@ -101,19 +101,19 @@ def make(path: Path, sessions: int) -> None:
                         for _ in range(dice.choice([1, 1, 1, 2]))
                     ]
                     connection.executemany(loading.ADD_CONVERSION, rows)
-        loading.seed(connection, date.fromisoformat(MOMENT[:10]))  # or the first flask run would do it, and be measured at that
+        loading.seed(connection, date.fromisoformat(MOMENT[:10]))  # otherwise the first flask run would do it while it is measured
 
 
 # Measuring
 
 
 class Bench:
-    """The table, filled row by row."""
+    """The table of figures, and how often and how long to measure."""
 
     def __init__(self, is_quick: bool):
         self.rows: list[Row] = []
-        self.rounds = 1 if is_quick else 5  # of what starts servers, or keeps them busy for a while
-        self.seconds = 0.3 if is_quick else 2  # for which it keeps them busy
+        self.rounds = 1 if is_quick else 5  # of measurements that start servers or keep them busy
+        self.seconds = 0.3 if is_quick else 2  # for which servers are kept busy
 
     def row(self, what: str, figure: float, most: float | None = None, least: float | None = None, unit: str = "") -> None:
         row = Row(what, figure, most, least, unit)
@@ -122,12 +122,12 @@ class Bench:
 
 
 def median_of(times: int, run) -> float:
-    """The median time of a run, in seconds."""
+    """Return the median time of a run, in seconds."""
     return medians_of(times, run)[0]
 
 
 def medians_of(times: int, *runs) -> list[float]:
-    """The median time of each of the runs, which take turns, so that a machine that drifts drifts for all of them."""
+    """Return the median time of each run. The runs take turns, so that a change of the machine's speed affects all of them."""
     taken = [[] for _ in runs]
     for _ in range(times):
         for run, times_of_run in zip(runs, taken, strict=True):
@@ -138,14 +138,14 @@ def medians_of(times: int, *runs) -> list[float]:
 
 
 def warm(path: Path) -> None:
-    """Reads the file once, so that no figure is one of the disk's."""
+    """Read the file once, so that no figure includes reading from the disk."""
     with path.open("rb") as file:
         while file.read(2**24):
             pass
 
 
-class Asker:
-    """Pages straight from the strategies, on one connection in one transaction."""
+class PageReader:
+    """Gets pages directly from the strategies, on one connection in one transaction."""
 
     def __init__(self, path: Path):
         self.database = Database(path)
@@ -162,7 +162,7 @@ class Asker:
         return fast.page(self.connection, query, cache) if cache else strategies.page(self.connection, query)
 
 
-def measure_strategies(bench: Bench, asker: Asker) -> None:
+def measure_strategies(bench: Bench, reader: PageReader) -> None:
     dice, cache = Random(2), Cache()
     filters = [{}, *({name: f"{kind}-common"} for name, kind in {"meta_type": "type", "meta_id": "id"}.items())]
     filters += [{"conversion_page": "https://0.example/page-common"}, {"source": "source-common"}, {"medium": "everywhere"}]
@@ -170,13 +170,13 @@ def measure_strategies(bench: Bench, asker: Asker) -> None:
     deep_ratios, first_ratios = [], []
     for body in filters:
         body = EVERYTHING | body
-        plain = median_of(3, lambda body=body: asker.page(body))
-        first_ratios.append(median_of(3, lambda body=body: asker.page(body, Cache())) / plain)
-        total = asker.page(body, cache).total_records
+        plain = median_of(3, lambda body=body: reader.page(body))
+        first_ratios.append(median_of(3, lambda body=body: reader.page(body, Cache())) / plain)
+        total = reader.page(body, cache).total_records
         at_first, at_random = medians_of(
             200,
-            lambda body=body: asker.page(body, cache),
-            lambda body=body, total=total: asker.page(body | {"offset": dice.randrange(total)}, cache),
+            lambda body=body: reader.page(body, cache),
+            lambda body=body, total=total: reader.page(body | {"offset": dice.randrange(total)}, cache),
         )
         deep_ratios.append(at_random / at_first)
     bench.row("a random deep page ÷ page 1, in SQL (the worst of all single filters)", max(deep_ratios), most=2)
@@ -188,24 +188,24 @@ def measure_strategies(bench: Bench, asker: Asker) -> None:
         ("any pool, with a conversion filter that matches nothing: the same", {"medium": "everywhere", "meta_id": "nothing"}, 4),
     ]:
         body = EVERYTHING | body
-        asker.page(body)
-        count = next(statement for statement in asker.connection.ran if "count(*)" in statement.sql)
-        counting = median_of(3, lambda count=count: asker.connection.execute(count.sql, count.values).fetchall())
-        first = median_of(3, lambda body=body: asker.page(body, Cache()))
+        reader.page(body)
+        count = next(statement for statement in reader.connection.ran if "count(*)" in statement.sql)
+        counting = median_of(3, lambda count=count: reader.connection.execute(count.sql, count.values).fetchall())
+        first = median_of(3, lambda body=body: reader.page(body, Cache()))
         bench.row(what, first / counting, most=most)
-        asker.page(body, cache)
-        afterwards = median_of(20, lambda body=body: asker.page(body, cache)) * 1000
+        reader.page(body, cache)
+        afterwards = median_of(20, lambda body=body: reader.page(body, cache)) * 1000
         bench.row("   afterwards", afterwards, most=1, unit=" ms")
 
     def walk(body: dict, most: float = float("inf")) -> tuple[int, float]:
         started, seen, has_more, offset = perf_counter(), 0, True, 0
         while has_more and seen < most:
-            page = asker.page(EVERYTHING | body | {"offset": offset}, cache)
+            page = reader.page(EVERYTHING | body | {"offset": offset}, cache)
             seen, has_more, offset = seen + len(page.conversions), page.has_more, page.records_processed
         return seen, perf_counter() - started
 
     for name, body in {"directly": {}, "by sessions": {"medium": "everywhere"}}.items():
-        some, time_of_some = walk(body, asker.page(EVERYTHING, cache).total_records / 50)
+        some, time_of_some = walk(body, reader.page(EVERYTHING, cache).total_records / 50)
         every, time_of_all = walk(body)
         ratio = (time_of_all / every) / (time_of_some / some)
         bench.row(f"walking all conversions {name} ÷ 50 times walking a fiftieth, a conversion", ratio, most=1.2)
@@ -213,29 +213,29 @@ def measure_strategies(bench: Bench, asker: Asker) -> None:
     for name, body in {"direct": {}, "session": {"source": "source-common"}}.items():
         ticks = iter(range(NOW, NOW + 10_000))
         fixed, moving = medians_of(
-            300, lambda body=body: asker.page(body, cache), lambda body=body, ticks=ticks: asker.page(body, cache, next(ticks))
+            300, lambda body=body: reader.page(body, cache), lambda body=body, ticks=ticks: reader.page(body, cache, next(ticks))
         )
         bench.row(f"pages a second, a default window that moves on ÷ one that stands still, {name}", fixed / moving, least=0.8)
 
 
-def measure_wsgi(bench: Bench, path: Path, asker: Asker) -> None:
+def measure_wsgi(bench: Bench, path: Path, reader: PageReader) -> None:
     app = create_app({"DATABASE": path, "NOW": MOMENT})
     app.logger.setLevel("WARNING")
     for name, filters in {"direct": {"meta_type": "type-common"}, "session": {"source": "source-common"}}.items():
         body = json.dumps(EVERYTHING | filters).encode()
         cache = Cache()
-        asker.page(EVERYTHING | filters, cache)
-        page = asker.page(EVERYTHING | filters, cache)
+        reader.page(EVERYTHING | filters, cache)
+        page = reader.page(EVERYTHING | filters, cache)
         key = database.Statement(accounts.ACCOUNT_OF_KEY, {"digest": accounts.digest("key-0")}, [], 0)
-        floor = least_app(path, [key, *asker.connection.ran], api.response_of(page))
-        ours, least = asker_of(app, body), asker_of(floor, body)
+        floor = minimal_app(path, [key, *reader.connection.ran], api.response_of(page))
+        ours, least = wsgi_request(app, body), wsgi_request(floor, body)
         assert ours() == least()
         as_wsgi, at_least = medians_of(1000, ours, least)
         bench.row(f"page 1 as WSGI ÷ an empty Flask route with the same SQL and bytes, {name}", as_wsgi / at_least, most=1.6)
 
 
-def least_app(path: Path, statements: list[database.Statement], response: dict) -> Flask:
-    """Return an app that does the least that a request takes: Flask, these statements in one transaction, and orjson."""
+def minimal_app(path: Path, statements: list[database.Statement], response: dict) -> Flask:
+    """Return an app that does the minimum for a request: Flask, these statements in one transaction, and orjson."""
     connection = sqlite3.connect(path, isolation_level=None)
     app = Flask(__name__)
 
@@ -250,14 +250,14 @@ def least_app(path: Path, statements: list[database.Statement], response: dict) 
     return app
 
 
-def asker_of(app: Flask, body: bytes) -> Callable[[], bytes]:
+def wsgi_request(app: Flask, body: bytes) -> Callable[[], bytes]:
     asked = EnvironBuilder(path=api.PATH, method="POST", data=body, content_type="application/json", headers=KEY)
     environ = asked.get_environ()
     return lambda: b"".join(app(environ | {"wsgi.input": BytesIO(body)}, lambda *_: None))
 
 
 def measure_walks(bench: Bench, path: Path) -> None:
-    """What the record of walks costs in mock mode: requests with it and without it, in turn."""
+    """Measure what the record of walks costs in mock mode: requests with it and without it take turns."""
     recording, silent = (create_app({"DATABASE": path, "NOW": MOMENT, "MOCK": "1"}) for _ in range(2))
     recording.logger.setLevel("WARNING")
     silent.after_request_funcs[None].remove(walks.record_page)
@@ -279,31 +279,31 @@ def measure_walks(bench: Bench, path: Path) -> None:
 
 
 class Client:
-    """Asks over one connection that it keeps, and does little else: what is measured is the server."""
+    """Sends requests over one persistent connection, and does little else, so that the server is what is measured."""
 
     def __init__(self, port: int):
         self.port = port
         self.connection: socket.socket | None = None
 
     def ask(self, request: bytes) -> bytes:
-        """The answer's body. Raises OSError where there is none, and ValueError where it is not a 200."""
+        """Return the body of the response. Raise OSError if there is none, and ValueError if it is not a 200."""
         if self.connection is None:
             self.connection = socket.create_connection(("127.0.0.1", self.port), timeout=60)
-            self.answers = self.connection.makefile("rb")
+            self.responses = self.connection.makefile("rb")
         self.connection.sendall(request)
-        status = self.answers.readline()
+        status = self.responses.readline()
         headers = {}
-        while (line := self.answers.readline()) not in (b"\r\n", b""):
+        while (line := self.responses.readline()) not in (b"\r\n", b""):
             name, _, value = line.partition(b":")
             headers[name.lower()] = value.strip().lower()
         if headers.get(b"transfer-encoding") == b"chunked":
             body = b""
-            while size := int(self.answers.readline(), 16):
-                body += self.answers.read(size)
-                self.answers.readline()
-            self.answers.readline()
+            while size := int(self.responses.readline(), 16):
+                body += self.responses.read(size)
+                self.responses.readline()
+            self.responses.readline()
         else:
-            body = self.answers.read(int(headers.get(b"content-length", -1)))
+            body = self.responses.read(int(headers.get(b"content-length", -1)))
         if headers.get(b"connection") == b"close":
             self.close()
         if b" 200 " not in status:
@@ -312,12 +312,12 @@ class Client:
 
     def close(self) -> None:
         if self.connection is not None:
-            self.answers.close()
+            self.responses.close()
             self.connection.close()
             self.connection = None
 
 
-def posted(body: dict) -> bytes:
+def post_request(body: dict) -> bytes:
     sent = json.dumps(body)
     return (
         f"POST {api.PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthentication: key-0\r\nContent-Type: application/json\r\n"
@@ -327,36 +327,36 @@ def posted(body: dict) -> bytes:
 
 class Served(NamedTuple):
     port: int
-    seconds: float  # from the start to the first answer
+    seconds: float  # from the start to the first response
     process: subprocess.Popen
 
     def memory(self) -> float:
-        """In MB, as Linux counts it."""
+        """Return the memory in MB, as Linux counts it."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
     def rate(self, request: bytes, seconds: float, clients: int = 1) -> float:
-        """Requests a second, of so many clients that each ask as fast as they are answered."""
-        asked = [0] * clients
+        """Return the requests per second of so many clients. Each sends a request as soon as it has the previous response."""
+        counts = [0] * clients
         until = perf_counter() + seconds
 
-        def go_on(number: int) -> None:
+        def send_requests(number: int) -> None:
             with closing(Client(self.port)) as client:
                 while perf_counter() < until:
                     client.ask(request)
-                    asked[number] += 1
+                    counts[number] += 1
 
-        threads = [Thread(target=go_on, args=[number]) for number in range(clients)]
+        threads = [Thread(target=send_requests, args=[number]) for number in range(clients)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        return sum(asked) / seconds
+        return sum(counts) / seconds
 
 
 @contextmanager
 def serving(command: list[str], path: Path, first: bytes) -> Iterator[Served]:
-    """A server that is started, on a free port in the place of "{port}", and has answered a first request."""
+    """Start a server on a free port, which replaces "{port}", and yield it after its first response."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = os.environ | {"CONVERSIONS_DATABASE": str(path), "CONVERSIONS_NOW": MOMENT}
@@ -392,25 +392,25 @@ def flask_run(app: str = "wsgi:app") -> list[str]:
     return [sys.executable, "-m", "flask", "--app", app, "run", "--port", "{port}"]
 
 
-def measure_http(bench: Bench, path: Path, asker: Asker) -> None:
+def measure_http(bench: Bench, path: Path, reader: PageReader) -> None:
     dice = Random(3)
-    with serving(waitress(), path, posted({})) as served, closing(Client(served.port)) as client:
+    with serving(waitress(), path, post_request({})) as served, closing(Client(served.port)) as client:
         for name, filters in {"direct": {"meta_type": "type-common"}, "session": {"source": "source-common"}}.items():
             body = EVERYTHING | filters
-            total = asker.page(body).total_records
-            client.ask(posted(body))
+            total = reader.page(body).total_records
+            client.ask(post_request(body))
             first, deep = medians_of(
                 300,
-                lambda body=body: client.ask(posted(body)),
-                lambda body=body, total=total: client.ask(posted(body | {"offset": dice.randrange(total)})),
+                lambda body=body: client.ask(post_request(body)),
+                lambda body=body, total=total: client.ask(post_request(body | {"offset": dice.randrange(total)})),
             )
             bench.row(f"a random deep page ÷ page 1, over HTTP, {name}", deep / first, most=1.3)
 
-    with serving(flask_run(), path, posted({})) as served:
+    with serving(flask_run(), path, post_request({})) as served:
         alone, together = [], []
         for _ in range(bench.rounds):
-            alone.append(served.rate(posted({}), bench.seconds))
-            together.append(served.rate(posted({}), bench.seconds, clients=16))
+            alone.append(served.rate(post_request({}), bench.seconds))
+            together.append(served.rate(post_request({}), bench.seconds, clients=16))
         ratio = statistics.median(together) / statistics.median(alone)
         bench.row("requests a second of 16 clients ÷ of one, under flask run", ratio, least=0.8)
         bench.row("   memory then", served.memory(), most=50, unit=" MB")
@@ -432,9 +432,9 @@ def measure_start(bench: Bench, path: Path, folder: Path) -> None:
     minimal.write_text(MINIMAL, encoding="utf-8")
     times, memory = {"ours": [], "minimal": []}, 0.0
     for _ in range(bench.rounds):
-        with serving(flask_run(f"{minimal}:app"), path, posted({})) as served:
+        with serving(flask_run(f"{minimal}:app"), path, post_request({})) as served:
             times["minimal"].append(served.seconds)
-        with serving(flask_run(), path, posted({})) as served:
+        with serving(flask_run(), path, post_request({})) as served:
             times["ours"].append(served.seconds)
             memory = max(memory, served.memory())
     ratio = statistics.median(times["ours"]) / statistics.median(times["minimal"])
@@ -443,7 +443,7 @@ def measure_start(bench: Bench, path: Path, folder: Path) -> None:
 
 
 def measure_import(bench: Bench, folder: Path, sessions: int) -> None:
-    """Files with a conversion per session, against sqlite3's own .import of the same rows and the index build after it."""
+    """Compare imports of a conversion per session with sqlite3's own .import of the same rows and the index build."""
     sqlite3 = shutil.which("sqlite3")
     if not sqlite3:
         click.echo("- import ÷ .import and the indexes: skipped, there is no sqlite3 to run")
@@ -478,7 +478,7 @@ def measure_import(bench: Bench, folder: Path, sessions: int) -> None:
             flat = {name: value for name, value in (session | conversion).items() if type(value) is str} | conversion[
                 "conversion_meta"
             ]
-            rows.writerows([flat] * (number == 0))  # the names
+            rows.writerows([flat] * (number == 0))  # the header
             rows.writerow(flat.values())
 
     ours = {}
@@ -504,7 +504,7 @@ def measure_import(bench: Bench, folder: Path, sessions: int) -> None:
         bench.row(what, seconds / floor_seconds, most=4)
 
 
-# Others, on the same data and the same machine
+# Other servers, with the same data on the same machine
 
 DATASETTE = {
     "direct": """
@@ -539,7 +539,7 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
     window = {"start_date": "2025-09-09", "end_date": "2025-10-09"}
     asked = {"direct": {"meta_type": "type-common"}, "session": {"source": "source-common"}}
 
-    def got(name: str) -> bytes:
+    def get_request(name: str) -> bytes:
         (value,) = asked[name].values()
         at = f"/{path.stem}/{name}.json?_shape=array&value={value}&start=2025-09-09&end=2025-10-09&offset=0"
         return f"GET {at} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
@@ -558,17 +558,17 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
         "flask-smorest with SQLAlchemy": (
             {"direct": 7, "session": 11},
             waitress(str(python), "tests.tools.peers:app"),
-            lambda name: posted(window | asked[name]),
+            lambda name: post_request(window | asked[name]),
         ),
         "datasette with a canned query and count": (
             {"direct": 4, "session": 3},
             [str(python), "-m", "datasette", str(path), "--port", "{port}", "--metadata", str(folder / "datasette.json")],
-            got,
+            get_request,
         ),
         "Prism, which answers a static example": (
             {"direct": 1},
             [str(prism), "mock", "--port", "{port}", str(folder / "openapi.json")],
-            lambda name: posted(window | asked[name]),
+            lambda name: post_request(window | asked[name]),
         ),
     }
     for command in (
@@ -579,7 +579,7 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
         if not (prism if command[0] == "npm" else python.with_name("datasette")).exists() and shutil.which(command[0]):
             subprocess.run(command, check=False, capture_output=True)
 
-    with serving(waitress(), path, posted({})) as ours:
+    with serving(waitress(), path, post_request({})) as ours:
         for peer, (goals, command, request) in peers.items():
             if not Path(command[0]).exists():
                 click.echo(f"- {peer}: skipped, it cannot be installed here")
@@ -587,7 +587,7 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
             with serving(command, path, request("direct")) as theirs:
                 for name, least in goals.items():
                     rates = [
-                        (ours.rate(posted(window | asked[name]), bench.seconds), theirs.rate(request(name), bench.seconds))
+                        (ours.rate(post_request(window | asked[name]), bench.seconds), theirs.rate(request(name), bench.seconds))
                         for _ in range(bench.rounds)
                     ]
                     ratio = statistics.median(our / their for our, their in rates)
@@ -598,16 +598,16 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
 
 
 def measure_growth(path: Path, sessions: int) -> list[Growth]:
-    """What a page costs at this size: page 1, any page, and any page by the plain statements."""
-    asker, cache, dice, found = Asker(path), Cache(), Random(5), []
+    """Measure what a page costs at this size: page 1, any page, and any page with the plain statements."""
+    reader, cache, dice, found = PageReader(path), Cache(), Random(5), []
     for strategy, filters in {"direct": {}, "session": {"medium": "everywhere"}}.items():
         body = EVERYTHING | filters
-        total = asker.page(body, cache).total_records
+        total = reader.page(body, cache).total_records
 
         def anywhere(cache: Cache | None, body=body, total=total) -> strategies.Page:
-            return asker.page(body | {"offset": dice.randrange(total)}, cache)
+            return reader.page(body | {"offset": dice.randrange(total)}, cache)
 
-        first = partial(asker.page, body, cache)
+        first = partial(reader.page, body, cache)
         times = medians_of(50, first, partial(anywhere, cache), partial(anywhere, None))
         found.append(Growth(strategy, sessions, *(seconds * 1000 for seconds in times)))
         click.echo(f"{sessions:>10,} sessions, {strategy:<8}" + "".join(f"{figure:>10.3f}" for figure in found[-1][2:]))
@@ -629,13 +629,13 @@ def main() -> None:
         path = options.database or folder / "benchmark.sqlite"
         if not path.exists():
             make(path, options.sessions)
-        bench, asker = Bench(is_quick), Asker(path)
-        measure_wsgi(bench, path, asker)
+        bench, reader = Bench(is_quick), PageReader(path)
+        measure_wsgi(bench, path, reader)
         measure_walks(bench, path)
         warm(path)
-        measure_strategies(bench, asker)
+        measure_strategies(bench, reader)
         warm(path)
-        measure_http(bench, path, asker)
+        measure_http(bench, path, reader)
         measure_start(bench, path, folder)
         measure_import(bench, folder, options.sessions // 5 if is_quick else 200_000)
         if is_quick:

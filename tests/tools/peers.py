@@ -1,6 +1,6 @@
-"""The endpoint as one usually writes it, to measure against: flask-smorest, marshmallow and SQLAlchemy, with count and OFFSET.
+"""The endpoint as it is usually written, for comparison: flask-smorest, marshmallow and SQLAlchemy, with count and OFFSET.
 
-It runs in an environment of its own (tests/tools/benchmark.py), on the benchmark's database; windows have both ends.
+It runs in a separate environment (see tests/tools/benchmark.py), on the benchmark's database. Queries must have both dates.
 """
 
 import hashlib
@@ -131,7 +131,7 @@ def conversions(query: dict):
 
 
 def pages_of_sessions(session: Session, account: int, query: dict, start: int, end: int) -> dict:
-    within = Visit.started_at.between(start - 86_400, end)  # no session lasts longer: without it all this would be slower still
+    within = Visit.started_at.between(start - 86_400, end)  # no session is longer; without this, the query would be slower still
     pool = select(Visit).where(Visit.account_id == account, within, Visit.ended_at >= start)
     for name in SESSION_FILTERS:
         if name in query:

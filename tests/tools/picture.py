@@ -1,11 +1,11 @@
-"""The benchmark's figures as a picture, in SVG: each beside its goal, and how the cost of a page grows with the data."""
+"""Draw the benchmark's figures as SVG: each with its goal, and how the cost of a page grows with the data."""
 
 from html import escape
 from math import log10
 from typing import NamedTuple
 
 WIDTH, LINE = 960, 22
-BARS, GOAL = 690, 170  # where bars begin, and how much further the goal is
+BARS, GOAL = 690, 170  # where bars start, and how long a bar is that exactly meets its goal
 
 STYLE = """
 svg { font: 12px system-ui, sans-serif; fill: #2b3138; background: #fff }
@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Of what the goal allows: up to 1 it is met."""
+        """Return the figure as a share of what the goal allows; up to 1, the goal is met."""
         return self.figure / self.most if self.most is not None else self.least / self.figure
 
     @property
@@ -60,8 +60,8 @@ def draw(rows: list[Row], growth: list[Growth]) -> str:
     return "\n".join([opened, title, f"<style>{STYLE}</style>", *parts, "</svg>\n"])
 
 
-def _text(x: float, y: float, said: str, kind: str = "") -> str:
-    return f'<text x="{x:.0f}" y="{y:.0f}" class="{kind}">{escape(said)}</text>'
+def _text(x: float, y: float, text: str, kind: str = "") -> str:
+    return f'<text x="{x:.0f}" y="{y:.0f}" class="{kind}">{escape(text)}</text>'
 
 
 def _bars(rows: list[Row]) -> list[str]:
@@ -78,7 +78,7 @@ def _bars(rows: list[Row]) -> list[str]:
 
 
 def _lines(left: float, top: float, strategy: str, sizes: list[Growth]) -> list[str]:
-    """Milliseconds over sessions, both in powers of ten."""
+    """Draw milliseconds against sessions, both on a logarithmic scale."""
     width, height = 290, 220
     most_sessions = log10(max(size.sessions for size in sizes))
     low, high = -1, max(1, -(-log10(max(max(size[2:]) for size in sizes)) // 1))

@@ -1,4 +1,4 @@
-"""Try at length what the suite tries a little of, and print a table: `python -m tests.tools.reliability [SECTION …]`."""
+"""Run the suite's reliability tests for much longer, and print a table: `python -m tests.tools.reliability [SECTION …]`."""
 
 import json
 import logging
@@ -52,12 +52,12 @@ def hostile(folder: Path) -> tuple[str, int, int]:
 
 
 def fails(address: tuple[str, int], sent: bytes, is_whole: bool) -> bool:
-    """A 5xx, no answer in time, or a 200 for a part of a body."""
+    """Return whether the result is a 5xx, no response in time, or a 200 for a part of a body."""
     try:
         status, _, _ = test_hostile.exchange(address, sent)
     except TimeoutError:
         return True
-    # Of the 5xx, 501 and 505 are said by the server in front of what is no HTTP.
+    # 501 and 505 are allowed: the server in front of the app returns them for malformed HTTP.
     return ((status or 0) >= 500 and status not in (501, 505)) or (status == 200 and not is_whole)
 
 
@@ -88,7 +88,7 @@ def seedings(folder: Path) -> tuple[str, int, int]:
 
 
 def limit(folder: Path) -> tuple[str, int, int]:
-    """Calls granted beyond the limit, or refused below it, in either of two months."""
+    """Count the calls that are accepted over the limit or refused below it, in two months."""
     hub = a_hub(folder, "--monthly-limit", "1000")
     answered = test_limits.answered_at_the_turn_of_a_month(hub, 2000)
     wrong = sum(abs(answered[month, status] - 1000) for month in ("2025-08", "2025-09") for status in (200, 429))
@@ -109,33 +109,33 @@ def stalled(folder: Path) -> tuple[str, int, int]:
 
 
 def soak(folder: Path) -> tuple[str, int, int]:
-    """All kinds of requests at once: what fails, takes more than a second, or makes the server grow after the first minute."""
+    """Send all kinds of requests at once. Count what fails, takes more than a second, or makes the server grow after a minute."""
     hub = Hub(folder / "conversions.sqlite")
     assert hub.run("seed").exit_code == 0
     hub.load([a_session(conversions=[a_conversion()])], "own.example", "key")
     with listening(hub, *WAITRESS) as address:
-        clients = [client(address) for client in (asking, asking, asking, asking, walking, faulty, over_sockets, broken_off)]
+        clients = [client(address) for client in (asking, asking, asking, asking, walking, faulty, over_sockets, interrupted)]
         asked, before = soaked(hub, clients, 60)
         more, after = soaked(hub, clients, 60 * (MINUTES - 1))
     asked += more
-    wrong = Counter({how: times for how, times in asked.items() if how[1] != "answered"})
+    wrong = Counter({how: times for how, times in asked.items() if how[1] != "as expected"})
     print(f"    KiB and open files: {before}, then {after}; {dict(wrong)}", file=sys.stderr)
-    # Each thread can come to a connection of its own: three files, and 2 MB of pages. What is remembered has room for 8 MB.
+    # Each thread can open its own connection: three files, and 2 MB of pages. The cache has room for 8 MB.
     grown = (after[0] > before[0] + 16 * 1024) + (after[1] > before[1] + 24)
     what = f"requests of all kinds in {MINUTES} minutes beside seedings, to a server whose memory and open files must not grow"
     return what, asked.total(), wrong.total() + grown
 
 
 def soaked(hub: Hub, clients: list[Iterator[bool]], seconds: int) -> tuple[Counter, tuple[int, int]]:
-    """How the requests of so many seconds went, and what the server then has."""
+    """Return how the requests of so many seconds went, and the resources that the server has then."""
     over = Event()
 
     def ask(client: Iterator[bool]) -> Counter:
         asked: Counter = Counter()
         while not over.wait(0.05):
             began = time.monotonic()
-            is_answered = next(client)
-            how = "failed" if not is_answered else "slow" if time.monotonic() - began > 1 else "answered"
+            is_expected = next(client)
+            how = "failed" if not is_expected else "slow" if time.monotonic() - began > 1 else "as expected"
             asked[client.__name__, how] += 1
         return asked
 
@@ -150,7 +150,7 @@ def soaked(hub: Hub, clients: list[Iterator[bool]], seconds: int) -> tuple[Count
     return sum((each.result() for each in counting), Counter()), resources(hub)
 
 
-# Clients that never end: each step is a request, and says whether it was answered as it should be.
+# Clients that never stop. Each step sends a request and yields whether the response is as expected.
 
 
 def asking(address: tuple[str, int]) -> Iterator[bool]:
@@ -158,7 +158,7 @@ def asking(address: tuple[str, int]) -> Iterator[bool]:
         query = random.choice([{}, {"meta_type": "custom"}, {"source": "google.com"}, {"medium": "organic", "meta_type": "custom"}])
         query |= {"start_date": f"2025-07-{random.randint(1, 31):02}", "offset": random.randrange(2000)}
         key = random.choice(["YOUR_API_KEY", "dense", "sparse", "boundaries", "empty"])
-        yield answer(address, json.dumps(query), key)[0] == 200
+        yield send(address, json.dumps(query), key)[0] == 200
 
 
 def walking(address: tuple[str, int]) -> Iterator[bool]:
@@ -166,14 +166,14 @@ def walking(address: tuple[str, int]) -> Iterator[bool]:
         page = {"records_processed": 0, "has_more": True}
         while page["has_more"]:
             query = filters | {"offset": page["records_processed"]}
-            status, answered = answer(address, json.dumps(query))
+            status, body = send(address, json.dumps(query))
             yield status == 200
-            page = answered.get("pagination", {"has_more": False})
+            page = body.get("pagination", {"has_more": False})
 
 
 def faulty(address: tuple[str, int]) -> Iterator[bool]:
     for body in cycle(BODIES):
-        yield answer(address, body)[0] in (200, 400)
+        yield send(address, body)[0] in (200, 400)
 
 
 def over_sockets(address: tuple[str, int]) -> Iterator[bool]:
@@ -181,15 +181,15 @@ def over_sockets(address: tuple[str, int]) -> Iterator[bool]:
         yield not fails(address, *sent)
 
 
-def broken_off(address: tuple[str, int]) -> Iterator[bool]:
+def interrupted(address: tuple[str, int]) -> Iterator[bool]:
     for sent in cycle([*test_served.STALLED.values(), test_hostile.WELL_FORMED["a valid request"][0]]):
         with socket.create_connection(address) as connection:
             connection.sendall(sent)
         yield True
 
 
-def answer(address: tuple[str, int], body: str, key: str = "YOUR_API_KEY") -> tuple[int | None, dict]:
-    """None where there is no answer."""
+def send(address: tuple[str, int], body: str, key: str = "YOUR_API_KEY") -> tuple[int | None, dict]:
+    """Send a request. Return its status and body; the status is None if there is no response."""
     try:
         return test_kill.post(address, body.encode(), key)
     except (OSError, HTTPException):
@@ -197,7 +197,7 @@ def answer(address: tuple[str, int], body: str, key: str = "YOUR_API_KEY") -> tu
 
 
 def resources(hub: Hub) -> tuple[int, int]:
-    """KiB and open files of the server that has the hub's database open."""
+    """Return the memory in KiB and the number of open files of the server that has the hub's database open."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             links = [os.readlink(link) for link in (process / "fd").iterdir()]
