@@ -190,9 +190,9 @@ class LongBody(BytesIO):
         super().__init__(b"{}")
         self.event = event
 
-    def readinto(self, buffer) -> int:
+    def read(self, size=-1) -> bytes:
         self.event()
-        return super().readinto(buffer)
+        return super().read(size)
 
 
 @pytest.mark.decision(39)
