@@ -28,9 +28,9 @@ def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]
     # Some servers do not decode chunks, and Waitress does so only for HTTP/1.1: it passes any other such body on as empty.
     if is_chunked and not (environ.get("wsgi.input_terminated") and environ.get("SERVER_PROTOCOL") == "HTTP/1.1"):
         return b"", BadRequest("The server in front does not pass on chunked bodies. Send the body with its Content-Length.")
-    # The end of chunks is not known beforehand: one byte more than is allowed shows that there are too many.
-    wanted = largest + 1 if is_chunked else int(length)
-    if not is_chunked and wanted > largest:
+    most = largest + 1  # one byte more than is allowed shows that a chunked body is too large
+    wanted = most if is_chunked else int(length)
+    if wanted > most:
         return b"", too_large(largest)
     try:
         raw = environ["wsgi.input"].read(wanted)
