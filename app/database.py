@@ -1,4 +1,4 @@
-"""The database file: its creation, its connections and their transactions. Decisions 28, 39, 40."""
+"""The database file: its connections and their transactions. Decisions 28, 39, 40."""
 
 import os
 import sqlite3
@@ -10,12 +10,7 @@ from threading import Lock
 from time import perf_counter
 from typing import NamedTuple
 
-from app import upgrade
-
-_HERE = Path(__file__).parent
-SHIPPED = _HERE if (_HERE / "schema.sql").exists() else _HERE.parent  # an installed package; a checkout
-SCHEMA = SHIPPED / "schema.sql"
-APPLICATION_ID, SCHEMA_VERSION = 0x41487562, 2  # as schema.sql sets them
+from app import tables
 
 PATIENCE = 5  # seconds to wait for another program that writes
 IDLE_CONNECTIONS = 8  # that read; a new connection costs as much as a page
@@ -85,7 +80,7 @@ class Database:
         It keeps the data version, so it must not change sessions or conversions: SQLite refuses a statement that would.
         """
         with closing(self._connect("rw")) as connection:
-            _check_ours(connection)
+            tables.check(connection)
             connection.set_authorizer(_deny_sessions_and_conversions)
             connection.execute("BEGIN IMMEDIATE")
             yield connection
@@ -100,26 +95,17 @@ class Database:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(self._connect("rwc")) as connection:
-            if not _is_empty(connection) and not upgrade.is_version_1(connection):
-                _check_ours(connection)  # before anything in it is changed
+            if not tables.is_empty(connection) and not tables.is_version_1(connection):
+                tables.check(connection)  # before anything in it is changed
             connection.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
             connection.execute("PRAGMA cache_size = -65536")  # KiB; filling a dozen indexes writes all over the file
             connection.execute("BEGIN IMMEDIATE")
-            is_old = upgrade.is_version_1(connection)
-            tables, indexes = schema_statements() if is_old or _is_empty(connection) else ([], [])
-            if is_old:
-                upgrade.set_rows_aside(connection)
-            for statement in tables:
-                connection.execute(statement)
-            if is_old:
-                upgrade.bring_rows_back(connection)
-                while indexes:  # what follows may need them
-                    connection.execute(indexes.pop())
             before = connection.total_changes
+            indexes = tables.create(connection)
             yield connection
-            for statement in indexes:  # last: indexing rows that are already there takes half the time
+            for statement in indexes:
                 connection.execute(statement)
-            if is_old or connection.total_changes > before:
+            if connection.total_changes > before:
                 connection.execute("UPDATE data_version SET number = random()")
                 # With statistics, SQLite looks up the rarer of two filters. Open connections notice them if their table is new.
                 connection.execute("DROP TABLE IF EXISTS sqlite_stat1")
@@ -135,7 +121,11 @@ class Database:
                     return connection
                 connection.close()  # its file was deleted, or another one took its place
         connection = self._connect("ro")
-        _check_ours(connection)
+        try:
+            tables.check(connection)
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def _give_back(self, connection: Connection) -> None:
@@ -167,39 +157,6 @@ class Database:
         return connection
 
 
-def _is_empty(connection: Connection) -> bool:
-    return connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
-
-
-def _check_ours(connection: Connection) -> None:
-    """Close the connection and raise sqlite3.DatabaseError if its file was not made by this version of this program."""
-    try:
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if _is_empty(connection):
-            raise sqlite3.DatabaseError("it has no tables yet; flask seed creates them")
-        if upgrade.is_version_1(connection):
-            raise sqlite3.DatabaseError("it has schema version 1; flask seed upgrades it")
-        if application != APPLICATION_ID:
-            raise sqlite3.DatabaseError("it is a database of another program")
-        if version != SCHEMA_VERSION:
-            raise sqlite3.DatabaseError(f"it has schema version {version}, and this program needs {SCHEMA_VERSION}")
-    except sqlite3.Error:
-        connection.close()
-        raise
-
-
 def _deny_sessions_and_conversions(action: int, table: str | None, *_) -> int:
     is_write = action in (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE)
     return sqlite3.SQLITE_DENY if is_write and table in ("sessions", "conversions") else sqlite3.SQLITE_OK
-
-
-def schema_statements() -> tuple[list[str], list[str]]:
-    """Return the statements of schema.sql that make tables and triggers, and those that make indexes."""
-    statements = [""]
-    for line in SCHEMA.read_text(encoding="utf-8").splitlines(keepends=True):
-        statements[-1] += line
-        if sqlite3.complete_statement(statements[-1]):
-            statements.append("")
-    indexes = [statement for statement in statements if "CREATE INDEX" in statement]
-    return [statement for statement in statements if statement not in indexes], indexes

@@ -8,7 +8,7 @@ from itertools import combinations
 import pytest
 
 from app import accounts, fast, schemas, strategies
-from app.database import SCHEMA
+from app.tables import SCHEMA
 from tests import conftest
 
 SESSION = """

@@ -12,9 +12,10 @@ from random import Random
 
 from app import instants
 from app.accounts import SEEDED_TO, digest
-from app.database import SHIPPED, Connection
+from app.database import Connection
 from app.loading import attribution
 from app.loading.imported import ImportedSession
+from app.tables import SHIPPED
 
 SEED = SHIPPED / "seed"
 NO_UTM = dict.fromkeys(attribution.UTM)

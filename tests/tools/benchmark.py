@@ -32,7 +32,7 @@ import orjson
 from flask import Flask, Response
 from werkzeug.test import EnvironBuilder
 
-from app import accounts, api, create_app, database, fast, openapi, schemas, strategies
+from app import accounts, api, create_app, database, fast, openapi, schemas, strategies, tables
 from app.database import Database
 from app.fast import Cache
 from app.loading import sessions as loading
@@ -492,9 +492,9 @@ def measure_import(bench: Bench, folder: Path, sessions: int) -> None:
     for table in ("sessions", "conversions"):
         with (folder / f"{table}.csv").open("wb") as rows:
             subprocess.run([sqlite3, "-csv", path, f"SELECT * FROM {table}"], stdout=rows, check=True)
-    tables, indexes = database.schema_statements()
+    schema, indexes = tables.schema_statements()
     account = "INSERT INTO accounts (domain) VALUES ('shop.example');"
-    subprocess.run([sqlite3, floor], input=f"{''.join(tables)}{account}", text=True, check=True)
+    subprocess.run([sqlite3, floor], input=f"{''.join(schema)}{account}", text=True, check=True)
     imports = "".join(f".import {folder / table}.csv {table}\n" for table in ("sessions", "conversions"))
     started = perf_counter()
     subprocess.run([sqlite3, "-csv", floor], input=f"{imports}{''.join(indexes)}", text=True, check=True)
