@@ -162,7 +162,7 @@ def test_a_date_means_its_whole_day(api, survey, name):
 
 def test_a_window_can_be_longer_than_30_days(api, survey):
     """“Start of the time window to analyze.” “End of the time window to analyze.” “defaults to a 30-day time window”: the
-    default is no limit."""
+    default is not a limit."""
     whole, *_ = survey.halves()
     old = Window(whole.start, max(whole.start, whole.end - 30 * DAY - SECOND))
     if not count(api, old):
@@ -179,7 +179,7 @@ def test_a_window_can_be_longer_than_30_days(api, survey):
 
 def test_a_session_query_can_be_longer_than_30_days(api, survey):
     """“Start of the time window to analyze.” “End of the time window to analyze.” “defaults to a 30-day time window”: the
-    default is no limit."""
+    default is not a limit."""
     walk, wide = survey.session_walk("main"), survey.wide_window()
     direct = survey.direct().records
     slack = max(survey.slack("main"), survey.slack("direct"), DAY)
