@@ -1,4 +1,4 @@
-"""Whether the server lives, and whether it can answer: for whatever watches it. No key, no count."""
+"""Health checks for a platform or a monitor: does the server run, can it read its database? They need no key and count no call."""
 
 import sqlite3
 from http import HTTPStatus
@@ -19,10 +19,10 @@ def livez():
 
 @health.get("/readyz")
 def readyz():
-    """503 with the reason while the database cannot answer."""
+    """Return 503 with the reason if the database can't be read."""
     try:
         with current_app.extensions["database"].reading() as connection:
             connection.rows("SELECT id FROM accounts LIMIT 1", {})
     except sqlite3.Error as error:
-        return {"error": f"The database cannot answer: {error}."}, HTTPStatus.SERVICE_UNAVAILABLE
+        return {"error": f"The database can't be used: {error}."}, HTTPStatus.SERVICE_UNAVAILABLE
     return {"status": "ready"}

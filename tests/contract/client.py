@@ -175,7 +175,7 @@ class Client:
         """Return the page of a query, which must get a 200."""
         response = self.ask(query)
         if response.status != 200:
-            raise Unusable(f"{json.dumps(query, ensure_ascii=False)} is answered {response}")
+            raise Unusable(f"{json.dumps(query, ensure_ascii=False)} gets the response {response}")
         return self.read(response)
 
     def read(self, response: Response) -> Page:
@@ -243,7 +243,7 @@ class Client:
             if isinstance(value, int | float) and not isinstance(value, bool):
                 return datetime.fromtimestamp(value / 1000 if value > 10**11 else value, UTC)
         except (ValueError, OverflowError, OSError):
-            self.wrong_types.setdefault("timestamp", f"no ISO 8601 but {value}")
+            self.wrong_types.setdefault("timestamp", f"not ISO 8601 but {value}")
         raise Unusable(f"timestamp is not an ISO 8601 date-time but {self.wrong_types['timestamp']}")
 
     def walk(self, query: dict) -> Walk:

@@ -181,9 +181,9 @@ def pytest_runtestloop(session):
         location = response.headers.get("Location", "nowhere")
         raise pytest.UsageError(f"{api.endpoint} redirects to {location} ({response.status}). Point --base-url there.")
     if response.status in (401, 403):
-        raise pytest.UsageError(f"{api.endpoint} does not accept the key of --api-key. It answers {response}")
+        raise pytest.UsageError(f"{api.endpoint} does not accept the key of --api-key. It returned {response}")
     if response.status != 200:
-        raise pytest.UsageError(f"{api.endpoint} does not answer {survey.dates} with 200. It answers {response}")
+        raise pytest.UsageError(f"{api.endpoint} does not return 200 for {survey.dates}. It returned {response}")
 
 
 @pytest.hookimpl(trylast=True)
@@ -344,7 +344,9 @@ def pytest_terminal_summary(terminalreporter, config):
     terminalreporter.section("result")
     write(f"Calls made to {survey.api.endpoint}: {survey.api.count}")
     if config.stash.get(CHANGED, False):
-        write("The data is changing: the first query has another answer now. Differences may come from that; --end-date may help.")
+        write(
+            "The data is changing: the first query gets another response now. Differences may come from that; --end-date may help."
+        )
     differ, reading, unchecked = (len(results_with(config, verdict)) for verdict in (DIFFERS, READING, NOT_CHECKED))
     if reading and not differ and not config.getoption("strict"):
         write("The server only differs where the text leaves a choice, so the exit status is 0. With --strict it is 1.")

@@ -42,14 +42,14 @@ def ask(api, survey, case: dict):
 @pytest.mark.parametrize("case", cases("same_as"))
 def test_two_requests_mean_the_same(api, survey, case):
     response, other = ask(api, survey, case), api.ask(fill(survey, case["same_as"]))
-    check(response.status == other.status == 200, f"they are answered {response} and {other}")
-    check(response.json == other.json, f"they are answered differently: {response} and {other}")
+    check(response.status == other.status == 200, f"their responses are {response} and {other}")
+    check(response.json == other.json, f"their responses differ: {response} and {other}")
 
 
 @pytest.mark.parametrize("case", cases("nothing_found"))
 def test_nothing_found_is_a_message_and_not_an_error(api, survey, case):
     response = ask(api, survey, case)
-    check((response.status, response.json) == (200, NOTHING_FOUND), f"the answer is {response}")
+    check((response.status, response.json) == (200, NOTHING_FOUND), f"the response is {response}")
 
 
 @pytest.mark.parametrize("case", cases("status"))

@@ -90,12 +90,12 @@ def test_filters_are_combined_with_and(api, survey, name):
 
 def nothing_found(api, query: dict) -> None:
     response = api.ask(query)
-    check(response.status == 200, f"{query} is answered {response}")
+    check(response.status == 200, f"{query} gets the response {response}")
     body = response.json
     records = body.get("records")
     check(not records, f"{query} finds {len(records or [])} records")
     message = {"message": "No conversions matched the given filters."}
-    check(body == message, f"{query} is answered {response} instead of the message")
+    check(body == message, f"{query} gets the response {response} instead of the message")
 
 
 @pytest.mark.later
@@ -188,7 +188,7 @@ def finds_only_its_own(api, survey, name: str, value: str) -> None:
     """Check that a value finds no conversion that has another value of the same filter."""
     response = api.ask(survey.window().query | {name: value})
     refused = 400 <= response.status < 500 and "\x00" in value
-    check(response.status == 200 or refused, f"{name} {value!r} is answered {response}")
+    check(response.status == 200 or refused, f"{name} {value!r} gets the response {response}")
     if refused:
         return
     found = api.read(response).records

@@ -22,13 +22,15 @@ def test_only_the_exact_key_is_accepted(api, wrong):
     if key == api.key or (not key and wrong != "no key"):
         pytest.skip("the key has no letters" if "case" in wrong else "the key is too short")
     response = api.ask({}, Authentication=key)
-    check(response.status >= 400 and b'"records"' not in response.body, f"a request with {wrong} is answered {response.status}")
+    check(
+        response.status >= 400 and b'"records"' not in response.body, f"a request with {wrong} gets the response {response.status}"
+    )
 
 
 def test_a_content_type_can_name_its_charset(api):
     """“Content-Type: application/json” A parameter does not change a media type."""
     response = api.ask({}, **{"Content-Type": "application/json; charset=utf-8"})
-    check(response.status == 200, f"“application/json; charset=utf-8” is answered {response.status}")
+    check(response.status == 200, f"“application/json; charset=utf-8” gets the response {response.status}")
 
 
 def test_accounts_have_no_conversion_in_common(api, survey):
@@ -39,7 +41,7 @@ def test_accounts_have_no_conversion_in_common(api, survey):
     own, offset = survey.direct().records, 0
     for _ in range(4):
         response = api.ask(query | {"offset": offset}, Authentication=survey.other_key)
-        check(response.status == 200, f"the other key is answered {response}")
+        check(response.status == 200, f"the other key gets the response {response}")
         theirs = api.read(response)
         common = own.common(theirs.records)
         check(not common, f"both keys return {len(common)} conversions ({common})")
@@ -62,7 +64,7 @@ def test_a_response_over_the_limit_says_when_to_try_again(api, survey):
         api.ask({}, Prefer="code=429")  # a mock returns a 429 then; other servers ignore the header
         exchange = api.too_many
     if exchange is None:
-        pytest.skip("no answer was a 429; --over-limit-key gives a key that is over its limit")
+        pytest.skip("no response was a 429; --over-limit-key gives a key that is over its limit")
     seconds = str(exchange.response.headers.get("Retry-After", ""))
     check(seconds, "a 429 has no Retry-After")
     check(seconds.strip().isdecimal() or "GMT" in seconds, f"the Retry-After of a 429 is {seconds}")

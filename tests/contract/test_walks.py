@@ -179,7 +179,7 @@ def test_a_session_query_processes_whole_batches(survey, name):
     for offset, page in walk.steps:
         processed = page.records_processed - offset
         whole = processed % BATCH == 0 or page.records_processed == page.total_records
-        check(whole or is_cut, f"from offset {offset} a page processes {processed} sessions, which is no multiple of 200")
+        check(whole or is_cut, f"from offset {offset} a page processes {processed} sessions, which is not a multiple of 200")
 
 
 @EACH_SESSION_QUERY
@@ -379,7 +379,7 @@ def test_a_huge_offset_is_not_a_server_error(api, survey):
     for query in [survey.window().query, survey.session_walk("main").query]:
         for offset in (2**31, 2**63 - 1):
             response = api.ask(query | {"offset": offset})
-            check(response.status < 500, f"offset {offset} is answered {response.status}")
+            check(response.status < 500, f"offset {offset} gets the response {response.status}")
 
 
 def named(query: dict) -> str:

@@ -45,7 +45,7 @@ def exchanges_of(api: Client) -> list[Exchange]:
 
 def table(results: list[Result], endpoint: str, last_line: str) -> str:
     """Write the report of --report, in Markdown."""
-    lines = [f"# {endpoint}", "", last_line, "", "| sentence | verdict | how | request and answer |", "| --- | --- | --- | --- |"]
+    lines = [f"# {endpoint}", "", last_line, "", "| sentence | verdict | how | request and response |", "| --- | --- | --- | --- |"]
     order = [DIFFERS, READING, NOT_CHECKED, HOLDS]
     rows: dict[tuple, list[Result]] = {}
     for result in results:

@@ -438,7 +438,7 @@ def measure_start(bench: Bench, path: Path, folder: Path) -> None:
             times["ours"].append(served.seconds)
             memory = max(memory, served.memory())
     ratio = statistics.median(times["ours"]) / statistics.median(times["minimal"])
-    bench.row("start to first answer ÷ that of a minimal Flask app", ratio, most=1.6)
+    bench.row("start to first response ÷ that of a minimal Flask app", ratio, most=1.6)
     bench.row("   memory then", memory, most=40, unit=" MB")
 
 
@@ -565,7 +565,7 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
             [str(python), "-m", "datasette", str(path), "--port", "{port}", "--metadata", str(folder / "datasette.json")],
             get_request,
         ),
-        "Prism, which answers a static example": (
+        "Prism, which returns a static example": (
             {"direct": 1},
             [str(prism), "mock", "--port", "{port}", str(folder / "openapi.json")],
             lambda name: post_request(window | asked[name]),
