@@ -242,26 +242,6 @@ def test_a_session_across_midnight_is_in_the_pool_of_both_days_but_each_conversi
     assert [record["timestamp"] for record in next_day["records"]] == [morning]
 
 
-# over-limit
-
-
-@pytest.mark.parametrize(
-    "now", ["2025-08-15T12:00:00Z", "2025-08-31T23:59:59Z", "2025-09-01T00:00:00Z", "2024-02-29T12:00:00Z", "2031-01-01T00:00:00Z"]
-)
-def test_over_limit_is_over_its_limit_in_any_month(bundled, now):
-    hub = Hub(bundled.path, now)
-    for _ in range(2):
-        response = hub.post("{}", "over-limit")
-        assert response.status_code == 429
-        assert response.json == {
-            "error": "API monthly limit exceeded.",
-            "limit": 5000,
-            "used": 5000,
-            "domain": "over-limit.example",
-        }
-        assert int(response.headers["Retry-After"]) > 0
-
-
 # Seeding
 
 

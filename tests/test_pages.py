@@ -130,7 +130,6 @@ def test_the_queries_that_the_explorer_sent_are_labelled_and_can_be_hidden(page)
 
 
 @in_browser
-@pytest.mark.skipif("not hasattr(__import__('app.mock', fromlist=['mock']), 'walks')", reason="the mock records no walks yet")
 def test_a_real_client_that_adds_50_to_the_offset_is_shown_with_its_fault(page, url):
     page.goto("/walks")
     for offset in (0, 50, 100):
@@ -256,9 +255,6 @@ def test_the_decisions_page_lists_each_decision_with_its_test_and_example(bundle
         assert f"<code>{test.strip('`')}</code>" in text
     assert text.count('<p class="example">') == len(TOUR["examples"])
     assert "<code>{&#34;offset&#34;: -1}</code>" in text or "<code>{&#34;offset&#34;:-1}</code>" in text
-
-
-TABLE = "| | text | reading | test |\n| --- | --- | --- | --- |\n| {} | a | b | `c` |\n"
 
 
 @in_browser

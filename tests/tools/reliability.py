@@ -90,8 +90,8 @@ def seedings(folder: Path) -> tuple[str, int, int]:
 def limit(folder: Path) -> tuple[str, int, int]:
     """Count the calls that are accepted over the limit or refused below it, in two months."""
     hub = a_hub(folder, "--monthly-limit", "1000")
-    answered = test_limits.answered_at_the_turn_of_a_month(hub, 2000)
-    wrong = sum(abs(answered[month, status] - 1000) for month in ("2025-08", "2025-09") for status in (200, 429))
+    statuses = test_limits.count_statuses_at_the_turn_of_a_month(hub, 2000)
+    wrong = sum(abs(statuses[month, status] - 1000) for month in ("2025-08", "2025-09") for status in (200, 429))
     return "requests against a limit of 1000, 32 at a time, at the turn of a month", 4000, wrong
 
 
