@@ -36,7 +36,27 @@ SET_LIMIT = "UPDATE accounts SET monthly_limit = :monthly_limit, used_elsewhere 
 
 SET_SEEDED_TO = "UPDATE accounts SET seeded_to = :day WHERE id = :account"
 
+RESET_LONGEST_SESSION = "UPDATE accounts SET longest_session = 0 WHERE id = :account"
+
 DELETE_ACCOUNT = "DELETE FROM accounts WHERE id = :account"
+
+FORGET_CALLS_OF_BUNDLED = "DELETE FROM usage WHERE account_id IN (SELECT id FROM accounts WHERE seeded_to IS NOT NULL)"
+
+# Temporary accounts, which the mock makes for one test. All others have is_temporary = 0, so these statements can't reach them.
+
+ADD_TEMPORARY_ACCOUNT = """
+INSERT INTO accounts (domain, monthly_limit, is_temporary)
+SELECT :domain, :monthly_limit, 1 WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE domain = :domain)
+RETURNING id
+"""
+
+MAKE_TEMPORARY = "UPDATE accounts SET is_temporary = 1 WHERE domain = :domain"
+
+DELETE_TEMPORARY_ACCOUNT = """
+DELETE FROM accounts WHERE is_temporary = 1 AND id = (SELECT account_id FROM keys WHERE digest = :digest)
+"""
+
+DELETE_TEMPORARY_ACCOUNTS = "DELETE FROM accounts WHERE is_temporary = 1"
 
 ACCOUNTS = """
 SELECT

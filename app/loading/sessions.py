@@ -36,8 +36,6 @@ FIND_SESSION = "SELECT id FROM sessions WHERE account_id = :account AND session_
 
 FORGET_SESSIONS = "DELETE FROM sessions WHERE account_id = :account"
 
-RESET_LONGEST_SESSION = "UPDATE accounts SET longest_session = 0 WHERE id = :account"
-
 BATCH = 50  # sessions that are written at once; more are hardly faster, and each can be a megabyte
 
 # A seed date of the year 9999 would fill the disk.
@@ -147,7 +145,7 @@ class Writer:
 def forget_sessions(connection: Connection, account: int) -> None:
     """Delete the account's sessions and their conversions."""
     connection.execute(FORGET_SESSIONS, {"account": account})
-    connection.execute(RESET_LONGEST_SESSION, {"account": account})
+    connection.execute(accounts.RESET_LONGEST_SESSION, {"account": account})
 
 
 def open_for_import(

@@ -41,8 +41,8 @@ def reset():
     if clock.today().year not in sessions.YEARS:
         raise Conflict(f"The clock is at {clock.today()}. {sessions.OTHER_YEARS}")
     with temporary_accounts.writing, current_app.extensions["database"].writing_sessions() as connection:
-        connection.execute(temporary_accounts.DELETE_ALL)
-        connection.execute("DELETE FROM usage WHERE account_id IN (SELECT id FROM accounts WHERE seeded_to IS NOT NULL)")
+        connection.execute(accounts.DELETE_TEMPORARY_ACCOUNTS)
+        connection.execute(accounts.FORGET_CALLS_OF_BUNDLED)
         sessions.seed(connection, clock.today())
     forget_walks()
     return {"message": f"The bundled data is that of {clock.today()}, and no calls are counted."}
@@ -105,7 +105,7 @@ def set_up(state: str, params: dict) -> dict:
         if state == "these sessions":
             temporary_accounts.create(connection, STATE["key"], STATE["domain"], params["monthly_limit"], params["sessions"])
         elif sessions.seed_account(connection, account, clock.today()):
-            connection.execute("UPDATE accounts SET is_temporary = 1 WHERE domain = ?", (STATE["domain"],))
+            connection.execute(accounts.MAKE_TEMPORARY, STATE)
         else:
             raise temporary_accounts.DomainInUse(f"{STATE['domain']} is an imported account, and states need that domain.")
         sessions.seed(connection, clock.today())

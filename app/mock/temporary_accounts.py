@@ -20,15 +20,6 @@ from app.loading.sessions import Writer
 LARGEST_BODY = 4 * 1024 * 1024  # bytes
 MOST_SESSIONS = 10_000
 
-# Other accounts have is_temporary = 0, so nothing here can reach them.
-MAKE = """
-INSERT INTO accounts (domain, monthly_limit, is_temporary)
-SELECT :domain, :monthly_limit, 1 WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE domain = :domain)
-RETURNING id
-"""
-DELETE_ALL = "DELETE FROM accounts WHERE is_temporary = 1"
-DELETE_ONE = f"{DELETE_ALL} AND id = (SELECT account_id FROM keys WHERE digest = ?)"
-
 temporary_accounts = Blueprint("temporary_accounts", __name__)
 
 
@@ -96,14 +87,14 @@ def create_account():
 @temporary_accounts.delete("/accounts/<key>")
 def delete_account(key: str):
     with writing, current_app.extensions["database"].writing_sessions() as connection:
-        if connection.execute(DELETE_ONE, (accounts.digest(key),)).rowcount == 0:
+        if connection.execute(accounts.DELETE_TEMPORARY_ACCOUNT, {"digest": accounts.digest(key)}).rowcount == 0:
             return {"error": "No temporary account has this key."}, HTTPStatus.NOT_FOUND
     return "", HTTPStatus.NO_CONTENT
 
 
 def create(connection: Connection, key: str, domain: str, monthly_limit: int | None, sessions: list[dict]) -> None:
     """Create a temporary account. Raises DomainInUse or accounts.KeyInUse if it would take over another account."""
-    made = connection.execute(MAKE, {"domain": domain, "monthly_limit": monthly_limit}).fetchall()
+    made = connection.execute(accounts.ADD_TEMPORARY_ACCOUNT, {"domain": domain, "monthly_limit": monthly_limit}).fetchall()
     if not made:
         raise DomainInUse(f"There is an account for {domain} already. Choose another domain, or leave it out.")
     ((account,),) = made
