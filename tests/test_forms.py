@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from app.loading import imported, plain
+from app.loading import fast_path, imported
 from tests.conftest import Hub, a_conversion, a_session
 from tests.test_import import IMPORT, a_named_session, faults, lines, session_ids, tables
 
@@ -340,11 +340,11 @@ SESSION = st.fixed_dictionaries(
 @settings(max_examples=500, deadline=None)
 @given(SESSION | CONVERSION)
 def test_the_fast_path_loads_a_session_as_the_schema_does_or_leaves_it_to_the_schema(given):
-    loaded = plain.load(given)
+    loaded = fast_path.load(given)
     if loaded is not None:
-        session = plain.as_session(given) if plain.is_record(given) else given
+        session = fast_path.as_session(given) if fast_path.is_record(given) else given
         assert imported.ImportedSession().load(session) == loaded
-        assert plain.load_line(json.dumps(given).encode()) in (loaded, None)
+        assert fast_path.load_line(json.dumps(given).encode()) in (loaded, None)
 
 
 LONG = a_session(ended_at="2025-08-03T10:00:00Z", referrer="", utm_term=None)
@@ -352,6 +352,6 @@ LONG = a_session(ended_at="2025-08-03T10:00:00Z", referrer="", utm_term=None)
 
 @pytest.mark.parametrize("given", [*TWO, RECORDS[0], a_session(), LONG])
 def test_the_fast_path_loads_valid_sessions_and_records(given):
-    assert plain.load_line(json.dumps(given).encode()) == plain.load(given) == imported.load(given)
+    assert fast_path.load_line(json.dumps(given).encode()) == fast_path.load(given) == imported.load(given)
     with pytest.raises(ValidationError):
         imported.load(given | {"unknown": 1})

@@ -6,7 +6,7 @@ from marshmallow import ValidationError, post_load
 
 from app import fields
 from app.fields import List, Moment, Nested, Strict
-from app.loading import attribution, plain
+from app.loading import attribution, fast_path
 from app.schemas import Conversion
 from app.strict_json import shown
 
@@ -94,11 +94,11 @@ def load(given: object) -> dict:
 
     Moments become instants. Raises marshmallow.ValidationError, whose fields are those of what was given.
     """
-    if session := plain.load(given):
+    if session := fast_path.load(given):
         return session
-    if not plain.is_record(given):
+    if not fast_path.is_record(given):
         return _session.load(given)
     try:
-        return _session.load(plain.as_session(given))
+        return _session.load(fast_path.as_session(given))
     except ValidationError as error:
         raise ValidationError(error.messages["conversions"][0]) from None

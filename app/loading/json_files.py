@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from marshmallow import ValidationError
 
 from app import schemas, strict_json
-from app.loading import imported, plain
+from app.loading import fast_path, imported
 from app.loading.faults import Faults
 
 
@@ -32,7 +32,7 @@ def _is_document(start: bytes) -> bool:
 def _lines(reader: io.BufferedReader, faults: Faults) -> Iterator[tuple[str, dict]]:
     responses = []
     for number, line in enumerate(reader, start=1):
-        if session := plain.load_line(line):
+        if session := fast_path.load_line(line):
             yield f"line {number}", session
         elif line.strip():
             try:
@@ -59,7 +59,7 @@ def _several(given: object, place: str, faults: Faults) -> Iterator[tuple[str, d
         return
     loaded = [session for number, item in enumerate(given, start=1) for session in _one(item, f"{place}item {number}", faults)]
     # The API returns the newest record first. Of two conversions at one moment it returns the last imported first.
-    yield from reversed(loaded) if given and plain.is_record(given[0]) else loaded
+    yield from reversed(loaded) if given and fast_path.is_record(given[0]) else loaded
 
 
 def _one(given: object, place: str, faults: Faults) -> Iterator[tuple[str, dict]]:

@@ -263,15 +263,10 @@ def measure_walks(bench: Bench, path: Path) -> None:
     silent.after_request_funcs[None].remove(walks.record_page)
     for name, filters in {"direct": {"meta_type": "type-common"}, "session": {"source": "source-common"}}.items():
         body = json.dumps(EVERYTHING | filters).encode()
-        asked = EnvironBuilder(path=api.PATH, method="POST", data=body, content_type="application/json", headers=KEY)
-        environ = asked.get_environ()
-
-        def ask(app, environ=environ, body=body) -> bytes:
-            return b"".join(app(environ | {"wsgi.input": BytesIO(body)}, lambda *_: None))
-
-        for app in (recording, silent):
-            ask(app)
-        with_record, without = medians_of(1000, partial(ask, recording), partial(ask, silent))
+        ask, ask_silently = wsgi_request(recording, body), wsgi_request(silent, body)
+        for warming in (ask, ask_silently):
+            warming()
+        with_record, without = medians_of(1000, ask, ask_silently)
         bench.row(f"a request in mock mode ÷ without the record of walks, {name}", with_record / without, most=1.05)
 
 
@@ -639,14 +634,14 @@ def main() -> None:
         measure_start(bench, path, folder)
         measure_import(bench, folder, options.sessions // 5 if is_quick else 200_000)
         if is_quick:
-            click.echo("- the peers: skipped, for it takes long to install them")
+            click.echo("- the peers: skipped, because installing them takes minutes")
         else:
             peers = options.peers or folder / "peers"
             peers.mkdir(exist_ok=True)
             measure_peers(bench, path, peers)
         click.echo(f"\n{sum(row.is_met for row in bench.rows)} of {len(bench.rows)} goals met.\n")
 
-        click.echo(f"{'A page, in ms':<30}    page 1  any page   plainly")
+        click.echo(f"{'A page, in ms':<30}    page 1  any page    OFFSET")
         growth = []
         for sessions in [*(10**power for power in range(3, 7) if 10**power < options.sessions), options.sessions]:
             of_size = path if sessions == options.sessions else folder / f"{sessions}.sqlite"

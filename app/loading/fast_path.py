@@ -1,7 +1,7 @@
-"""A short way to load a session that is plainly right, ten times as fast as marshmallow. Decision 44.
+"""A fast path that loads a session that is obviously valid, ten times as fast as marshmallow does. Decision 44.
 
-Whatever is unusual or wrong is left to imported.ImportedSession, which alone defines what a session is and reports faults. A test
-holds the two equal.
+Anything unusual or wrong is left to imported.ImportedSession, which alone defines what a valid session is, and reports faults. A
+test checks that both load the same.
 """
 
 import re
@@ -21,15 +21,15 @@ _moment = re.compile("([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([01][0-9]|2[0-3]):([0-5][
 _names = re.compile(rb'"[ \t\r\n]*:').findall
 
 
-class _NotPlain(Exception):
+class _Unusual(Exception):
     pass
 
 
 def load_line(line: bytes) -> dict | None:
-    """Load the session, or the record, that a line of JSON holds; None if it is not plainly right.
+    """Load a line of JSON, which is a session or a record; return None if it is not obviously valid.
 
-    orjson takes the last of two members of one name without a word. A name is followed by a colon: if there are no more such places
-    than members, no name occurs twice.
+    orjson keeps the last of two members with the same name, silently. Each name is followed by a colon: if there are no more such
+    places than members, no name occurs twice.
     """
     try:
         given = orjson.loads(line)
@@ -43,15 +43,15 @@ def load_line(line: bytes) -> dict | None:
 
 
 def load(given: object) -> dict | None:
-    """Return the session as imported.load does; None if it is not plainly right."""
+    """Return the session as imported.load does; None if it is not obviously valid."""
     try:
         return _session(as_session(given) if is_record(given) else given)
-    except (_NotPlain, TypeError, AttributeError):
+    except (_Unusual, TypeError, AttributeError):
         return None
 
 
 def is_record(given: object) -> bool:
-    """Tell whether this is a conversion as the API returns it, rather than a session."""
+    """Return True if this is a conversion as the API returns it, rather than a session."""
     return isinstance(given, dict) and "started_at" not in given and ("timestamp" in given or "conversion_page" in given)
 
 
@@ -90,7 +90,7 @@ def _conversion(given: dict) -> dict:
 
 def _require(condition: object) -> None:
     if not condition:
-        raise _NotPlain
+        raise _Unusual
 
 
 def _text(value: object) -> str | None:
@@ -110,4 +110,4 @@ def _midnight(day: str) -> int:
     try:
         return instants.parse(day, "start")
     except ValueError:
-        raise _NotPlain from None
+        raise _Unusual from None
