@@ -241,7 +241,8 @@ class Endpoint:
 
     def date(self, text: str, name: str) -> datetime:
         """Read a date or a date-time, rounded into the window."""
-        form = r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(\.\d+)?(Z|[+-]\d\d(?::?\d\d)?)?)?"
+        # The hours are spelled out: from Python 3.14 on, fromisoformat() accepts the hour 24.
+        form = r"(\d{4}-\d\d-\d\d)(?:[T ]((?:[01]\d|2[0-3]):\d\d)(:\d\d)?(\.\d+)?(Z|[+-]\d\d(?::?\d\d)?)?)?"
         parts = re.fullmatch(form, text)
         if not parts:
             raise ValueError(text)
