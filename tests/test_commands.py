@@ -79,7 +79,7 @@ def test_seed_refuses_a_day_outside_the_years_2000_to_2099(hub, day):
 def test_import_prints_what_it_imported(hub):
     sessions = (a_session(conversions=[a_conversion(), a_conversion()]), a_session(conversions=[a_conversion()]))
     outcome = import_into(hub, "example.com", "--key", "key", sessions=sessions)
-    assert "2 sessions with 3 conversions" in outcome.stdout
+    assert "Sessions: 2, conversions: 3." in outcome.stdout
     assert "example.com" in outcome.stdout
 
 

@@ -170,7 +170,7 @@ def test_watch_imports_a_file_again_whenever_it_changes_and_keeps_the_last_good_
         watched.read_until("Watching")
         assert session_ids(hub) == {"a"}
         file.write_text(lines(a_named_session("b"), a_named_session("c")))
-        assert "2 sessions with 2 conversions" in watched.read_until("Watching")
+        assert "Sessions: 2, conversions: 2." in watched.read_until("Watching")
         assert session_ids(hub) == {"b", "c"}
         file.write_text(lines(a_named_session("d"), {"started_at": "now"}))
         output = watched.read_until("Watching")
@@ -181,7 +181,7 @@ def test_watch_imports_a_file_again_whenever_it_changes_and_keeps_the_last_good_
         file.rename(saved)
         (tmp_path / "new").write_text(lines(a_named_session("e")))
         (tmp_path / "new").rename(file)
-        watched.read_until("1 sessions with 1 conversions")
+        watched.read_until("Sessions: 1, conversions: 1.")
         watched.read_until("Watching")
         assert session_ids(hub) == {"e"}
 

@@ -112,7 +112,7 @@ def import_(
                 many, conversions = sessions.add_all(connection, account, domain, loaded, faults)
         if columns.ignored:
             click.echo(f"Columns that were not used: {', '.join(columns.ignored)}.", err=True)
-        click.echo(f"{many:,} sessions with {conversions:,} conversions imported for {domain}.")
+        click.echo(f"Imported for {domain}. Sessions: {many:,}, conversions: {conversions:,}.")
         if made_key:
             click.echo(f"Its key, which is shown only this once: {made_key}")
 
