@@ -78,7 +78,7 @@ FROM keys JOIN accounts ON accounts.id = keys.account_id
 WHERE keys.digest = :digest AND accounts.seeded_to IS NOT NULL
 """
 
-IS_BUNDLED = "SELECT domain, seeded_to IS NOT NULL FROM accounts"
+IS_BUNDLED = "SELECT domain, seeded_to IS NOT NULL FROM accounts WHERE is_temporary = 0"
 
 ADD_KEY = "INSERT INTO keys (digest, account_id, prefix) VALUES (:digest, :account, :prefix)"
 

@@ -445,6 +445,14 @@ def test_run_adds_the_bundled_accounts_and_does_not_change_an_imported_one(tmp_p
     assert len(hub.everything({}, "own")) == 1
 
 
+def test_run_does_not_list_accounts_for_tests(tmp_path):
+    hub = Hub(tmp_path / "conversions.sqlite", MOCK="1")
+    assert hub.run("seed").exit_code == 0
+    assert hub.client.post("/_mock/accounts", json={"sessions": [], "domain": "test.example"}).status_code == 201
+    with running(hub.path, NOW) as printed:
+        assert "test.example" not in printed
+
+
 def test_run_leaves_out_a_bundled_account_whose_domain_or_key_is_taken(tmp_path):
     hub = Hub(tmp_path / "conversions.sqlite")
     hub.load([a_session(conversions=[a_conversion()])], "shop.example", "YOUR_API_KEY")
