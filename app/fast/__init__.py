@@ -154,9 +154,10 @@ def session_page(connection: Connection, query: dict, cache: Cache) -> Page:
         return run(COUNT_SESSIONS, after, last)[0][0]
 
     filters = _present(SESSION_FILTERS, query)
-    version, last_start, first_end, *conversions = connection.rows(POOL_IN_WINDOW.format(one_filter=filters[0]), query)[0]
+    pool_in_window = POOL_IN_WINDOW.format(one_filter=filters[0])
+    ((version, last_start, first_end, *conversion_times),) = connection.rows(pool_in_window, query)
     pool_key = (query["account"], filters, version, last_start, first_end)
-    matches_key = (*pool_key, _present(CONVERSION_FILTERS, query), *conversions)
+    matches_key = (*pool_key, _present(CONVERSION_FILTERS, query), *conversion_times)
     fences = cache.get_or_compute(pool_key, lambda: build_fences(newest, nth, count, cache.step))
     total = fences.total
     skipped = min(query["offset"], total)
@@ -189,7 +190,7 @@ def session_page(connection: Connection, query: dict, cache: Cache) -> Page:
 
     start, end, taken, per_batch = cache.get_or_compute(("page", skipped, *matches_key), find_ends)
     conversions = newest_first(run(CONVERSIONS_OF_SESSIONS, start, end)) if end else []
-    if len(per_batch) < min(_batches(taken), BATCHES_REPORTED):
+    if len(per_batch) < min(_batches(taken), BATCHES_REPORTED):  # the last batch has the rest
         per_batch = [*per_batch, len(conversions) - sum(per_batch)]
 
     def find_none() -> bool:
