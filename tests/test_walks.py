@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import SERVERS, Hub, a_conversion, a_session, flask
+from tests.conftest import REPOSITORY, SERVERS, Hub, a_conversion, a_session, flask
 
 SESSIONS = {"start_date": "2020-01-01", "source": "google.com"}
 CONVERSIONS = {"start_date": "2020-01-01"}
@@ -506,6 +506,17 @@ def test_exec_with_check_paging_prints_the_verdicts_and_exits_with_1_if_a_walk_h
     done = subprocess.run(**command, capture_output=True)
     assert done.returncode == expected, done.stderr
     assert verdict in done.stdout
+
+
+def test_the_check_of_the_readme_runs_in_the_folder_of_another_project(tmp_path):
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (options,) = re.findall(r"^\.\./conversions/\.venv/bin/flask (.+ --) npm test$", readme, re.MULTILINE)
+    (tmp_path / "conversions").symlink_to(REPOSITORY)
+    (tmp_path / "project" / "app").mkdir(parents=True)  # many projects have a folder of that name
+    command = [sys.executable, "-m", "flask", *options.split(), sys.executable, "-c", A_CLIENT, "records_processed", "0"]
+    done = subprocess.run(command, cwd=tmp_path / "project", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "3 pages: All 600 sessions." in done.stdout
 
 
 def test_exec_with_check_paging_says_so_if_it_saw_no_walk():
