@@ -92,6 +92,27 @@ def test_import_creates_a_key_that_works_and_prints_it_once(hub):
     assert len(hub.ask({}, key)["records"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("times", "dates"),
+    [
+        ([], None),
+        (["2025-07-17 00:00:00", "2025-08-15 23:59:59"], None),
+        (["2025-07-16 12:00:00", "2025-08-01 10:00:00"], ("2025-07-16", "2025-08-01")),
+        (["2025-08-01 10:00:00", "2025-08-16 00:00:00"], ("2025-08-01", "2025-08-16")),
+    ],
+)
+def test_import_prints_a_query_for_all_conversions_if_the_last_30_days_do_not_have_them(hub, times, dates):
+    sessions = [a_session(conversions=[a_conversion(timestamp=time)], started_at=f"{time}Z") for time in times] or [a_session()]
+    outcome = import_into(hub, "example.com", "--key", "key", sessions=sessions)
+    assert outcome.exit_code == 0
+    if dates is None:
+        assert "30 days" not in outcome.stdout
+    else:
+        query = json.loads(outcome.stdout.splitlines()[-1])
+        assert query == {"start_date": dates[0], "end_date": dates[1]}
+        assert len(hub.ask(query)["records"]) == len(times)
+
+
 def test_import_creates_a_different_key_for_each_account(hub):
     assert import_into(hub, "example.com").stdout.split()[-1] != import_into(hub, "example.org").stdout.split()[-1]
 

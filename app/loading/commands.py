@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from typing import BinaryIO
 
@@ -19,6 +19,7 @@ from app.errors import errors_as_sentences
 from app.loading import attribution, csv_files, exporting, formats, sessions, watching
 from app.loading.csv_files import Columns
 from app.loading.faults import Faults
+from app.schemas import DEFAULT_WINDOW
 
 commands = Blueprint("loading", __name__, cli_group=None)
 
@@ -110,11 +111,16 @@ def import_(
             with _progress(opened) as counted:
                 loaded = formats.load(counted, columns, faults)
                 many, conversions = sessions.add_all(connection, account, domain, loaded, faults)
+            days = connection.execute(sessions.FIRST_AND_LAST_CONVERSION, {"account": account}).fetchone()
         if columns.ignored:
             click.echo(f"Columns that were not used: {', '.join(columns.ignored)}.", err=True)
         click.echo(f"Imported for {domain}. Sessions: {many:,}, conversions: {conversions:,}.")
         if made_key:
             click.echo(f"Its key, which is shown only this once: {made_key}")
+        if not _are_in_default_window(*days):
+            first, last = days
+            click.echo("A request without dates covers the last 30 days. For all conversions of the account send")
+            click.echo(f'{{"start_date": "{first}", "end_date": "{last}"}}')
 
     if not watch:
         import_once(replace)
@@ -122,6 +128,12 @@ def import_(
         raise click.BadParameter("Standard input cannot be watched; name a file.", param_hint="--watch")
     else:
         watching.watch(file, lambda: import_once(replace=True))
+
+
+def _are_in_default_window(first_day: str | None, last_day: str | None) -> bool:
+    """Return True if a request without dates finds all conversions of these days, or if there are none."""
+    today: date = current_app.extensions["clock"].today()
+    return first_day is None or str(today - timedelta(seconds=DEFAULT_WINDOW)) < first_day <= last_day <= str(today)
 
 
 @contextmanager

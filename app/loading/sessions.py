@@ -34,6 +34,10 @@ VALUES (:account, :session, :timestamp, :email, :conversion_page, :previous_page
 
 FIND_SESSION = "SELECT id FROM sessions WHERE account_id = :account AND session_id = :session_id"
 
+FIRST_AND_LAST_CONVERSION = """
+SELECT date(min(timestamp), 'unixepoch'), date(max(timestamp), 'unixepoch') FROM conversions WHERE account_id = :account
+"""
+
 FORGET_SESSIONS = "DELETE FROM sessions WHERE account_id = :account"
 
 BATCH = 50  # sessions that are written at once; more are hardly faster, and each can be a megabyte
