@@ -1,6 +1,6 @@
 """A small server of the endpoint that is easy to break, over a list of sessions in the import format.
 
-It does what the spec says, the slow and obvious way. defects.py changes one thing at a time in it, and test_kit.py points the
+It does what the spec says, the slow and obvious way. tools/defects.py changes one thing at a time in it, and test_kit.py points the
 conformance kit at the results.
 """
 

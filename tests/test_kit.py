@@ -8,11 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests import defects, endpoint
+from tests import endpoint
 from tests.conftest import Hub
-from tests.defects import DEFECTS, KINDS, KIT, check_all
+from tests.tools import defects
+from tests.tools.defects import DEFECTS, KINDS, KIT, check_all
 
-# One defect of each kind. `python -m tests.defects` runs all of them.
+# One defect of each kind. `python -m tests.tools.defects` runs all of them.
 PLANTED = """
     TotalIsAString NothingFoundIs404 TimestampInLocalTime KeyInAnotherCase CharsetRefused OtherAccountsConversions NoRetryAfter
     HasMoreAlwaysFalse ProcessedOfThisPageOnly SessionTotalCappedAtAThousand PageOf49 OffsetOneLess HugeOffsetFails

@@ -1,6 +1,6 @@
 """Defects that are planted in the endpoint, one at a time, and other readings of the text that are no defects.
 
-    python -m tests.defects [NAME ...]
+    python -m tests.tools.defects [NAME ...]
 
 points the conformance kit at each of them and prints what it finds; the suite does the same with a part of them (test_kit.py).
 """
@@ -24,7 +24,7 @@ import pytest
 from tests import endpoint
 from tests.endpoint import DAY, KEY, NOTHING, OTHER_KEY, SECOND, Endpoint, Refused
 
-KIT = Path(__file__).parent / "contract"
+KIT = Path(__file__).parent.parent / "contract"
 DEFECTS: dict[type[Endpoint], str] = {}  # with the beginning of the published sentence that each breaks
 READINGS: list[type[Endpoint]] = []
 
@@ -1236,7 +1236,7 @@ def check(name: str, *options: str) -> Outcome:
 
 def check_all(names: list[str], *options: str, processes: int = 2) -> Iterator[Outcome]:
     """Run the kit against many kinds in a few processes that do not load the plugins that are installed."""
-    command = [sys.executable, "-m", "tests.defects", "--json", *(f"--kit-option={option}" for option in options)]
+    command = [sys.executable, "-m", "tests.tools.defects", "--json", *(f"--kit-option={option}" for option in options)]
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     parts = [names[start::processes] for start in range(processes)]
     running = [
