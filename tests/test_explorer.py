@@ -368,7 +368,7 @@ def test_the_labels_on_the_strip_are_never_cut_off_and_never_overlap(page, key, 
 def test_an_offset_past_the_end_is_explained(page):
     open_view(page, "boundaries", {"campaign": "201-sessions", "offset": 5000})
     expect(page.locator("#why")).to_contain_text("There are only 201 sessions, so nothing follows the offset 5,000.")
-    expect(page.locator("#no-records")).to_have_text("This page holds no records.")
+    expect(page.locator("#no-records")).to_have_text("This page has no records.")
 
 
 # Showing the response

@@ -65,7 +65,7 @@ async function fetchPages(isEnough) {
     do {
       const request = nextRequest(mine);
       const reply = await send(request, signal);
-      if (!reply.answer?.pagination) return fail(request, reply, isEnough);
+      if (!reply.json?.pagination) return fail(request, reply, isEnough);
       take(mine, request.query.offset ?? "0", reply);
       mine.at = mine.pages.length - 1;
       part("stopped").hidden = true;
@@ -106,9 +106,9 @@ function fail(request, reply, isEnough) {
     showResponse({ records: [], ...reply });
   }
   part("tabs").hidden = Boolean(reply.problem);
-  if (reply.status !== 200 || !reply.answer?.message) return showError(reply);
+  if (reply.status !== 200 || !reply.json?.message) return showError(reply);
   showFaults({});
-  part("why").textContent = reply.answer.message;
+  part("why").textContent = reply.json.message;
   return explainNothing(request, asking.signal);
 }
 
@@ -130,7 +130,7 @@ function draw() {
   tellStatus(page.reply);
   tellWhy(page);
   drawWalk(walk, jump);
-  showResponse({ records: page.records, answer: { records: page.records, pagination: page.pagination }, headers: page.reply.headers });
+  showResponse({ records: page.records, json: { records: page.records, pagination: page.pagination }, headers: page.reply.headers });
   tellDownload(recordCount(walk));
   drawChart(walk);
   tellTops(walk);

@@ -28,9 +28,9 @@ async function askMock(method) {
   const response = await fetch("/_mock/walks", { method }).catch(() => {
     throw new Error("The server cannot be reached.");
   });
-  const answer = await response.json().catch(() => null);
-  if (!response.ok) throw new Error(answer?.error ?? `The server does not list walks: ${response.status} ${response.statusText}.`);
-  return answer;
+  const json = await response.json().catch(() => null);
+  if (!response.ok) throw new Error(json?.error ?? `The server does not list walks: ${response.status} ${response.statusText}.`);
+  return json;
 }
 
 function show(walks) {

@@ -24,7 +24,7 @@ async function tell(box, request, signal) {
     const all = await totalOf({ ...request, query: ALL_TIME }, signal);
     if (!all) return box.append(element("p", {}, "This account has no conversions at all."));
     const oldest = await send({ ...request, query: { ...ALL_TIME, offset: String(all.total - 1) } }, signal);
-    const first = oldest.answer?.records?.[0]?.timestamp.slice(0, 10);
+    const first = oldest.json?.records?.[0]?.timestamp.slice(0, 10);
     const last = all.newest.slice(0, 10);
     box.append(element("p", {}, `This account has ${count(all.total, "conversion")}, from ${first} to ${last}.`));
     const found = [];
@@ -47,9 +47,9 @@ function variants(query) {
 }
 
 async function totalOf(request, signal) {
-  const { answer } = await send(request, signal);
-  if (!answer?.pagination) return null;
-  return { total: answer.pagination.total_records, newest: answer.records[0]?.timestamp };
+  const { json } = await send(request, signal);
+  if (!json?.pagination) return null;
+  return { total: json.pagination.total_records, newest: json.records[0]?.timestamp };
 }
 
 function choice({ key }, name, query, total) {

@@ -30,8 +30,8 @@ export async function openPicture(isOpen) {
 // Page 1 with the filter, and without it as many pages as show what both pages hold.
 async function fetchAll(window) {
   const ask = async (query) => {
-    const { answer, timing } = await send({ key: KEY, query: { ...query, ...window } });
-    return { ...answer.pagination, records: answer.records, found: timing.found };
+    const { json, timing } = await send({ key: KEY, query: { ...query, ...window } });
+    return { ...json.pagination, records: json.records, found: timing.found };
   };
   const [session, direct, rest] = await Promise.all([ask(FILTER), ask({}), ask({ offset: String(PAGE_SIZE) })]);
   const isWorthIt = session.found.length > 1 && session.found.every(Boolean) && session.has_more && direct.has_more;

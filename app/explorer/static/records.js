@@ -14,23 +14,23 @@ const COLUMNS = [
 const tabs = [...document.querySelectorAll("[role=tab]")];
 const sortButtons = [...document.querySelectorAll("[data-sort]")];
 
-let shown = { records: [], text: "", answer: null, headers: [] };
+let shown = { records: [], text: "", json: null, headers: [] };
 let sorting = null; // {column, direction}; without it, the order of the response
 let rows = FIRST_ROWS;
 let chosen = tabs[0]; // by the person; a response without records is shown as JSON meanwhile
 
-// Shows a response: {records, answer, text, headers}. Without an answer that is JSON, its text is shown as it came.
+// Shows a response: {records, json, text, headers}. If json is null, the text is shown as it came.
 export function showResponse(response) {
   shown = response;
-  const hasTable = Boolean(response.answer?.records);
+  const hasTable = Boolean(response.json?.records);
   part("tab-records").hidden = !hasTable;
   select(chosen === part("tab-records") && !hasTable ? part("tab-json") : chosen);
 }
 
 function fillPanels() {
-  const { answer, text, headers } = shown;
+  const { json, text, headers } = shown;
   if (!part("panel-records").hidden) fillRecords();
-  if (!part("panel-json").hidden) part("json").textContent = answer ? JSON.stringify(answer, null, 2) : text;
+  if (!part("panel-json").hidden) part("json").textContent = json ? JSON.stringify(json, null, 2) : text;
   part("headers").textContent = headers.map(([name, value]) => `${name}: ${value}`).join("\n");
 }
 
@@ -45,7 +45,7 @@ function fillRecords() {
   const made = sorted.slice(0, rows).map((record) => element("tr", {}, ...cells.map((make) => make(record))));
   part("records").tBodies[0].replaceChildren(...made);
   part("records").hidden = !sorted.length;
-  part("no-records").textContent = shown.answer?.records && !sorted.length ? "This page holds no records." : "";
+  part("no-records").textContent = shown.json?.records && !sorted.length ? "This page has no records." : "";
   part("more-records").hidden = sorted.length <= rows;
   part("more-records").textContent = `Show all ${count(sorted.length, "record")}`;
 }

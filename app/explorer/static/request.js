@@ -37,7 +37,7 @@ export function problemWithKey(key) {
   return character && `A header cannot carry the character “${character}” of this key. Keys consist of letters, digits and signs of ASCII.`;
 }
 
-// Returns {status, statusText, text, answer, headers, timing, milliseconds}; without a response {problem}. Answer is null for text
+// Returns {status, statusText, text, json, headers, timing, milliseconds}; without a response {problem}. json is null for text
 // that is not JSON. Throws only if the signal aborted.
 export async function send(request, signal) {
   const started = performance.now();
@@ -47,7 +47,7 @@ export async function send(request, signal) {
     const text = await response.text();
     const { status, statusText, headers } = response;
     const timing = timingOf(headers.get("Server-Timing") ?? "");
-    return { status, statusText, text, answer: parsed(text), headers: [...headers], timing, milliseconds: performance.now() - started };
+    return { status, statusText, text, json: parsed(text), headers: [...headers], timing, milliseconds: performance.now() - started };
   } catch (error) {
     if (signal?.aborted) throw error;
     return { problem: "The server cannot be reached. Check that it is running." };

@@ -37,17 +37,17 @@ export function tellWhy({ offset, from, to, total, unit, records, batches, hasMo
 
 // An error instead of a first page: {problem} without a response, else the response. Its sentences go to the fields they are about, too.
 export function showError(reply) {
-  const { problem, status, answer } = reply;
-  const fields = Object.entries(answer?.fields ?? {}).map(([name, sentences]) =>
+  const { problem, status, json } = reply;
+  const fields = Object.entries(json?.fields ?? {}).map(([name, sentences]) =>
     element("p", {}, code(name), `: ${[sentences].flat().join(" ")}`),
   );
   part("error").className = `error ${problem || status >= 500 ? "server" : "client"}`;
   part("error").replaceChildren(element("strong", {}, sentenceOf(reply)), ...fields);
   part("error").hidden = false;
-  showFaults([401, 429].includes(status) ? { key: answer?.error } : (answer?.fields ?? {}));
+  showFaults([401, 429].includes(status) ? { key: json?.error } : (json?.fields ?? {}));
 }
 
-const sentenceOf = ({ problem, answer }) => problem ?? answer?.error ?? "The response is not JSON from the endpoint; it is shown below.";
+const sentenceOf = ({ problem, json }) => problem ?? json?.error ?? "The response is not JSON from the endpoint; it is shown below.";
 
 // An error in the middle of a walk. What was fetched stays; retry goes on from there.
 export function showStopped({ to, total, unit }, reply, retry) {

@@ -31,7 +31,7 @@ export const isSameWalk = (walk, request) => isSameRequest(addressed(walk), addr
 
 // Adds a page. Of the response its text is not kept, for a long walk would fill the memory with it.
 export function take(walk, offset, reply) {
-  const { records, pagination } = reply.answer;
+  const { records, pagination } = reply.json;
   const total = pagination.total_records;
   walk.pages.push({
     offset,
@@ -43,7 +43,7 @@ export function take(walk, offset, reply) {
     records,
     batches: reply.timing.batches,
     found: reply.timing.found,
-    reply: { ...reply, answer: null, text: null },
+    reply: { ...reply, json: null, text: null },
     pagination,
   });
   for (const record of records) addToTally(walk.tally, record);
