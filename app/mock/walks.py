@@ -68,12 +68,12 @@ class Walk:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every page of it is known. A server that was restarted sees only the rest of a walk."""
+        """True if every page of it is known. A server that was restarted sees only the rest of a walk."""
         return self.first_offset == 0 and not self.has_forgotten_pages
 
     @property
     def is_past_the_end(self) -> bool:
-        """Whether it went there more than once. One request is how loops end that stop at an empty page."""
+        """True if it went there more than once. Loops that stop at an empty page go there once."""
         return self.past_the_end > 1 and self.first_offset == 0
 
     @property
@@ -155,9 +155,9 @@ class Walk:
     def _sentence(self, gaps: list[tuple[int, int]]) -> str:
         unit, said = UNITS[self.strategy], [self.warning] if self.warning else []
         if any(self.repeated) and not self.warning:
-            said.append(f"{_count(self.repeated)} {unit} were returned more than once. {RIGHT[self.strategy]}.")
+            said.append(f"Returned more than once: {_count(self.repeated)} of {self.total_records} {unit}. {RIGHT[self.strategy]}.")
         if gaps and not (self.warning and self.strategy == "session"):
-            said.append(f"{_count(gaps)} {unit} were passed over{self._guess()}. {RIGHT[self.strategy]}.")
+            said.append(f"Skipped: {_count(gaps)} of {self.total_records} {unit}{self._guess()}. {RIGHT[self.strategy]}.")
         if self.is_past_the_end:
             said.append(
                 f"{self.past_the_end} requests were at or beyond total_records, {self.total_records}. Stop when has_more is false."
