@@ -5,7 +5,7 @@
 -- programs that ask for it.
 
 PRAGMA application_id = 1095267682;  -- "AHub": tells this program's databases from those of others
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 
 -- An account is one customer of the API: one primary domain, its own sessions and conversions.
@@ -42,12 +42,6 @@ CREATE TABLE usage (
 ) STRICT, WITHOUT ROWID;
 
 
--- The data version: a random number that every import and seeding replaces. What the server caches between requests is valid for one
--- data version (app/fast), so a program that writes sessions or conversions by other means has to replace it too.
-CREATE TABLE data_version (number INTEGER NOT NULL) STRICT;
-INSERT INTO data_version VALUES (random());
-
-
 -- A session is one visit. The session filters of a request are columns of the same names: source to landing_page.
 CREATE TABLE sessions (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -71,9 +65,6 @@ CREATE TABLE sessions (
     term TEXT,
     landing_page TEXT NOT NULL CHECK (landing_page <> ''),
 
-    -- 1 if it may have conversions; a session with 0 cannot get any (see the trigger).
-    converts INTEGER NOT NULL CHECK (converts IN (0, 1)),
-
     CHECK (ended_at >= started_at),
 
     -- Finds a session that is imported twice, and all sessions of an account.
@@ -88,18 +79,6 @@ CREATE INDEX sessions_by_campaign ON sessions (account_id, campaign, started_at,
 CREATE INDEX sessions_by_content ON sessions (account_id, content, started_at, id, ended_at);
 CREATE INDEX sessions_by_term ON sessions (account_id, term, started_at, id, ended_at);
 CREATE INDEX sessions_by_landing_page ON sessions (account_id, landing_page, started_at, id, ended_at);
-
--- The same for only the sessions that convert: finds the next conversions of a pool without reading the sessions between them. They
--- contain converts too, since SQLite would otherwise look it up in the table.
-CREATE INDEX converting_sessions_by_source ON sessions (account_id, source, started_at, id, ended_at, converts) WHERE converts = 1;
-CREATE INDEX converting_sessions_by_medium ON sessions (account_id, medium, started_at, id, ended_at, converts) WHERE converts = 1;
-CREATE INDEX converting_sessions_by_campaign ON sessions (account_id, campaign, started_at, id, ended_at, converts) WHERE converts = 1;
-CREATE INDEX converting_sessions_by_content ON sessions (account_id, content, started_at, id, ended_at, converts) WHERE converts = 1;
-CREATE INDEX converting_sessions_by_term ON sessions (account_id, term, started_at, id, ended_at, converts) WHERE converts = 1;
-CREATE INDEX converting_sessions_by_landing_page ON sessions (account_id, landing_page, started_at, id, ended_at, converts) WHERE converts = 1;
-
--- Tells whether two windows that start at different moments have the same sessions (app/fast).
-CREATE INDEX sessions_by_end ON sessions (account_id, ended_at);
 
 
 -- A conversion is one event within a session.
@@ -140,10 +119,10 @@ END;
 CREATE TRIGGER conversion_lies_within_its_session BEFORE INSERT ON conversions
 WHEN NOT EXISTS (
     SELECT 1 FROM sessions
-    WHERE id = new.session_id AND account_id = new.account_id AND new.timestamp BETWEEN started_at AND ended_at AND converts = 1
+    WHERE id = new.session_id AND account_id = new.account_id AND new.timestamp BETWEEN started_at AND ended_at
 )
 BEGIN
-    SELECT raise(ABORT, 'a conversion lies within a session that converts, of the same account');
+    SELECT raise(ABORT, 'a conversion lies within its session, of the same account');
 END;
 
 -- A new account starts empty.
@@ -161,9 +140,9 @@ BEGIN
     SELECT raise(ABORT, 'an account keeps its id');
 END;
 
-CREATE TRIGGER session_keeps_its_times BEFORE UPDATE OF id, account_id, started_at, ended_at, converts ON sessions
+CREATE TRIGGER session_keeps_its_times BEFORE UPDATE OF id, account_id, started_at, ended_at ON sessions
 BEGIN
-    SELECT raise(ABORT, 'a session keeps its account and times, and whether it converts');
+    SELECT raise(ABORT, 'a session keeps its account and times');
 END;
 
 CREATE TRIGGER conversion_keeps_its_session BEFORE UPDATE OF account_id, session_id, timestamp ON conversions

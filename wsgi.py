@@ -1,7 +1,7 @@
 import signal
 from contextlib import suppress
 
-from app import create_app
+from conversions_api import create_app
 
 app = create_app()
 

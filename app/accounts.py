@@ -5,7 +5,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from app.database import Connection, Database
+from .database import Connection, Database
 
 ACCOUNT_OF_KEY = """
 SELECT accounts.id, accounts.domain, accounts.longest_session, accounts.monthly_limit, accounts.used_elsewhere
@@ -32,13 +32,13 @@ RETURNING id
 """
 NO_LIMIT = {"monthly_limit": None, "used_elsewhere": 0}
 
-SET_LIMIT = "UPDATE accounts SET monthly_limit = :monthly_limit, used_elsewhere = 0 WHERE id = :account"
+SET_LIMIT = "UPDATE accounts SET monthly_limit = :monthly_limit, used_elsewhere = 0 WHERE id = :account_id"
 
-SET_SEEDED_TO = "UPDATE accounts SET seeded_to = :day WHERE id = :account"
+SET_SEEDED_TO = "UPDATE accounts SET seeded_to = :day WHERE id = :account_id"
 
-RESET_LONGEST_SESSION = "UPDATE accounts SET longest_session = 0 WHERE id = :account"
+RESET_LONGEST_SESSION = "UPDATE accounts SET longest_session = 0 WHERE id = :account_id"
 
-DELETE_ACCOUNT = "DELETE FROM accounts WHERE id = :account"
+DELETE_ACCOUNT = "DELETE FROM accounts WHERE id = :account_id"
 
 FORGET_CALLS_OF_BUNDLED = "DELETE FROM usage WHERE account_id IN (SELECT id FROM accounts WHERE seeded_to IS NOT NULL)"
 
@@ -80,7 +80,7 @@ WHERE keys.digest = :digest AND accounts.seeded_to IS NOT NULL
 
 IS_BUNDLED = "SELECT domain, seeded_to IS NOT NULL FROM accounts WHERE is_temporary = 0"
 
-ADD_KEY = "INSERT INTO keys (digest, account_id, prefix) VALUES (:digest, :account, :prefix)"
+ADD_KEY = "INSERT INTO keys (digest, account_id, prefix) VALUES (:digest, :account_id, :prefix)"
 
 KEYS = """
 SELECT keys.prefix, date(keys.created_at, 'unixepoch'), accounts.domain
@@ -107,7 +107,7 @@ class Account(NamedTuple):
     @property
     def scope(self) -> dict:
         """The values that limit the statements of strategies.py to this account."""
-        return {"account": self.id, "longest_session": self.longest_session}
+        return {"account_id": self.id, "longest_session": self.longest_session}
 
 
 class LimitExceeded(Exception):
@@ -126,17 +126,24 @@ def authenticate(connection: Connection, key: str) -> Account | None:
     return Account(*row) if row else None
 
 
-def count_call(database: Database, account: Account, now: int) -> None:
+def count_call(connection: Connection, database: Database, account: Account, now: int) -> None:
     """Count one call of the account in the calendar month (UTC) of that instant. For an account without a limit, write nothing.
 
-    Raises LimitExceeded, and counts nothing, if the month's limit is used up.
+    The connection reads; over the limit, nothing else is needed. Raises LimitExceeded, and counts nothing, if the month's limit is
+    used up.
     """
     if account.monthly_limit is None:
         return
     of_month = account._asdict() | {"month": datetime.fromtimestamp(now, UTC).date().isoformat()[:7]}
-    with database.writing_accounts() as connection:
-        if not connection.execute(COUNT_CALL, of_month).fetchall():
-            raise LimitExceeded(account, *connection.execute(USED, of_month).fetchone())
+    ((used,),) = connection.execute(USED, of_month).fetchall()
+    # Its commit costs more than a page: it is written to the disk, and the connections that read forget their numbers
+    # (Connection.number), since SQLite's data version does not say what was written.
+    if used < account.monthly_limit:
+        with database.writing() as writer:
+            if writer.execute(COUNT_CALL, of_month).fetchall():
+                return
+            ((used,),) = writer.execute(USED, of_month).fetchall()
+    raise LimitExceeded(account, used)
 
 
 def find(connection: Connection, domain: str) -> int:
@@ -149,7 +156,7 @@ def find(connection: Connection, domain: str) -> int:
 
 def delete(connection: Connection, domain: str) -> None:
     """Delete the account with its keys, usage, sessions and conversions. Raises ValueError with a sentence if there is none."""
-    connection.execute(DELETE_ACCOUNT, {"account": find(connection, domain)})
+    connection.execute(DELETE_ACCOUNT, {"account_id": find(connection, domain)})
 
 
 def digest(key: str) -> bytes:
@@ -160,13 +167,13 @@ def make_key() -> str:
     return secrets.token_hex(20)
 
 
-def add_key(connection: Connection, account: int, key: str) -> None:
+def add_key(connection: Connection, account_id: int, key: str) -> None:
     """Let the key open the account. Raises KeyInUse with a sentence if it opens another one."""
     owner = authenticate(connection, key)
     if owner is None:
         prefix = key[: min(LONGEST_PREFIX, len(key) // 4)]
-        connection.execute(ADD_KEY, {"digest": digest(key), "account": account, "prefix": prefix})
-    elif owner.id != account:
+        connection.execute(ADD_KEY, {"digest": digest(key), "account_id": account_id, "prefix": prefix})
+    elif owner.id != account_id:
         raise KeyInUse(f"The key {key} already opens the account of {owner.domain}; choose another key.")
 
 

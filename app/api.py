@@ -3,10 +3,10 @@
 from flask import Flask, current_app, g, request
 from werkzeug.exceptions import Unauthorized
 
-from app import accounts, fast, schemas
-from app.body import parse_body, read_body
-from app.database import Connection, Database
-from app.strategies import Page
+from . import accounts, schemas, strategies
+from .body import parse_body, read_body
+from .database import Connection, Database
+from .strategies import Page
 
 PATH = "/api/v1/conversions"
 
@@ -15,7 +15,6 @@ UNKNOWN_KEY = "The key in the header Authentication is unknown. Send only the ke
 
 
 def init_app(app: Flask) -> None:
-    app.extensions["cache"] = fast.Cache()
     app.add_url_rule(PATH, view_func=conversions, methods=["POST"], provide_automatic_options=False)
 
 
@@ -27,15 +26,15 @@ def conversions():
     # Read the whole body first, so that a slow client does not hold a transaction open. But raise its error only after the key is
     # checked: an unknown key takes precedence.
     raw, body_error = read_body()
-    with database.reading() as connection:
+    with database.reading(longest=current_app.config["TIMEOUT"]) as connection:
         g.ran = connection.ran
         g.account = account = account_of(connection, key)
-        accounts.count_call(database, account, now)
+        accounts.count_call(connection, database, account, now)
         if body_error:
             raise body_error
         g.body = body = parse_body(raw)
         query = schemas.load_query(body, now) | account.scope
-        g.page = page = fast.page(connection, query, extensions["cache"])
+        g.page = page = strategies.page(connection, query)
     return response_of(page)
 
 

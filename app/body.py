@@ -5,7 +5,7 @@ import re
 from flask import current_app, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
-from app import fields, strict_json
+from . import fields, strict_json
 
 LARGEST_BODY = 64 * 1024  # bytes
 

@@ -5,47 +5,91 @@ import sqlite3
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from time import perf_counter
-from typing import NamedTuple
 
-from app import tables
+from . import tables
 
 PATIENCE = 5  # seconds to wait for another program that writes
 IDLE_CONNECTIONS = 8  # that read; a new connection costs as much as a page
+REMEMBERED_NUMBERS = 64  # by a connection; their keys have the texts of filters, up to 64 KiB each
+MANY_CHANGES = 5_000  # rows; fewer hardly change what the statistics say
 # The sqlite3 module releases Python's lock at each row, so threads that read at once slow each other down. They take turns; before
 # a statement, a thread waits at most this long for its turn.
 LONGEST_TURN = 0.1  # seconds
 
 
-class Statement(NamedTuple):
+@dataclass
+class Statement:
+    """A statement that read something, for Server-Timing and flask explain."""
+
     sql: str
-    values: dict
-    rows: list[tuple]
-    seconds: float
+    values: dict  # those that it binds
+    row_count: int = 0
+    seconds: float = 0
 
 
 class Connection(sqlite3.Connection):
-    ran: list[Statement]  # by rows(), in this transaction
+    ran: list[Statement]  # in this transaction
     turn: Lock
-    longest_query: float  # seconds, or 0
     file: tuple[int, ...]  # device, inode, size and modification time when it was opened
     is_immutable: bool  # opened without locks: SQLite can't take any in a folder where this user may not write
+    numbers: dict[tuple, int]  # what number() remembers
+    numbers_version: int | None = None  # SQLite's data version when they were read
 
     def rows(self, sql: str, values: dict) -> list[tuple]:
-        has_turn = self.turn.acquire(timeout=LONGEST_TURN)
-        try:
-            started = perf_counter()
-            if self.longest_query:
-                deadline = started + self.longest_query
-                self.set_progress_handler(lambda: perf_counter() > deadline, 10_000)  # every 10,000 steps of SQLite
+        """Return all rows that the statement selects."""
+        with self._timed(statement := self._record(sql, values)):
             rows = self.execute(sql, values).fetchall()
-            self.ran.append(Statement(sql, values, rows, perf_counter() - started))
+        statement.row_count = len(rows)
+        return rows
+
+    def batches(self, sql: str, values: dict, size: int) -> Iterator[list[tuple]]:
+        """Return the rows that the statement selects, so many at a time. Rows that nobody asks for are not read."""
+        with self._timed(statement := self._record(sql, values)):
+            cursor = self.execute(sql, values)
+            batch = cursor.fetchmany(size)
+        while batch:
+            statement.row_count += len(batch)
+            yield batch
+            with self._timed(statement):
+                batch = cursor.fetchmany(size)
+
+    def number(self, sql: str, values: dict) -> int:
+        """Return the one number that the statement selects: a count, or whether something exists.
+
+        The number is remembered until another connection commits. The connection itself must not write.
+        """
+        (version,) = self.execute("PRAGMA data_version").fetchone()
+        if version != self.numbers_version or len(self.numbers) == REMEMBERED_NUMBERS:
+            self.numbers.clear()
+            self.numbers_version = version
+        key = (sql, *bound(sql, values).values())
+        if key not in self.numbers:
+            ((self.numbers[key],),) = self.rows(sql, values)
+        return self.numbers[key]
+
+    def _record(self, sql: str, values: dict) -> Statement:
+        self.ran.append(Statement(sql, bound(sql, values)))
+        return self.ran[-1]
+
+    @contextmanager
+    def _timed(self, statement: Statement) -> Iterator[None]:
+        has_turn = self.turn.acquire(timeout=LONGEST_TURN)
+        started = perf_counter()
+        try:
+            yield
         finally:
+            statement.seconds += perf_counter() - started
             if has_turn:
                 self.turn.release()
-        return rows
+
+
+def bound(sql: str, values: dict) -> dict:
+    """Return the values that the statement binds."""
+    return {name: value for name, value in values.items() if f":{name}" in sql}
 
 
 class Database:
@@ -54,59 +98,53 @@ class Database:
     Every method raises sqlite3.Error if the file is missing, locked, broken, or not a database of this program.
     """
 
-    def __init__(self, path: Path, longest_query: float = 0):
-        """longest_query: the seconds after which a statement that reads is interrupted; 0 means never."""
-        self.path, self.longest_query = path, longest_query
+    def __init__(self, path: Path):
+        self.path = path
         self._idle: deque[Connection] = deque()
         self._turn = Lock()
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Open a transaction that reads one snapshot of the data and cannot write."""
+    def reading(self, longest: float = 0) -> Iterator[Connection]:
+        """Open a transaction that reads one snapshot of the data and cannot write.
+
+        It is interrupted after so many seconds; 0 means never.
+        """
         connection = self._take()
         try:
+            if longest:
+                deadline = perf_counter() + longest
+                connection.set_progress_handler(lambda: perf_counter() > deadline, 10_000)  # every 10,000 steps of SQLite
             connection.ran = []
             connection.execute("BEGIN")
             yield connection
             if connection.is_immutable and connection.file != self._file():
                 raise sqlite3.OperationalError("another program wrote to it during the request; send the request again")
         finally:
+            connection.set_progress_handler(None, 0)
             self._give_back(connection)
 
     @contextmanager
-    def writing_accounts(self) -> Iterator[Connection]:
-        """Open a transaction that writes accounts, keys and usage, all of it or, if an exception is raised, nothing.
+    def writing(self, create: bool = False) -> Iterator[Connection]:
+        """Open a transaction that writes, all of it or, if an exception is raised, nothing.
 
-        It keeps the data version, so it must not change sessions or conversions: SQLite refuses a statement that would.
+        With create, it makes the file and its tables if they are missing, and upgrades a file of an earlier version.
         """
-        with closing(self._connect("rw")) as connection:
-            tables.check(connection)
-            connection.set_authorizer(_deny_sessions_and_conversions)
+        if create:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(self._connect("rwc" if create else "rw")) as connection:
+            tables.check(connection, create)  # before anything in the file is changed
+            indexes = []
+            if create:
+                connection.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
+                connection.execute("PRAGMA cache_size = -65536")  # KiB; filling a dozen indexes writes all over the file
             connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
-
-    @contextmanager
-    def writing_sessions(self) -> Iterator[Connection]:
-        """Open a transaction that writes sessions, conversions and anything else, all of it or, if an exception is raised, nothing.
-
-        It replaces the data version, on which everything that is cached between requests depends. It creates the file and its
-        tables if they are missing, and upgrades a file of an earlier version.
-        """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(self._connect("rwc")) as connection:
-            if not tables.is_empty(connection) and not tables.is_version_1(connection):
-                tables.check(connection)  # before anything in it is changed
-            connection.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
-            connection.execute("PRAGMA cache_size = -65536")  # KiB; filling a dozen indexes writes all over the file
-            connection.execute("BEGIN IMMEDIATE")
+            if create:
+                indexes = tables.create(connection)
             before = connection.total_changes
-            indexes = tables.create(connection)
             yield connection
             for statement in indexes:
                 connection.execute(statement)
-            if connection.total_changes > before:
-                connection.execute("UPDATE data_version SET number = random()")
+            if connection.total_changes - before >= MANY_CHANGES:
                 # With statistics, SQLite looks up the rarer of two filters. Open connections notice them if their table is new.
                 connection.execute("DROP TABLE IF EXISTS sqlite_stat1")
                 connection.execute("ANALYZE")
@@ -123,10 +161,19 @@ class Database:
         connection = self._connect("ro")
         try:
             tables.check(connection)
+            if not connection.is_immutable:
+                self._use_wal(connection)
         except sqlite3.Error:
             connection.close()
             raise
         return connection
+
+    def _use_wal(self, reader: Connection) -> None:
+        """Change a file that VACUUM INTO made, for example: without WAL, counting a call would wait for its own reader."""
+        (mode,) = reader.execute("PRAGMA journal_mode").fetchone()
+        if mode != "wal":
+            with suppress(sqlite3.OperationalError), closing(self._connect("rw")) as writer:  # a file that can't be written stays
+                writer.execute("PRAGMA journal_mode = WAL")
 
     def _give_back(self, connection: Connection) -> None:
         connection.rollback()
@@ -150,13 +197,8 @@ class Database:
         connection = sqlite3.connect(
             uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False, factory=Connection
         )
-        connection.ran, connection.turn, connection.longest_query = [], self._turn, self.longest_query
+        connection.ran, connection.turn, connection.numbers = [], self._turn, {}
         connection.file, connection.is_immutable = file, is_immutable
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")  # with WAL, a power cut can undo the last commits, but not break the file
         return connection
-
-
-def _deny_sessions_and_conversions(action: int, table: str | None, *_) -> int:
-    is_write = action in (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE)
-    return sqlite3.SQLITE_DENY if is_write and table in ("sessions", "conversions") else sqlite3.SQLITE_OK

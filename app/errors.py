@@ -1,18 +1,16 @@
-"""Every error of the API as JSON, {"error": "sentence"}, and every error of a command as a sentence. Decision 27."""
+"""Every error of the API as JSON, {"error": "sentence"}. Decision 27."""
 
 import sqlite3
 from calendar import monthrange
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-import click
 from flask import Flask, current_app, g, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from app import api, fields, instants, schemas
-from app.accounts import LimitExceeded
+from . import api, fields, instants, schemas
+from .accounts import LimitExceeded
 
 
 def init_app(app: Flask) -> None:
@@ -59,24 +57,9 @@ def http_error(error: HTTPException):
 
 
 def database_error(error: sqlite3.Error):
-    database = current_app.extensions["database"]
     if getattr(error, "sqlite_errorname", None) == "SQLITE_INTERRUPT":
-        sentence = f"The query took longer than the {database.longest_query:g} s that this server allows. Choose a shorter window."
+        longest = f"{current_app.config['TIMEOUT']:g} s"
+        sentence = f"The query took longer than the {longest} that this server allows. Choose a shorter window."
         return {"error": sentence}, HTTPStatus.SERVICE_UNAVAILABLE
-    current_app.logger.error("The database %s can't be used: %s", database.path, error)
+    current_app.logger.error("The database %s can't be used: %s", current_app.config["DATABASE"], error)
     return {"error": "The database can't be used at the moment. The server's log says why."}, HTTPStatus.SERVICE_UNAVAILABLE
-
-
-@contextmanager
-def errors_as_sentences():
-    """Turn every error that a user can cause into a sentence on standard error, and exit status 1."""
-    try:
-        yield
-    except ValidationError as error:
-        raise click.ClickException("; ".join(f"{name}: {' '.join(told)}" for name, told in error.messages.items())) from None
-    except sqlite3.Error as error:
-        raise click.ClickException(f"The database {current_app.extensions['database'].path} can't be used: {error}.") from None
-    except BrokenPipeError:  # "flask export | head": Click exits without a message
-        raise
-    except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from None

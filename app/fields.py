@@ -7,8 +7,8 @@ from difflib import get_close_matches
 
 from marshmallow import Schema, ValidationError, fields
 
-from app import instants
-from app.strict_json import shown
+from . import instants
+from .strict_json import shown
 
 MOST_FAULTS = 20  # that one error or one import lists
 LARGEST_COUNT = 2**63 - 1

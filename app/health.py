@@ -5,19 +5,19 @@ from http import HTTPStatus
 
 from flask import Blueprint, Flask, current_app
 
-health = Blueprint("health", __name__)
+bp = Blueprint("health", __name__)
 
 
 def init_app(app: Flask) -> None:
-    app.register_blueprint(health)
+    app.register_blueprint(bp)
 
 
-@health.get("/livez")
+@bp.get("/livez")
 def livez():
     return {"status": "alive"}
 
 
-@health.get("/readyz")
+@bp.get("/readyz")
 def readyz():
     """Return 503 with the reason if the database can't be read."""
     try:

@@ -1,6 +1,6 @@
 """Instants: whole seconds since 1970-01-01 00:00:00 UTC, parsed from the forms that a date may have. Decisions 9, 10.
 
-The range of years is 1 to 9999. The pattern alone decides what is accepted, so the result is the same on every version of Python.
+The range of years is 1 to 9999. A pattern decides which forms are accepted, so the result is the same on every version of Python.
 """
 
 import re
@@ -8,21 +8,14 @@ import time
 from datetime import UTC, date, datetime
 from typing import Literal
 
-from app.strict_json import shown
+from .strict_json import shown
 
 DAY = 86_400
 EARLIEST = -62_135_596_800  # 0001-01-01 00:00:00
 LATEST = 253_402_300_799  # 9999-12-31 23:59:59
 
-# 0001 to 9999
-_YEAR = "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
-# 2024 and 2000, but not 2023 and 2100
-_LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
-# 07-31, 06-30 and 02-28, but not 06-31 and 02-29
-_MONTH_AND_DAY = (
-    "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
-)
-_DATE = f"({_YEAR}-{_MONTH_AND_DAY}|{_LEAP_YEAR}-02-29)"
+# Only the form: date.fromisoformat() decides which days exist.
+_DATE = r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
 # 00:00 to 23:59
 _MINUTE = "((?:[01][0-9]|2[0-3]):[0-5][0-9])"
 # :00 to :60, and after it .5 or .123456; 60 is a leap second
@@ -45,12 +38,12 @@ def span(text: str) -> tuple[int, int]:
     LATEST. Raises ValueError with a sentence that shows the text.
     """
     match = PATTERN.fullmatch(text)
-    if not match:
+    midnight = _midnight(match[1]) if match else None
+    if match is None or midnight is None:
         raise ValueError(
             f"{shown(text)} is not a valid date. Use YYYY-MM-DD, or an ISO 8601 date-time such as 2025-07-31T23:59:59Z."
         )
-    day, minute, second, fraction, zone = match.groups(default="")
-    midnight = (date.fromisoformat(day) - date(1970, 1, 1)).days * DAY
+    _, minute, second, fraction, zone = match.groups(default="")
     if not minute:
         return midnight, midnight + DAY - 1
 
@@ -73,18 +66,29 @@ def parse(text: str, edge: Literal["start", "end"]) -> int:
     return first if edge == "start" else last
 
 
+def _midnight(day: str) -> int | None:
+    """Return when the day begins; None for a day that does not exist."""
+    try:
+        return (date.fromisoformat(day) - date(1970, 1, 1)).days * DAY
+    except ValueError:
+        return None
+
+
 def _seconds(minute: str) -> int:
     """Return the seconds of 05:30, 0530 or 05."""
     return int(minute[:2]) * 3600 + int(minute[-2:] if len(minute) > 2 else 0) * 60
 
 
+def instant(text: str) -> int | None:
+    """Return the first second that the text names, within the years 1 to 9999; None for an empty text. Raises ValueError."""
+    return min(max(parse(text, "start"), EARLIEST), LATEST) if text else None
+
+
 class Clock:
     """Tells the time: the system's, or a fixed instant."""
 
-    def __init__(self, setting: str = ""):
-        """Raises ValueError if the setting is not empty and not a date."""
-        self.setting = min(max(parse(setting, "start"), EARLIEST), LATEST) if setting else None
-        self.instant = self.setting
+    def __init__(self, setting: int | None = None):
+        self.setting = self.instant = setting
 
     def __call__(self) -> int:
         return int(time.time()) if self.instant is None else self.instant

@@ -4,20 +4,25 @@ import click
 from flask import Flask
 
 
-def init_app(app: Flask, rate: str) -> None:
-    """Limit how often an address may send a request to the endpoint: at most "rate", such as "10 per second", per server process.
+def read(rate: str) -> str:
+    """Raises ValueError if the rate can't be read, and click.ClickException if Flask-Limiter is not installed."""
+    if rate:
+        try:
+            from limits import parse_many
+        except ImportError:
+            raise click.ClickException("CONVERSIONS_RATE_LIMIT needs Flask-Limiter: pip install '.[serve]'") from None
+        try:
+            parse_many(rate)
+        except ValueError:
+            raise ValueError("Must be a rate such as 10 per second.") from None
+    return rate
 
-    Raises ValueError if the rate can't be read, and click.ClickException if Flask-Limiter is not installed.
-    """
-    try:
+
+def init_app(app: Flask) -> None:
+    """Limit how often an address may send a request to the endpoint, such as "10 per second", per server process."""
+    if rate := app.config["RATE_LIMIT"]:
         from flask_limiter import Limiter
         from flask_limiter.util import get_remote_address
-        from limits import parse_many
-    except ImportError:
-        raise click.ClickException("CONVERSIONS_RATE_LIMIT needs Flask-Limiter: pip install '.[serve]'") from None
-    try:
-        parse_many(rate)
-    except ValueError:
-        raise ValueError("Must be a rate such as 10 per second.") from None
-    limiter = Limiter(get_remote_address, app=app, headers_enabled=True, storage_uri="memory://")
-    app.view_functions["conversions"] = limiter.limit(rate)(app.view_functions["conversions"])
+
+        limiter = Limiter(get_remote_address, app=app, headers_enabled=True, storage_uri="memory://")
+        app.view_functions["conversions"] = limiter.limit(rate)(app.view_functions["conversions"])

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from marshmallow import fields, validate
 
-from app import instants
-from app.fields import Count, Date, Flag, List, Nested, Strict, Text
+from . import instants
+from .fields import Count, Date, Flag, List, Nested, Strict, Text
 
 NOTHING_FOUND = "No conversions matched the given filters."
 LIMIT_EXCEEDED = "API monthly limit exceeded."

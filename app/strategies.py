@@ -1,18 +1,16 @@
-"""The two pagination strategies of the endpoint: the definition, as whole SQL statements beside the published sentences.
-Decisions 1, 12, 14 to 19, 28.
+"""The two pagination strategies of the endpoint, as whole SQL statements beside the published sentences. Every request is answered
+here. Decisions 1, 12, 14 to 19, 28.
 
-A query is what schemas.load_query returns, with the "account" (its id) and its "longest_session" (seconds) added. The statements
-bind its values by name; a filter that the request leaves out is missing from the query. A page takes several statements: run them
-in one transaction, so that they read one snapshot.
-
-OFFSET makes SQLite step over every row that it skips, so deep pages are slow here. The server uses app/fast, which returns the same
-pages and costs the same at any depth.
+A query is what schemas.load_query returns, with the "account_id" and its "longest_session" (seconds) added. The statements bind its
+values by name; a filter that the request leaves out is missing from the query. A page takes several statements: run them in one
+transaction, so that they read one snapshot.
 """
 
+import json
 from operator import itemgetter
 from typing import NamedTuple
 
-from app.database import Connection
+from .database import Connection
 
 # "Each page can contain up to 50 records."
 PAGE_SIZE = 50
@@ -30,8 +28,7 @@ class Page(NamedTuple):
     conversions: list[tuple]  # id, then the fields of a record; newest first
     records_processed: int  # "This value should be used as the offset for the next request."
     total_records: int
-    batches: int  # of sessions; 0 in a direct query
-    conversions_per_batch: list[int]
+    conversions_per_batch: list[int]  # for each batch of sessions; empty in a direct query
     nothing_matches: bool  # no conversion matches the filters, on this page or on any other
 
     @property
@@ -72,23 +69,23 @@ def with_filters(statement: str, query: dict) -> str:
 MATCHING_CONVERSIONS = """
 SELECT count(*)
 FROM conversions
-WHERE account_id = :account AND timestamp BETWEEN :start AND :end {conversion_filters}
+WHERE account_id = :account_id AND timestamp BETWEEN :start AND :end {conversion_filters}
 """
 
 PAGE_OF_CONVERSIONS = f"""
 SELECT id, email, datetime(timestamp, 'unixepoch'), conversion_page, previous_page, meta_type, meta_id
 FROM conversions
-WHERE account_id = :account AND timestamp BETWEEN :start AND :end {{conversion_filters}}
+WHERE account_id = :account_id AND timestamp BETWEEN :start AND :end {{conversion_filters}}
 ORDER BY timestamp DESC, id DESC
 LIMIT {PAGE_SIZE} OFFSET :offset
 """
 
 
 def direct_page(connection: Connection, query: dict) -> Page:
-    ((total,),) = connection.rows(with_filters(MATCHING_CONVERSIONS, query), query)
+    total = connection.number(with_filters(MATCHING_CONVERSIONS, query), query)
     conversions = connection.rows(with_filters(PAGE_OF_CONVERSIONS, query), query)
     processed = min(query["offset"] + len(conversions), total)
-    return Page("direct", conversions, processed, total, batches=0, conversions_per_batch=[], nothing_matches=total == 0)
+    return Page("direct", conversions, processed, total, conversions_per_batch=[], nothing_matches=total == 0)
 
 
 # Attribution-based query
@@ -103,31 +100,32 @@ def direct_page(connection: Connection, query: dict) -> Page:
 SESSIONS_IN_POOL = """
 SELECT count(*)
 FROM sessions
-WHERE account_id = :account {session_filters}
+WHERE account_id = :account_id {session_filters}
   AND started_at BETWEEN :start - :longest_session AND :end AND ended_at >= :start
+"""
+
+POOL = """
+SELECT id
+FROM sessions
+WHERE account_id = :account_id {session_filters}
+  AND started_at BETWEEN :start - :longest_session AND :end AND ended_at >= :start
+ORDER BY started_at DESC, id DESC
+LIMIT -1 OFFSET :offset
 """
 
 # CROSS JOIN fixes the order of the join: SQLite might otherwise read every conversion in the window first.
 
-CONVERSIONS_OF_BATCH = f"""
+CONVERSIONS_OF_BATCH = """
 SELECT conversions.id, email, datetime(timestamp, 'unixepoch'), conversion_page, previous_page, meta_type, meta_id
-FROM (
-    SELECT id
-    FROM sessions
-    WHERE account_id = :account {{session_filters}}
-      AND started_at BETWEEN :start - :longest_session AND :end AND ended_at >= :start
-    ORDER BY started_at DESC, id DESC
-    LIMIT {BATCH_SIZE} OFFSET :processed
-) AS batch
-CROSS JOIN conversions ON conversions.session_id = batch.id
-WHERE timestamp BETWEEN :start AND :end {{conversion_filters}}
+FROM json_each(:batch) AS batch CROSS JOIN conversions ON conversions.session_id = batch.value
+WHERE timestamp BETWEEN :start AND :end {conversion_filters}
 """
 
 ANY_CONVERSION = """
 SELECT EXISTS (
     SELECT 1
     FROM sessions CROSS JOIN conversions ON conversions.session_id = sessions.id
-    WHERE sessions.account_id = :account {session_filters}
+    WHERE sessions.account_id = :account_id {session_filters}
       AND started_at BETWEEN :start - :longest_session AND :end AND ended_at >= :start
       AND timestamp BETWEEN :start AND :end {conversion_filters}
 )
@@ -135,21 +133,24 @@ SELECT EXISTS (
 
 
 def session_page(connection: Connection, query: dict) -> Page:
-    ((total,),) = connection.rows(with_filters(SESSIONS_IN_POOL, query), query)
+    total = connection.number(with_filters(SESSIONS_IN_POOL, query), query)
     processed, conversions, per_batch = min(query["offset"], total), [], []
 
     # "The API processes sessions in batches of 200 and continues processing until it collects 50 or more conversion records from
-    # each batch or exhausts the session pool." The 50 are those of all batches of the page. A page can hold more: it has every
-    # conversion of its sessions, since the next offset starts after them, and cutting it would lose the rest.
-    while len(conversions) < PAGE_SIZE and processed < total:
-        batch = connection.rows(with_filters(CONVERSIONS_OF_BATCH, query), query | {"processed": processed})
-        conversions += batch
-        per_batch.append(len(batch))
-        processed = min(processed + BATCH_SIZE, total)
+    # each batch or exhausts the session pool." The 50 counts across all batches of a page, not per batch. A page can hold more: it
+    # has every conversion of its sessions, since the next offset starts after them, and cutting it would lose the rest.
+    for sessions in connection.batches(with_filters(POOL, query), query, BATCH_SIZE):
+        batch = json.dumps([id for (id,) in sessions])
+        found = connection.rows(with_filters(CONVERSIONS_OF_BATCH, query), query | {"batch": batch})
+        conversions += found
+        per_batch.append(len(found))
+        processed += len(sessions)
+        if len(conversions) >= PAGE_SIZE:
+            break
 
     # "If no qualifying conversions are found": on any page. An empty page among others is an ordinary one.
-    nothing_matches = not conversions and connection.rows(with_filters(ANY_CONVERSION, query), query) == [(0,)]
-    return Page("session", newest_first(conversions), processed, total, len(per_batch), per_batch, nothing_matches)
+    nothing_matches = not conversions and not connection.number(with_filters(ANY_CONVERSION, query), query)
+    return Page("session", newest_first(conversions), processed, total, per_batch, nothing_matches)
 
 
 def newest_first(conversions: list[tuple]) -> list[tuple]:

@@ -4,49 +4,82 @@ import sqlite3
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-SHIPPED = _HERE if (_HERE / "schema.sql").exists() else _HERE.parent  # an installed package; a checkout
+IS_INSTALLED = (_HERE / "schema.sql").exists()  # otherwise this is a checkout
+SHIPPED = _HERE if IS_INSTALLED else _HERE.parent
 SCHEMA = SHIPPED / "schema.sql"
-APPLICATION_ID, SCHEMA_VERSION = 0x41487562, 2  # as schema.sql sets them
+APPLICATION_ID, SCHEMA_VERSION = 0x41487562, 3  # as schema.sql sets them
+TABLES = ("accounts", "keys", "usage", "sessions", "conversions")  # those with rows that are kept; parents before children
 
 
-def check(connection: sqlite3.Connection) -> None:
-    """Raise sqlite3.DatabaseError if the file was not made by this version of this program."""
+def check(connection: sqlite3.Connection, create: bool = False) -> None:
+    """Raise sqlite3.DatabaseError if the file was not made by this version of this program.
+
+    With create, an empty file and one of an earlier version are right, too.
+    """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if is_empty(connection):
-        raise sqlite3.DatabaseError("it has no tables yet; flask seed creates them")
-    if is_version_1(connection):
-        raise sqlite3.DatabaseError("it has schema version 1; flask seed upgrades it")
-    if application != APPLICATION_ID:
+        if not create:
+            raise sqlite3.DatabaseError("it has no tables yet; flask seed creates them")
+    elif is_earlier_version(connection):
+        if not create:
+            raise sqlite3.DatabaseError(f"it has schema version {version}; flask seed upgrades it")
+    elif application != APPLICATION_ID:
         raise sqlite3.DatabaseError("it is a database of another program")
-    if version != SCHEMA_VERSION:
+    elif version != SCHEMA_VERSION:
         raise sqlite3.DatabaseError(f"it has schema version {version}, and this program needs {SCHEMA_VERSION}")
 
 
 def create(connection: sqlite3.Connection) -> list[str]:
-    """Create the tables if the file has none, and upgrade those of version 1.
+    """Create the tables if the file has none, and upgrade those of an earlier version.
 
     Returns the statements that create the indexes, if that is still to be done: indexing rows that are already there takes half the
     time.
     """
-    is_old = is_version_1(connection)
-    if not is_old and not is_empty(connection):
-        return []
     tables, indexes = schema_statements()
-    if is_old:
-        set_rows_aside(connection)
-    for statement in tables:
-        connection.execute(statement)
-    if not is_old:
+    if is_empty(connection):
+        for statement in tables:
+            connection.execute(statement)
         return indexes
-    bring_rows_back(connection)
-    for statement in indexes:  # what follows may need them
-        connection.execute(statement)
+    if is_earlier_version(connection):
+        upgrade(connection, tables + indexes)
     return []
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
+
+
+def is_earlier_version(connection: sqlite3.Connection) -> bool:
+    """Return True if an earlier version of this program made the tables. Version 1 had no application_id."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    found = table_names(connection)
+    return found >= {*TABLES} and (
+        (version == 1 and application == 0 and "generation" in found)
+        or (1 < version < SCHEMA_VERSION and application == APPLICATION_ID)
+    )
+
+
+def table_names(connection: sqlite3.Connection) -> set[str]:
+    names = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'")
+    return {name for (name,) in names if not name.startswith("sqlite_")}
+
+
+def upgrade(connection: sqlite3.Connection, statements: list[str]) -> None:
+    """Make the tables anew, and copy the rows, with the columns that the old and the new table both have."""
+    for table in TABLES:
+        connection.execute(f"CREATE TEMP TABLE old_{table} AS SELECT * FROM main.{table}")
+    # Children before their parents, so that dropping a table leaves no row without its parent.
+    for table in [*reversed(TABLES), *(table_names(connection) - {*TABLES})]:
+        connection.execute(f"DROP TABLE main.{table}")
+    for statement in statements:
+        connection.execute(statement)
+    for table in TABLES:
+        old, new = ({name for _, name, *_ in connection.execute(f"PRAGMA table_info({name})")} for name in (f"old_{table}", table))
+        columns = ", ".join(sorted(old & new))
+        connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM old_{table}")
+        connection.execute(f"DROP TABLE old_{table}")
 
 
 def schema_statements() -> tuple[list[str], list[str]]:
@@ -58,38 +91,3 @@ def schema_statements() -> tuple[list[str], list[str]]:
             statements.append("")
     indexes = [statement for statement in statements if "CREATE INDEX" in statement]
     return [statement for statement in statements if statement not in indexes], indexes
-
-
-# Schema version 1 had no application_id, no longest_session, and no session longer than a day. Its rows are valid in version 2
-# unchanged. Children before their parents, so that dropping a table leaves no row without its parent.
-COLUMNS = {
-    "conversions": "id, account_id, session_id, timestamp, email, conversion_page, previous_page, meta_type, meta_id",
-    "sessions": """
-        id, account_id, session_id, started_at, ended_at, utm_source, utm_medium, derived_source, derived_medium, source, medium,
-        campaign, content, term, landing_page, converts
-    """,
-    "usage": "account_id, month, used",
-    "keys": "digest, account_id, prefix, created_at",
-    "accounts": "id, domain, monthly_limit, used_elsewhere, seeded_to",
-}
-
-
-def is_version_1(connection: sqlite3.Connection) -> bool:
-    """Return True if this program made the database, with schema version 1."""
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    return connection.execute("PRAGMA user_version").fetchone() == (1,) and {*COLUMNS, "generation"} <= tables
-
-
-def set_rows_aside(connection: sqlite3.Connection) -> None:
-    """Copy the rows of version 1 into temporary tables, and drop its tables."""
-    for table, columns in COLUMNS.items():
-        connection.execute(f"CREATE TEMP TABLE old_{table} AS SELECT {columns} FROM main.{table}")
-        connection.execute(f"DROP TABLE main.{table}")
-    connection.execute("DROP TABLE generation")
-
-
-def bring_rows_back(connection: sqlite3.Connection) -> None:
-    """Copy the rows that were set aside into the current tables."""
-    for table, columns in reversed(COLUMNS.items()):
-        connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM old_{table}")
-        connection.execute(f"DROP TABLE old_{table}")

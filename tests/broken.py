@@ -1,6 +1,6 @@
 """The app with deliberate defects, to check that the contract tools find them."""
 
-from app import create_app
+from conversions_api import create_app
 
 app = create_app()
 

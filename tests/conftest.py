@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-from app import create_app
+from conversions_api import create_app
 
 NOW = "2025-08-15T12:00:00Z"
 REPOSITORY = Path(__file__).parent.parent

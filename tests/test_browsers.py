@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+from conversions_api import api
 from playwright.sync_api import Page, sync_playwright
 
-from app import api
 from tests.browser import CHROMIUM, OPTIONS
 from tests.conftest import Hub, serving
 

@@ -13,8 +13,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from conversions_api import create_app
 
-from app import create_app
 from tests.conftest import NOW, Hub, a_conversion, a_session
 from tests.test_import import flask, lines, tables
 
@@ -349,7 +349,7 @@ def test_the_run_command_of_another_program_can_create_the_app():
 import click
 @click.command()
 def run():
-    from app import create_app
+    from conversions_api import create_app
     click.echo(create_app().config["MOCK"])
 run()
 """

@@ -3,9 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from conversions_api import accounts, schemas, strategies
+from conversions_api.loading import sessions as loading
 
-from app import accounts, schemas, strategies
-from app.loading import sessions as loading
 from tests.conftest import a_conversion, a_session
 
 
@@ -31,8 +31,8 @@ def test_a_page_comes_from_one_snapshot_while_data_is_written(hub, filters):
 
 def test_a_reader_does_not_wait_for_a_writer(hub):
     hub.load([a_session(conversions=[a_conversion()])])
-    with hub.app.extensions["database"].writing_sessions() as connection:
-        connection.execute(loading.FORGET_SESSIONS, {"account": 1})
+    with hub.app.extensions["database"].writing() as connection:
+        connection.execute(loading.FORGET_SESSIONS, {"account_id": 1})
         assert len(hub.ask({})["records"]) == 1
     assert "message" in hub.ask({})
 
@@ -45,9 +45,9 @@ def test_readers_take_turns_but_none_waits_for_long(hub):
 
 
 def test_a_counted_request_waits_for_a_writer_and_then_gets_a_503(hub, monkeypatch):
-    monkeypatch.setattr("app.database.PATIENCE", 0.1)
+    monkeypatch.setattr("conversions_api.database.PATIENCE", 0.1)
     hub.load([a_session(conversions=[a_conversion()])], "example.com", "key", "--monthly-limit", "5")
-    with hub.app.extensions["database"].writing_sessions():
+    with hub.app.extensions["database"].writing():
         response = hub.post("{}")
     assert response.status_code == 503
     assert response.json == {"error": "The database can't be used at the moment. The server's log says why."}

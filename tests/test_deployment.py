@@ -14,8 +14,7 @@ from os import killpg
 from pathlib import Path
 
 import yaml
-
-from app import api
+from conversions_api import api
 
 from .conftest import REPOSITORY
 

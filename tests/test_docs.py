@@ -5,11 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from conversions_api import api, create_app, explorer
+from conversions_api.loading import traffic
+from conversions_api.mock import states
 from flask import Flask
-
-from app import api, create_app, explorer
-from app.loading import traffic
-from app.mock import states
 
 from .conftest import WAITRESS
 

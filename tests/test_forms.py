@@ -6,11 +6,11 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from conversions_api.loading import fast_path, imported
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from app.loading import fast_path, imported
 from tests.conftest import Hub, a_conversion, a_session
 from tests.test_import import IMPORT, a_named_session, faults, lines, session_ids, tables
 

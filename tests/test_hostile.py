@@ -12,10 +12,9 @@ from contextlib import ExitStack, suppress
 from urllib.parse import quote
 
 import pytest
-
-from app.api import PATH
-from app.body import LARGEST_BODY
-from app.schemas import ConversionsPage, Message
+from conversions_api.api import PATH
+from conversions_api.body import LARGEST_BODY
+from conversions_api.schemas import ConversionsPage, Message
 
 from .conftest import REPOSITORY, SERVERS, Hub, a_conversion, a_session
 from .test_limits import rows

@@ -3,8 +3,7 @@
 import re
 
 import pytest
-
-from app.accounts import LONGEST_PREFIX
+from conversions_api.accounts import LONGEST_PREFIX
 
 from .conftest import Hub, a_conversion, a_session
 

@@ -17,8 +17,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
-from app.api import PATH
+from conversions_api.api import PATH
 
 from .conftest import NOW, WAITRESS, Hub, a_conversion, a_session, flask, listening, serving
 

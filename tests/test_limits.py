@@ -9,8 +9,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-
-from app.schemas import LimitExceeded
+from conversions_api.schemas import LimitExceeded
 
 from .conftest import NOW, Hub, a_conversion, a_session, serving
 from .test_kill import post

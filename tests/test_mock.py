@@ -3,11 +3,11 @@
 import time
 
 import pytest
+from conversions_api import api, openapi, schemas
+from conversions_api.body import LARGEST_BODY
+from conversions_api.loading import traffic
+from conversions_api.mock import prefer as preferences
 
-from app import api, openapi, schemas
-from app.body import LARGEST_BODY
-from app.loading import traffic
-from app.mock import prefer as preferences
 from tests.conftest import NOW, Hub, a_conversion, a_session
 
 BROWSER = {"Origin": "http://localhost:5173"}
@@ -263,7 +263,7 @@ def test_an_internal_error_during_a_reset_returns_500_not_409(tmp_path, monkeypa
     def broken(*args):
         raise ValueError("an internal secret")
 
-    monkeypatch.setattr("app.loading.sessions.seed", broken)
+    monkeypatch.setattr("conversions_api.loading.sessions.seed", broken)
     response = hub.client.post("/_mock/reset")
     assert response.status_code == 500
     assert "secret" not in response.text

@@ -14,10 +14,9 @@ from http.client import HTTPSConnection
 from pathlib import Path
 
 import pytest
-
-from app.api import PATH
-from app.body import LARGEST_BODY
-from app.schemas import ApiError
+from conversions_api.api import PATH
+from conversions_api.body import LARGEST_BODY
+from conversions_api.schemas import ApiError
 
 from .conftest import SERVERS, Hub, a_conversion, a_session, serving
 from .test_docs import DOCUMENTATION

@@ -2,8 +2,7 @@
 
 import click
 import pytest
-
-from app import create_app
+from conversions_api import create_app
 
 from .conftest import Hub, a_conversion, a_session
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conversions_api import api, openapi, schemas
 from pact import Verifier
 
-from app import api, openapi, schemas
 from tests.conftest import Hub, serving
 from tests.tools import examples
 

@@ -5,9 +5,8 @@ import re
 from datetime import date
 
 import pytest
+from conversions_api import explorer
 from playwright.sync_api import expect
-
-from app import explorer
 
 # ruff: noqa: F811 (pytest finds fixtures by their names)
 from tests.browser import (

@@ -3,9 +3,9 @@
 import re
 
 import pytest
+from conversions_api import openapi
 from playwright.sync_api import expect, sync_playwright
 
-from app import openapi
 from tests.browser import AXE, CHROMIUM, ONLY_HERE, OPTIONS, in_browser
 from tests.conftest import serving
 

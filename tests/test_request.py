@@ -7,10 +7,9 @@ import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from conversions_api.schemas import ApiError, BadRequest, ConversionsPage, Message
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
-from app.schemas import ApiError, BadRequest, ConversionsPage, Message
 
 from .conftest import Hub, a_conversion, a_session
 

@@ -10,8 +10,7 @@ import time
 from contextlib import ExitStack, closing
 
 import pytest
-
-from app.api import PATH
+from conversions_api.api import PATH
 
 from .conftest import SERVERS, WAITRESS, Hub, a_conversion, a_session, flask, listening, serving
 from .test_kill import post

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from app.fast import Cache
 from tests.conftest import Hub, a_conversion, a_session
 from tests.oracle import NOTHING, expected_page, matching
 
@@ -376,7 +375,6 @@ def served(traffic: Traffic) -> Iterator[tuple[Hub, list[dict]]]:
     """Yield a hub with this traffic, and its sessions. A second account has some of the same sessions."""
     with TemporaryDirectory() as folder:
         hub, sessions = Hub(Path(folder) / "conversions.sqlite"), traffic.sessions_of("example.com")
-        hub.app.extensions["cache"] = Cache(step=[1, 7, 199, 1000][traffic.seed % 4])
         hub.load(sessions)
         hub.load(traffic.sessions_of("example.org")[:50], "example.org", "another-key")
         yield hub, sessions

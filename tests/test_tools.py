@@ -22,8 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-from app import api, openapi
+from conversions_api import api, openapi
 
 from .conftest import REPOSITORY, serving
 

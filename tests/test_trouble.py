@@ -14,8 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-
-from app.api import PATH
+from conversions_api.api import PATH
 
 from .conftest import NOW, REPOSITORY, Hub, a_conversion, a_session, flask
 
@@ -217,7 +216,7 @@ def test_a_key_that_is_revoked_while_the_body_arrives_is_401(tmp_path):
 
 AS_ANOTHER_USER = """
 import json, os, sys
-from app import create_app
+from conversions_api import create_app
 client = create_app({"DATABASE": sys.argv[1], "NOW": sys.argv[2]}).test_client()
 client.post("/api/v1/conversions", json={})  # load all modules first: the other user may not be able to read them
 os.setgroups([]), os.setgid(65534), os.setuid(65534)
@@ -308,7 +307,7 @@ def test_without_write_access_the_write_ahead_log_is_read_through_a_symbolic_lin
 
 
 def test_without_write_access_reading_works_while_another_user_writes(theirs):
-    with Reader(theirs) as reader, theirs.app.extensions["database"].writing_sessions() as connection:
+    with Reader(theirs) as reader, theirs.app.extensions["database"].writing() as connection:
         connection.execute("DELETE FROM conversions")
         assert reader.emails() == ["a@example.org"]
         assert reader.emails() == ["a@example.org"]
@@ -326,7 +325,7 @@ def test_a_database_without_read_access_is_a_503(theirs):
 
 
 def test_the_server_waits_briefly_for_a_locked_database(tmp_path, monkeypatch):
-    monkeypatch.setattr("app.database.PATIENCE", 0.2)
+    monkeypatch.setattr("conversions_api.database.PATIENCE", 0.2)
     hub = create_hub(tmp_path / "hub")
     with closing(sqlite3.connect(hub.path, isolation_level=None)) as locking:
         locking.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -373,7 +372,7 @@ def test_on_a_full_disk_requests_that_only_read_succeed(tmp_path):
     hub = create_hub(tmp_path / "hub")
     full = f"""
 import json, resource
-from app import create_app
+from conversions_api import create_app
 client = create_app({{"DATABASE": {str(hub.path)!r}, "NOW": {NOW!r}}}).test_client()
 ask = lambda key: client.post({PATH!r}, json={{}}, headers={{"Authentication": key}}).status_code
 ask("key")

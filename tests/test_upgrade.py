@@ -42,7 +42,7 @@ def test_an_upgrade_keeps_sessions_conversions_keys_and_counted_calls(hub, comma
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
         indexes = database.execute("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").fetchone()
-    assert indexes == (18,)
+    assert indexes == (11,)
 
 
 def test_an_upgrade_is_rolled_back_if_the_import_that_started_it_fails(hub):

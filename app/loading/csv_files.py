@@ -11,10 +11,10 @@ from itertools import groupby
 import orjson
 from marshmallow import ValidationError
 
-from app import fields, instants
-from app.loading import imported
-from app.loading.faults import Faults
-from app.strict_json import shown
+from .. import fields, instants
+from ..strict_json import shown
+from . import imported
+from .faults import Faults
 
 OF_SESSION = [name for name in imported.ImportedSession().fields if name != "conversions"]
 OF_CONVERSION = ["email", "timestamp", "conversion_page", "previous_page", "type", "id"]

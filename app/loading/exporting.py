@@ -5,8 +5,8 @@ from itertools import groupby
 
 import orjson
 
-from app.database import Connection
-from app.loading.attribution import UTM
+from ..database import Connection
+from .attribution import UTM
 
 # By id, which decides the order among equal times: whoever imports the lines in turn gives them ids in the same order.
 SESSIONS = """
@@ -16,19 +16,19 @@ SELECT
     landing_page, utm_source, utm_medium, campaign, content, term, derived_source, derived_medium,
     conversions.id, email, datetime(timestamp, 'unixepoch'), conversion_page, previous_page, meta_type, meta_id
 FROM sessions LEFT JOIN conversions ON conversions.session_id = sessions.id
-WHERE sessions.account_id = :account
+WHERE sessions.account_id = :account_id
 ORDER BY sessions.id, conversions.id
 """
 
 _NAMES = ["session_id", "started_at", "ended_at", "landing_page", *UTM, "derived_source", "derived_medium"]
 
 
-def lines(connection: Connection, account: int) -> Iterator[bytes]:
+def lines(connection: Connection, account_id: int) -> Iterator[bytes]:
     """Return each session of the account as a line.
 
     The referrer is not stored: derived_source and derived_medium stand for it.
     """
-    for _, rows in groupby(connection.execute(SESSIONS, {"account": account}), key=lambda row: row[0]):
+    for _, rows in groupby(connection.execute(SESSIONS, {"account_id": account_id}), key=lambda row: row[0]):
         conversions = []
         for _, *session, conversion, email, timestamp, conversion_page, previous_page, meta_type, meta_id in rows:  # noqa: B007
             if conversion is not None:

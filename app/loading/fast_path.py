@@ -9,8 +9,8 @@ from functools import lru_cache
 
 import orjson
 
-from app import instants
-from app.loading.attribution import UTM, host
+from .. import instants
+from .attribution import UTM, host
 
 _NULLABLE = ("session_id", "referrer", *UTM, "derived_source", "derived_medium")
 _NOTHING = dict.fromkeys(["session_id", "started_at", "ended_at", "landing_page", *_NULLABLE[1:], "conversions"])

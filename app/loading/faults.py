@@ -2,7 +2,7 @@
 
 from marshmallow import ValidationError
 
-from app import fields
+from .. import fields
 
 
 class Faults(ValueError):

@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from app.loading import csv_files, json_files
-from app.loading.csv_files import Columns
-from app.loading.faults import Faults
+from . import csv_files, json_files
+from .csv_files import Columns
+from .faults import Faults
 
 _LOOKED_AT = 64 * 1024  # bytes at a file's beginning
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 
 from marshmallow import ValidationError, post_load
 
-from app import fields
-from app.fields import List, Moment, Nested, Strict
-from app.loading import attribution, fast_path
-from app.schemas import Conversion
-from app.strict_json import shown
+from .. import fields
+from ..fields import List, Moment, Nested, Strict
+from ..schemas import Conversion
+from ..strict_json import shown
+from . import attribution, fast_path
 
 
 class Text(fields.Text):

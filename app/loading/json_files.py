@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from marshmallow import ValidationError
 
-from app import schemas, strict_json
-from app.loading import fast_path, imported
-from app.loading.faults import Faults
+from .. import schemas, strict_json
+from . import fast_path, imported
+from .faults import Faults
 
 
 def load(reader: io.BufferedReader, start: bytes, faults: Faults) -> Iterator[tuple[str, dict]]:

@@ -7,10 +7,10 @@ from datetime import date
 
 import orjson
 
-from app import accounts
-from app.database import Connection
-from app.loading import attribution, traffic
-from app.loading.faults import Faults
+from .. import accounts
+from ..database import Connection
+from . import attribution, traffic
+from .faults import Faults
 
 # The id is NULL to be assigned.
 ADD_SESSION = """
@@ -18,27 +18,27 @@ INSERT INTO sessions (
     id, account_id, session_id, started_at, ended_at,
     utm_source, utm_medium, derived_source, derived_medium,
     source, medium,
-    campaign, content, term, landing_page, converts
+    campaign, content, term, landing_page
 ) VALUES (
-    :id, :account, :session_id, :started_at, :ended_at,
+    :id, :account_id, :session_id, :started_at, :ended_at,
     :utm_source, :utm_medium, :derived_source, :derived_medium,
     coalesce(nullif(:utm_source, ''), :derived_source), coalesce(nullif(:utm_medium, ''), :derived_medium),
-    :utm_campaign, :utm_content, :utm_term, :landing_page, :converts
+    :utm_campaign, :utm_content, :utm_term, :landing_page
 )
 """
 
 ADD_CONVERSION = """
 INSERT INTO conversions (account_id, session_id, timestamp, email, conversion_page, previous_page, meta_type, meta_id)
-VALUES (:account, :session, :timestamp, :email, :conversion_page, :previous_page, :type, :id)
+VALUES (:account_id, :session, :timestamp, :email, :conversion_page, :previous_page, :type, :id)
 """
 
-FIND_SESSION = "SELECT id FROM sessions WHERE account_id = :account AND session_id = :session_id"
+FIND_SESSION = "SELECT id FROM sessions WHERE account_id = :account_id AND session_id = :session_id"
 
 FIRST_AND_LAST_CONVERSION = """
-SELECT date(min(timestamp), 'unixepoch'), date(max(timestamp), 'unixepoch') FROM conversions WHERE account_id = :account
+SELECT date(min(timestamp), 'unixepoch'), date(max(timestamp), 'unixepoch') FROM conversions WHERE account_id = :account_id
 """
 
-FORGET_SESSIONS = "DELETE FROM sessions WHERE account_id = :account"
+FORGET_SESSIONS = "DELETE FROM sessions WHERE account_id = :account_id"
 
 BATCH = 50  # sessions that are written at once; more are hardly faster, and each can be a megabyte
 
@@ -54,9 +54,9 @@ KEEP_BOTH = f"{REPLACE} To keep both, give each session a session_id."
 class Writer:
     """Adds sessions to one account, many at a time. Used as a context: leaving it writes the rest."""
 
-    def __init__(self, connection: Connection, account: int, domain: str, faults: Faults | None = None):
+    def __init__(self, connection: Connection, account_id: int, domain: str, faults: Faults | None = None):
         self.connection = connection
-        self.account = account
+        self.account_id = account_id
         self.domain = domain
         self.faults = faults if faults is not None else Faults()
         self.sessions = self.conversions = 0
@@ -74,7 +74,7 @@ class Writer:
     def add(self, session: dict, place: str = "") -> None:
         """Add a session as imported.load returns it. A session_id that is there already is a fault of this place."""
         landing = attribution.landing(session["landing_page"])
-        row = session | {"account": self.account, "converts": bool(session["conversions"])}
+        row = session | {"account_id": self.account_id}
         if session.get("derived_source") is None:
             row["landing_page"] = landing.page
             row["derived_source"], row["derived_medium"] = attribution.derive(
@@ -123,7 +123,7 @@ class Writer:
         self.connection.executemany(
             ADD_CONVERSION,
             (
-                {"account": self.account, "session": row["id"]} | conversion | conversion["conversion_meta"]
+                {"account_id": self.account_id, "session": row["id"]} | conversion | conversion["conversion_meta"]
                 for row in rows
                 for conversion in row["conversions"]
             ),
@@ -146,10 +146,10 @@ class Writer:
         self._insert([row])
 
 
-def forget_sessions(connection: Connection, account: int) -> None:
+def forget_sessions(connection: Connection, account_id: int) -> None:
     """Delete the account's sessions and their conversions."""
-    connection.execute(FORGET_SESSIONS, {"account": account})
-    connection.execute(accounts.RESET_LONGEST_SESSION, {"account": account})
+    connection.execute(FORGET_SESSIONS, {"account_id": account_id})
+    connection.execute(accounts.RESET_LONGEST_SESSION, {"account_id": account_id})
 
 
 def open_for_import(
@@ -163,31 +163,31 @@ def open_for_import(
     row = connection.execute(accounts.FIND_ACCOUNT, {"domain": domain}).fetchone()
     made_key = None
     if row is None:
-        ((account,),) = connection.execute(accounts.ADD_ACCOUNT, accounts.NO_LIMIT | {"domain": domain}).fetchall()
+        ((account_id,),) = connection.execute(accounts.ADD_ACCOUNT, accounts.NO_LIMIT | {"domain": domain}).fetchall()
         if key is None:
             key = made_key = accounts.make_key()
     else:
-        account, seeded_to = row
+        account_id, seeded_to = row
         if replace:
-            forget_sessions(connection, account)
-            connection.execute(accounts.SET_SEEDED_TO, {"account": account, "day": None})
+            forget_sessions(connection, account_id)
+            connection.execute(accounts.SET_SEEDED_TO, {"account_id": account_id, "day": None})
         elif seeded_to is not None:
             raise ValueError(f"{domain} has bundled data. Use another domain, or --replace to import in its place.")
     if key is not None:
-        accounts.add_key(connection, account, key)
+        accounts.add_key(connection, account_id, key)
     if monthly_limit is not None:
-        connection.execute(accounts.SET_LIMIT, {"account": account, "monthly_limit": monthly_limit})
-    return account, made_key
+        connection.execute(accounts.SET_LIMIT, {"account_id": account_id, "monthly_limit": monthly_limit})
+    return account_id, made_key
 
 
 def add_all(
-    connection: Connection, account: int, domain: str, loaded: Iterable[tuple[str, dict]], faults: Faults
+    connection: Connection, account_id: int, domain: str, loaded: Iterable[tuple[str, dict]], faults: Faults
 ) -> tuple[int, int]:
     """Add sessions, each with its place in the file; returns the numbers of sessions and conversions.
 
     Raises Faults after all of them have been looked at, and ValueError if there is none.
     """
-    with Writer(connection, account, domain, faults) as writer:
+    with Writer(connection, account_id, domain, faults) as writer:
         for place, session in loaded:
             writer.add(session, place)
     if faults.count:
@@ -219,20 +219,20 @@ def seed_account(connection: Connection, described: dict, as_of: date) -> bool:
     domain = described["domain"]
     row = connection.execute(accounts.FIND_ACCOUNT, {"domain": domain}).fetchone()
     if row is None:
-        ((account,),) = connection.execute(accounts.ADD_ACCOUNT, accounts.NO_LIMIT | described).fetchall()
-        accounts.add_key(connection, account, described["key"])
+        ((account_id,),) = connection.execute(accounts.ADD_ACCOUNT, accounts.NO_LIMIT | described).fetchall()
+        accounts.add_key(connection, account_id, described["key"])
         seeded_to = None
     elif row[1] is None:
         return False
     else:
-        account, seeded_to = row[0], date.fromisoformat(row[1])
+        account_id, seeded_to = row[0], date.fromisoformat(row[1])
     if seeded_to == as_of:
         return True
     grows = "daily" in described and seeded_to is not None and seeded_to < as_of
     if not grows:
-        forget_sessions(connection, account)
-    with Writer(connection, account, domain) as writer:
+        forget_sessions(connection, account_id)
+    with Writer(connection, account_id, domain) as writer:
         for session in traffic.sessions(described, seeded_to if grows else None, as_of):
             writer.add(session)
-    connection.execute(accounts.SET_SEEDED_TO, {"account": account, "day": as_of.isoformat()})
+    connection.execute(accounts.SET_SEEDED_TO, {"account_id": account_id, "day": as_of.isoformat()})
     return True

@@ -10,12 +10,12 @@ from datetime import date, timedelta
 from itertools import accumulate
 from random import Random
 
-from app import instants
-from app.accounts import SEEDED_TO, digest
-from app.database import Connection
-from app.loading import attribution
-from app.loading.imported import ImportedSession
-from app.tables import SHIPPED
+from .. import instants
+from ..accounts import SEEDED_TO, digest
+from ..database import Connection
+from ..tables import SHIPPED
+from . import attribution
+from .imported import ImportedSession
 
 SEED = SHIPPED / "seed"
 NO_UTM = dict.fromkeys(attribution.UTM)

@@ -2,11 +2,11 @@
 
 from flask import Flask
 
-from app.mock import browsers, prefer, states, temporary_accounts, walks
+from . import prefer, states, temporary_accounts, walks
 
 
 def init_app(app: Flask) -> None:
-    for part in (prefer, walks, browsers):
+    for part in (prefer, walks):
         part.init_app(app)
-    for blueprint in (states.states, temporary_accounts.temporary_accounts, walks.walks):
-        app.register_blueprint(blueprint, url_prefix="/_mock")
+    for part in (states, temporary_accounts, walks):
+        app.register_blueprint(part.bp, url_prefix="/_mock")

@@ -8,7 +8,7 @@ import re
 from flask import Flask, current_app, request
 from werkzeug.exceptions import Forbidden
 
-from app.cors import LOCAL, mock_origins
+from ..cors import LOCAL, mock_origins
 
 
 def init_app(app: Flask) -> None:

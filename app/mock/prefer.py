@@ -7,10 +7,11 @@ import time
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, Unauthorized, UnsupportedMediaType
 
-from app import accounts, api, openapi, schemas
-from app.body import too_large, wrong_type
+from .. import accounts, api, schemas
+from ..body import too_large, wrong_type
+from ..openapi.document import ERRORS
+from ..settings import milliseconds
 
-LONGEST_DELAY = 10_000  # milliseconds
 RETRY_AFTER = 5  # seconds; the time until the next month would keep clients that wait for it asleep
 
 QUOTED = r'"(?:[^"\\]|\\.)*"?'
@@ -58,14 +59,14 @@ def apply_prefer_header() -> None:
     if request.path != api.PATH:
         return
     preferred = g.preferred = parse(",".join(request.headers.getlist("Prefer")))
-    delay = current_app.extensions["delay"]
+    delay = current_app.config["DELAY"]
     if "delay" in preferred:
         try:
             delay = milliseconds(preferred["delay"])
         except ValueError as fault:
             raise BadRequest(f"The preference delay={preferred['delay']} is wrong. {fault}") from None
         g.delay = delay
-    code, documented = preferred.get("code"), ["200", *map(str, openapi.ERRORS)]
+    code, documented = preferred.get("code"), ["200", *map(str, ERRORS)]
     if code is not None and code not in documented:
         raise BadRequest(f"The preference code={code} is not a status of this endpoint. Its statuses are {', '.join(documented)}.")
     retry_after = preferred.get("retry-after")
@@ -76,13 +77,6 @@ def apply_prefer_header() -> None:
     if code is not None and code != "200":
         g.forced = code
         raise_error(int(code))
-
-
-def milliseconds(text: str) -> int:
-    """Return how long to wait, at most ten seconds. Raises ValueError."""
-    if not re.fullmatch("[0-9]{1,9}", text):
-        raise ValueError("Must be a number of milliseconds, for example 1500.")
-    return min(int(text), LONGEST_DELAY)
 
 
 def raise_error(code: int) -> None:

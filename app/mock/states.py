@@ -10,20 +10,20 @@ from flask import Blueprint, current_app
 from marshmallow import ValidationError, fields, validate
 from werkzeug.exceptions import BadRequest, Conflict
 
-from app import accounts, instants
-from app.body import read_json_body
-from app.fields import Count, Moment, Strict, Text
-from app.loading import sessions, traffic
-from app.mock import temporary_accounts
-from app.mock.walks import forget_walks
+from .. import accounts, instants
+from ..body import read_json_body
+from ..fields import Count, Moment, Strict, Text
+from ..loading import sessions, traffic
+from . import temporary_accounts
+from .walks import forget_walks
 
 MOST_SESSIONS = temporary_accounts.MOST_SESSIONS
 
-states = Blueprint("states", __name__)
+bp = Blueprint("states", __name__)
 
 
-@states.errorhandler(accounts.KeyInUse)
-@states.errorhandler(temporary_accounts.DomainInUse)
+@bp.errorhandler(accounts.KeyInUse)
+@bp.errorhandler(temporary_accounts.DomainInUse)
 def imported_data_in_the_way(error: ValueError):
     return {"error": str(error)}, HTTPStatus.CONFLICT
 
@@ -33,14 +33,14 @@ def in_seeded_years(now: int) -> None:
         raise ValidationError(sessions.OTHER_YEARS)
 
 
-@states.post("/reset")
+@bp.post("/reset")
 def reset():
     """Restore the bundled data and the counted calls of a first start, and delete temporary accounts. Imported data stays."""
     clock: instants.Clock = current_app.extensions["clock"]
     clock.instant = clock.setting
     if clock.today().year not in sessions.YEARS:
         raise Conflict(f"The clock is at {clock.today()}. {sessions.OTHER_YEARS}")
-    with temporary_accounts.writing, current_app.extensions["database"].writing_sessions() as connection:
+    with temporary_accounts.writing, current_app.extensions["database"].writing(create=True) as connection:
         connection.execute(accounts.DELETE_TEMPORARY_ACCOUNTS)
         connection.execute(accounts.FORGET_CALLS_OF_BUNDLED)
         sessions.seed(connection, clock.today())
@@ -68,12 +68,12 @@ class ProviderState(Strict):
     params = fields.Dict(load_default=dict)
 
 
-@states.get("/states")
+@bp.get("/states")
 def list_states():
     return {"states": [{"state": state, "params": list(params)} for state, params in STATES.items()]}
 
 
-@states.post("/states")
+@bp.post("/states")
 def set_state():
     """Reset, set the state up, and return the key and the domain to use. A teardown is a reset."""
     wanted = ProviderState().load(read_json_body(temporary_accounts.LARGEST_BODY))
@@ -101,7 +101,7 @@ def set_up(state: str, params: dict) -> dict:
         account |= {"monthly_limit": params["limit"], "used_elsewhere": params["limit"]}
     elif state == "the clock at an instant":
         clock.instant = params["now"]
-    with temporary_accounts.writing, current_app.extensions["database"].writing_sessions() as connection:
+    with temporary_accounts.writing, current_app.extensions["database"].writing(create=True) as connection:
         if state == "these sessions":
             temporary_accounts.create(connection, STATE["key"], STATE["domain"], params["monthly_limit"], params["sessions"])
         elif sessions.seed_account(connection, account, clock.today()):

@@ -10,17 +10,17 @@ from marshmallow import ValidationError
 from marshmallow.fields import Field
 from werkzeug.exceptions import Conflict
 
-from app import accounts
-from app.body import read_json_body
-from app.database import Connection
-from app.fields import Count, List, Strict, Text
-from app.loading import attribution, imported
-from app.loading.sessions import Writer
+from .. import accounts
+from ..body import read_json_body
+from ..database import Connection
+from ..fields import Count, List, Strict, Text
+from ..loading import attribution, imported
+from ..loading.sessions import Writer
 
 LARGEST_BODY = 4 * 1024 * 1024  # bytes
 MOST_SESSIONS = 10_000
 
-temporary_accounts = Blueprint("temporary_accounts", __name__)
+bp = Blueprint("temporary_accounts", __name__)
 
 
 class DomainInUse(ValueError):
@@ -70,12 +70,12 @@ TemporaryAccount = Strict.from_dict(
 writing = Lock()
 
 
-@temporary_accounts.post("/accounts")
+@bp.post("/accounts")
 def create_account():
     """Create an account with these sessions, and return its key."""
     account = TemporaryAccount().load(read_json_body(LARGEST_BODY))
     key, domain = accounts.make_key(), account.get("domain") or f"test-{secrets.token_hex(8)}.example"
-    with writing, current_app.extensions["database"].writing_sessions() as connection:
+    with writing, current_app.extensions["database"].writing(create=True) as connection:
         try:
             create(connection, key, domain, account["monthly_limit"], account["sessions"])
         except DomainInUse as error:
@@ -84,9 +84,9 @@ def create_account():
     return {"key": key, "domain": domain, "sessions": len(account["sessions"]), "conversions": conversions}, HTTPStatus.CREATED
 
 
-@temporary_accounts.delete("/accounts/<key>")
+@bp.delete("/accounts/<key>")
 def delete_account(key: str):
-    with writing, current_app.extensions["database"].writing_sessions() as connection:
+    with writing, current_app.extensions["database"].writing(create=True) as connection:
         if connection.execute(accounts.DELETE_TEMPORARY_ACCOUNT, {"digest": accounts.digest(key)}).rowcount == 0:
             return {"error": "No temporary account has this key."}, HTTPStatus.NOT_FOUND
     return "", HTTPStatus.NO_CONTENT
@@ -97,8 +97,8 @@ def create(connection: Connection, key: str, domain: str, monthly_limit: int | N
     made = connection.execute(accounts.ADD_TEMPORARY_ACCOUNT, {"domain": domain, "monthly_limit": monthly_limit}).fetchall()
     if not made:
         raise DomainInUse(f"There is an account for {domain} already. Choose another domain, or leave it out.")
-    ((account,),) = made
-    accounts.add_key(connection, account, key)
-    with Writer(connection, account, domain) as writer:
+    ((account_id,),) = made
+    accounts.add_key(connection, account_id, key)
+    with Writer(connection, account_id, domain) as writer:
         for session in sessions:
             writer.add(session)

@@ -18,8 +18,8 @@ from typing import NamedTuple
 from flask import Blueprint, Flask, Response, current_app, g, request
 from werkzeug.exceptions import Conflict
 
-from app.mock.ranges import Ranges
-from app.strategies import BATCH_SIZE, PAGE_SIZE
+from ..strategies import BATCH_SIZE, PAGE_SIZE
+from .ranges import Ranges
 
 MOST_WALKS = 200
 MOST_PAGES = 2_000  # of a walk
@@ -38,10 +38,10 @@ HABITS = {
     "step by 200": lambda page: page.offset + BATCH_SIZE,
 }
 
-walks = Blueprint("walks", __name__)
+bp = Blueprint("walks", __name__)
 
 
-class Page(NamedTuple):
+class WalkedPage(NamedTuple):
     offset: int
     records_processed: int
     records: int
@@ -53,7 +53,7 @@ class Walk:
     def __init__(self, number: int, name: tuple, domain: str, query: dict, strategy: str, total_records: int):
         self.number, self.name, self.domain, self.query = number, name, domain, query
         self.strategy, self.total_records = strategy, total_records
-        self.pages: deque[Page] = deque()
+        self.pages: deque[WalkedPage] = deque()
         self.starts: dict[int, int] = {}  # the pages' offsets, each with its page's records_processed
         self.ends: set[int] = set()
         self.covered, self.repeated = Ranges(), Ranges()
@@ -80,7 +80,7 @@ class Walk:
     def is_finished(self) -> bool:
         return self.covered.end >= self.total_records
 
-    def add(self, page: Page) -> str:
+    def add(self, page: WalkedPage) -> str:
         """Add a page. Returns a warning if it repeats positions, or if in a session query it leaves a gap."""
         offset, end, _ = page
         before = self.pages[-1] if self.pages else None
@@ -109,7 +109,7 @@ class Walk:
             fault = f"offset {offset} was requested, but the previous page ended at {before.records_processed}"
         return f"{fault}{self._guess()}. {RIGHT[self.strategy]}, {before.records_processed}."
 
-    def _keep(self, page: Page) -> None:
+    def _keep(self, page: WalkedPage) -> None:
         if len(self.pages) == MOST_PAGES:
             oldest = self.pages.popleft()
             self.starts.pop(oldest.offset, None)
@@ -149,10 +149,10 @@ class Walk:
             "repeats": [list(positions) for positions in self.repeated],
             "gaps": [list(positions) for positions in gaps],
             "past_the_end": self.past_the_end,
-            "sentence": self._sentence(gaps),
+            "message": self._message(gaps),
         }
 
-    def _sentence(self, gaps: list[tuple[int, int]]) -> str:
+    def _message(self, gaps: list[tuple[int, int]]) -> str:
         unit, said = UNITS[self.strategy], [self.warning] if self.warning else []
         if any(self.repeated) and not self.warning:
             said.append(f"Returned more than once: {_count(self.repeated)} of {self.total_records} {unit}. {RIGHT[self.strategy]}.")
@@ -174,7 +174,7 @@ def _count(ranges) -> int:
     return sum(end - start for start, end in ranges)
 
 
-def find_walk(of_query: list[Walk], total_records: int, page: Page) -> tuple[Walk | None, bool]:
+def find_walk(of_query: list[Walk], total_records: int, page: WalkedPage) -> tuple[Walk | None, bool]:
     """Return the walk of a query that a page belongs to, if it is not a new one, and whether a fault of it would be certain.
 
     A client that pages correctly asks only for an offset at which one of its own pages ended, or for its last offset again. So it
@@ -225,7 +225,7 @@ class Record:
         self._of_query: dict[tuple, list[Walk]] = {}  # oldest first
         self._begun = 0
 
-    def add(self, account: int, domain: str, query: dict, strategy: str, total_records: int, page: Page) -> str:
+    def add(self, account: int, domain: str, query: dict, strategy: str, total_records: int, page: WalkedPage) -> str:
         """Add a page to its walk. Returns a warning, or "" if the page is right or may be right."""
         name = (account, frozenset(query.items()))
         with self._lock:
@@ -281,7 +281,7 @@ def record_page(response: Response) -> Response:
     offset = int(query.pop("offset", 0))
     if page.nothing_matches and offset:
         return response  # there is no page, and nothing to continue
-    of_walk = Page(offset, page.records_processed, len(page.conversions))
+    of_walk = WalkedPage(offset, page.records_processed, len(page.conversions))
     warning = current_app.extensions["walks"].add(account.id, account.domain, query, page.strategy, page.total_records, of_walk)
     if warning:
         current_app.logger.warning(warning)
@@ -289,7 +289,7 @@ def record_page(response: Response) -> Response:
     return response
 
 
-@walks.get("/walks")
+@bp.get("/walks")
 def list_walks():
     if request.is_multiprocess:
         raise Conflict(
@@ -298,7 +298,7 @@ def list_walks():
     return {"walks": current_app.extensions["walks"].verdicts()}
 
 
-@walks.delete("/walks")
+@bp.delete("/walks")
 def forget_walks():
     current_app.extensions["walks"].clear()
     return "", HTTPStatus.NO_CONTENT

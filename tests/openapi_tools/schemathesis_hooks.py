@@ -1,8 +1,7 @@
 """What Schemathesis needs and the OpenAPI document does not show: the exact pattern of a date, and how to follow the link."""
 
 import schemathesis
-
-from app.instants import PATTERN
+from conversions_api.instants import PATTERN
 
 
 @schemathesis.hook

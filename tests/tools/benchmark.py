@@ -29,14 +29,14 @@ from typing import NamedTuple
 
 import click
 import orjson
+from conversions_api import accounts, api, create_app, database, fast, openapi, schemas, strategies, tables
+from conversions_api.database import Database
+from conversions_api.fast import Cache
+from conversions_api.loading import sessions as loading
+from conversions_api.mock import walks
 from flask import Flask, Response
 from werkzeug.test import EnvironBuilder
 
-from app import accounts, api, create_app, database, fast, openapi, schemas, strategies, tables
-from app.database import Database
-from app.fast import Cache
-from app.loading import sessions as loading
-from app.mock import walks
 from tests.tools.picture import Growth, Row, draw
 
 ROOT = Path(__file__).parent.parent.parent

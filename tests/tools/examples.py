@@ -7,7 +7,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from app.body import LARGEST_BODY
+from conversions_api.body import LARGEST_BODY
+
 from tests.conftest import REPOSITORY, Hub
 
 FILE = REPOSITORY / "seed" / "examples.json"

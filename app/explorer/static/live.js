@@ -76,7 +76,7 @@ function hideOwn() {
 }
 
 function draw(item, walk, isOwn) {
-  const { domain, query, strategy, pages, total_records: total, faults, sentence } = walk;
+  const { domain, query, strategy, pages, total_records: total, faults, message } = walk;
   const unit = strategy === "session" ? "session" : "conversion";
   const records = pages.reduce((all, page) => all + page.records, 0);
   item.className = faults.length ? "faulty" : walk.complete ? "complete" : "";
@@ -86,7 +86,7 @@ function draw(item, walk, isOwn) {
   item.replaceChildren(
     heading,
     element("p", { class: "verdict" }, element("strong", {}, verdict(walk, unit)), element("span", {}, figures)),
-    ...(sentence && faults.length ? [element("p", { class: "sentence" }, sentence)] : []),
+    ...(message && faults.length ? [element("p", { class: "sentence" }, message)] : []),
     strip(walk, total, strategy, unit),
     pageTable(walk),
   );

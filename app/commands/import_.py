@@ -1,53 +1,26 @@
-"""The commands that read and write whole accounts: seed, import, export, accounts. Decisions 30, 31, 49."""
+"""flask import: read what people have into an account. Decisions 30, 43 to 49."""
 
 import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from difflib import get_close_matches
 from typing import BinaryIO
 
 import click
-from flask import Blueprint, current_app
+from flask import current_app
 from flask.cli import with_appcontext
 
-from app import accounts, fields
-from app.database import Connection
-from app.errors import errors_as_sentences
-from app.loading import attribution, csv_files, exporting, formats, sessions, watching
-from app.loading.csv_files import Columns
-from app.loading.faults import Faults
-from app.schemas import DEFAULT_WINDOW
-
-commands = Blueprint("loading", __name__, cli_group=None)
-
-
-@commands.cli.command("seed")
-@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="The day, as YYYY-MM-DD; by default today (UTC).")
-def seed(as_of: datetime | None):
-    """Bring the bundled data up to a day.
-
-    Creates the database if there is none. Imported data stays as it is.
-    """
-    day = as_of.date() if as_of else current_app.extensions["clock"].today()
-    with errors_as_sentences(), current_app.extensions["database"].writing_sessions() as connection:
-        left_alone = sessions.seed(connection, day)
-    for sentence in left_alone:
-        click.echo(sentence)
-    click.echo(f"The bundled data is that of {day}, in {current_app.extensions['database'].path}.")
-
-
-def primary_domain(_context, _parameter, value: str) -> str:
-    """Return the domain in the form that browsers send; refuse one that is not a primary domain."""
-    host = attribution.host(value if "://" in value else f"https://{value}")
-    if host is None:
-        raise click.BadParameter(f"{value!r} is not a domain. An account has a primary domain, for example example.com.")
-    primary = attribution.primary_domain(host)
-    if primary != value and (value.isascii() or primary != host or "/" in value or ":" in value):
-        raise click.BadParameter(f"An account has a primary domain. Instead of {value!r}, use {primary}.")
-    return primary
+from .. import fields
+from ..loading import csv_files, formats, sessions
+from ..loading.csv_files import Columns
+from ..loading.faults import Faults
+from ..schemas import DEFAULT_WINDOW
+from . import watching
+from .options import DOMAIN
+from .sentences import errors_as_sentences
 
 
 def header_value(_context, _parameter, value: str | None) -> str | None:
@@ -71,10 +44,7 @@ def assignments(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]
     return found
 
 
-DOMAIN = {"required": True, "metavar": "D", "callback": primary_domain}
-
-
-@commands.cli.command("import")
+@click.command("import")
 @click.argument("file", type=click.Path(exists=True, allow_dash=True, dir_okay=False))
 @click.option("--domain", **DOMAIN, help="The primary domain of the account to import into.")
 @click.option("--key", metavar="K", callback=header_value, help="A key for the account. By default a new account gets one.")
@@ -90,6 +60,7 @@ DOMAIN = {"required": True, "metavar": "D", "callback": primary_domain}
     "--column", "named", multiple=True, metavar="F=C", callback=assignments, help="CSV: the name of the column that has field F."
 )
 @click.option("--set", "values", multiple=True, metavar="F=V", callback=assignments, help="CSV: a value of field F for all rows.")
+@with_appcontext
 def import_(
     file: str, domain: str, key: str | None, monthly_limit: int | None, replace: bool, watch: bool, named: dict, values: dict
 ):
@@ -105,13 +76,13 @@ def import_(
         with (
             errors_as_sentences(),
             click.open_file(file, "rb") as opened,
-            current_app.extensions["database"].writing_sessions() as connection,
+            current_app.extensions["database"].writing(create=True) as connection,
         ):
-            account, made_key = sessions.open_for_import(connection, domain, key, monthly_limit, replace)
+            account_id, made_key = sessions.open_for_import(connection, domain, key, monthly_limit, replace)
             with _progress(opened) as counted:
                 loaded = formats.load(counted, columns, faults)
-                many, conversions = sessions.add_all(connection, account, domain, loaded, faults)
-            days = connection.execute(sessions.FIRST_AND_LAST_CONVERSION, {"account": account}).fetchone()
+                many, conversions = sessions.add_all(connection, account_id, domain, loaded, faults)
+            days = connection.execute(sessions.FIRST_AND_LAST_CONVERSION, {"account_id": account_id}).fetchone()
         if columns.ignored:
             click.echo(f"Columns that were not used: {', '.join(columns.ignored)}.", err=True)
         click.echo(f"Imported for {domain}. Sessions: {many:,}, conversions: {conversions:,}.")
@@ -161,48 +132,3 @@ class _Counted(io.RawIOBase):
         count = self.file.readinto(buffer)
         self.tell(count)
         return count
-
-
-@commands.cli.command("export")
-@click.option("--domain", **DOMAIN, help="The primary domain of the account.")
-def export(domain: str):
-    """Write an account's sessions in the import format to standard output.
-
-    Importing them elsewhere gives the same responses. The account's keys and limit are not part of it.
-    """
-    with errors_as_sentences(), current_app.extensions["database"].reading() as connection:
-        account = accounts.find(connection, domain)
-        for line in exporting.lines(connection, account):
-            click.echo(line, nl=False)
-
-
-@commands.cli.group("accounts", invoke_without_command=True)
-@click.pass_context
-@with_appcontext
-def accounts_list(context: click.Context):
-    """List the accounts, or delete one."""
-    if context.invoked_subcommand is None:
-        with errors_as_sentences(), current_app.extensions["database"].reading() as connection:
-            for line in _table(connection):
-                click.echo(line)
-
-
-def _table(connection: Connection) -> Iterator[str]:
-    """Return the lines of a table of the accounts, with the days of each one's first start and last end of a session."""
-    header = ("domain", "sessions", "conversions", "first day", "last day", "monthly limit", "keys")
-    rows = [header] + [
-        (domain, f"{many:,}", f"{conversions:,}", first or "-", last or "-", "-" if limit is None else f"{limit:,}", str(keys))
-        for domain, many, conversions, first, last, limit, keys in connection.rows(accounts.ACCOUNTS, {})
-    ]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(header))]
-    for domain, *cells in rows:
-        yield f"{domain:<{widths[0]}}" + "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
-
-
-@accounts_list.command("delete")
-@click.argument("domain", callback=primary_domain)
-def accounts_delete(domain: str):
-    """Delete the account of DOMAIN with its keys, sessions and conversions."""
-    with errors_as_sentences(), current_app.extensions["database"].writing_sessions() as connection:
-        accounts.delete(connection, domain)
-    click.echo(f"The account of {domain} is deleted, with everything that belonged to it.")

@@ -1,0 +1,113 @@
+"""flask exec: run a command beside a server with fresh bundled data. Decision 57."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+
+import click
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from .. import api
+from ..loading import sessions
+from .sentences import errors_as_sentences
+
+
+def exec_command(create_app: Callable[[dict], Flask]) -> click.Command:
+    # Whatever stands after the first word of COMMAND belongs to it: "flask exec pytest --help" is the help of pytest.
+    @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+    @click.option("--check-paging", is_flag=True, help="Print each walk with its verdict, and exit with 1 if one has a fault.")
+    @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+    @click.pass_context
+    def exec_(context: click.Context, check_paging: bool, command: tuple[str, ...]):
+        """Run COMMAND beside a server with fresh bundled data.
+
+        The server listens on a free port until COMMAND ends. COMMAND finds it with CONVERSIONS_URL (the endpoint),
+        CONVERSIONS_BASE_URL (without the path) and CONVERSIONS_KEY. Exits with the status of COMMAND.
+        """
+        with serving(create_app) as (app, base_url):
+            status = run(command, environment_of(base_url))
+        if check_paging and not report(app.extensions["walks"].verdicts()):
+            status = 1
+        context.exit(status)
+
+    return exec_
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Leaves the terminal to COMMAND. Warnings and errors still go to standard error."""
+
+    def log_request(self, *args, **kwargs):
+        pass
+
+
+@contextmanager
+def serving(create_app: Callable[[dict], Flask]) -> Iterator[tuple[Flask, str]]:
+    """Serve a mock with fresh data from this process. It listens before anyone asks for its address."""
+    with TemporaryDirectory() as folder:
+        app = create_app({"DATABASE": Path(folder) / "conversions.sqlite", "MOCK": "1"})
+        app.logger.setLevel("WARNING")
+        with app.app_context(), errors_as_sentences(), app.extensions["database"].writing(create=True) as connection:
+            sessions.seed(connection, app.extensions["clock"].today())
+        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield app, f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            server.server_close()
+
+
+def environment_of(base_url: str) -> dict[str, str]:
+    """Return the environment of COMMAND: ours, and where the server is."""
+    environment = os.environ | {
+        "CONVERSIONS_URL": base_url + api.PATH,
+        "CONVERSIONS_BASE_URL": base_url,
+        "CONVERSIONS_KEY": "YOUR_API_KEY",
+    }
+    environment.pop("FLASK_RUN_FROM_CLI", None)  # with it, a Flask app under test would refuse to start
+    for name in ("no_proxy", "NO_PROXY"):  # whatever proxies there are, they can't reach this server
+        environment[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1"]))
+    return environment
+
+
+def run(command: tuple[str, ...], environment: dict[str, str]) -> int:
+    """Run the command and return its status. SIGTERM and SIGINT are passed on to it and to what it has started."""
+    # Its own process group, so that a signal reaches all of it. But a terminal lets only one group read, and sends Ctrl+C to that.
+    has_terminal = sys.stdin.isatty()
+    try:
+        process = subprocess.Popen(command, env=environment, process_group=None if has_terminal else 0)
+    except OSError as error:
+        raise click.ClickException(f"{command[0]} cannot be run: {error.strerror}.") from None
+
+    def pass_on(number: int, _frame) -> None:
+        if not has_terminal:
+            os.killpg(process.pid, number)
+        elif number != signal.SIGINT:
+            process.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        status = process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return status if status >= 0 else 128 - status
+
+
+def report(walks: list[dict]) -> bool:
+    """Print the verdicts; return whether no walk has a fault."""
+    for walk in walks:
+        mark = "✗" if walk["faults"] else "✓"
+        pages = f"{len(walk['pages'])} page{'s' if len(walk['pages']) != 1 else ''}"
+        click.echo(f"{mark} {walk['domain']} {json.dumps(walk['query'])}, {walk['strategy']}, {pages}: {walk['message']}")
+    if not walks:
+        click.echo("No request of COMMAND got a page, or a reset has cleared the walks.")
+    return not any(walk["faults"] for walk in walks)

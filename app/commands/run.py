@@ -1,0 +1,44 @@
+"""What flask run does before it serves. Decisions 31, 33."""
+
+import click
+from flask import Flask
+from flask.cli import run_command
+from werkzeug.serving import is_running_from_reloader
+
+from .. import accounts, api
+from ..loading import sessions, traffic
+from .sentences import errors_as_sentences
+
+
+def is_run() -> bool:
+    """Tell whether flask run loads the app."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.command is run_command
+
+
+def prepare(app: Flask) -> None:
+    """Add the bundled accounts that are missing, bring their data up to today, and print how to send a request."""
+    database = app.extensions["database"]
+    with app.app_context(), errors_as_sentences():
+        with database.writing(create=True) as connection:
+            left_out = sessions.seed(connection, app.extensions["clock"].today())
+        with database.reading() as connection:
+            is_bundled = dict(connection.rows(accounts.IS_BUNDLED, {}))
+    if is_running_from_reloader():
+        return
+    key_to_try = None
+    click.echo(f" * Database: {database.path}")
+    for account in traffic.accounts():
+        if is_bundled.get(account["domain"]):
+            click.echo(f"     {account['key']:<17}{account['shows']}")
+            key_to_try = key_to_try or account["key"]
+    bundled_domains = {account["domain"] for account in traffic.accounts()}
+    for domain in [domain for domain in is_bundled if domain not in bundled_domains]:
+        click.echo(f"     (your key)       {domain}, imported")
+    for sentence in left_out:
+        click.echo(f"     {sentence}")
+    host, port = (click.get_current_context().params[name] for name in ("host", "port"))
+    click.echo(f" * Explorer: http://{host}:{port}/")
+    click.echo(f" * Documentation: http://{host}:{port}/docs/")
+    click.echo(f""" * Try: curl http://{host}:{port}{api.PATH} \\
+       -H 'Authentication: {key_to_try or "<your key>"}' -H 'Content-Type: application/json' -d '{{"source": "google.com"}}'""")

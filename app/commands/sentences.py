@@ -1,0 +1,24 @@
+"""Every error of a command as a sentence."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from flask import current_app
+from marshmallow import ValidationError
+
+
+@contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """Turn every error that a user can cause into a sentence on standard error, and exit status 1."""
+    try:
+        yield
+    except ValidationError as error:
+        raise click.ClickException("; ".join(f"{name}: {' '.join(told)}" for name, told in error.messages.items())) from None
+    except sqlite3.Error as error:
+        raise click.ClickException(f"The database {current_app.config['DATABASE']} can't be used: {error}.") from None
+    except BrokenPipeError:  # "flask export | head": Click exits without a message
+        raise
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None

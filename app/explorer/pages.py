@@ -1,0 +1,111 @@
+"""The pages for people: /, /walks and /decisions. The browser sends its requests to the endpoint. Decisions 37, 62 to 65."""
+
+import json
+import sqlite3
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import urlencode
+
+from flask import Blueprint, Flask, abort, current_app, render_template
+
+from .. import schemas, strategies
+from ..loading import traffic
+
+TOUR = json.loads((Path(__file__).parent / "explorer.json").read_text(encoding="utf-8"))
+
+bp = Blueprint("explorer", __name__, static_folder="static", static_url_path="/explorer", template_folder="templates")
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(bp)
+
+
+@bp.app_template_filter()
+def address(view: dict) -> str:
+    """Return the fragment of a view's address. Browsers do not send it to the server."""
+    pages = {"pages": view["pages"]} if "pages" in view else {}
+    return urlencode({"key": view["key"]} | view["query"] | pages)
+
+
+@bp.get("/")
+def start():
+    demo, problem = demo_accounts(), None
+    if demo is None:
+        demo, problem = [], "The server cannot read its database. The command flask seed creates one with demo data."
+    elif not demo:
+        problem = "This server has no demo accounts. Enter a key of your own."
+    keys = {account["key"] for account in demo}
+    return render_template(
+        "explorer.html",
+        strategies=strategies,
+        fields=schemas.Query().fields,
+        accounts=demo,
+        problem=problem,
+        views=[view for view in TOUR["views"] if view["key"] in keys],
+        suggestions={key: suggested for key, suggested in TOUR["values"].items() if key in keys},
+        now=datetime.fromtimestamp(current_app.extensions["clock"](), UTC),
+    )
+
+
+@bp.get("/walks")
+def walks():
+    """Show the walks that the mock records; without mock mode there are none, and no page."""
+    if not is_mock():
+        abort(404)
+    return render_template("walks.html")
+
+
+@bp.get("/decisions")
+def decisions():
+    examples = {number: example | {"body": example_body(example)} for number, example in TOUR["examples"].items()}
+    return render_template("decisions.html", groups=decision_groups(), examples=examples)
+
+
+@bp.context_processor
+def page_facts() -> dict:
+    """Return what the masthead and the footer of every page show."""
+    demo = demo_accounts() or []
+    return {"is_mock": is_mock(), "version": version(), "seed_date": max((account["seeded_to"] for account in demo), default=None)}
+
+
+def is_mock() -> bool:
+    return current_app.config["MOCK"]
+
+
+@cache
+def version() -> str | None:
+    """Return the installed version; a checkout that is not installed has none."""
+    try:
+        return metadata.version("attributionhub-conversions")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def demo_accounts() -> list[dict] | None:
+    """Return the bundled accounts that this server has, with "seeded_to" added, or None if the database cannot be read."""
+    try:
+        with current_app.extensions["database"].reading() as connection:
+            return traffic.present(connection)
+    except sqlite3.Error:
+        return None
+
+
+def example_body(example: dict) -> str:
+    """Return an example's request as JSON. The page's form keeps an offset as text; in a request it is a number."""
+    query = example["query"]
+    offset = {"offset": int(query["offset"])} if "offset" in query else {}
+    return current_app.json.dumps(query | offset)
+
+
+@cache
+def decision_groups() -> list[tuple[str, list[list[str]]]]:
+    """Return the tables of app/decisions.md as (topic, rows). A row is number, published text, reading and test."""
+    _, *parts = (Path(__file__).parent.parent / "decisions.md").read_text(encoding="utf-8").split("\n## ")
+    groups = []
+    for part in parts:
+        topic, _, text = part.partition("\n")
+        lines = [line for line in text.splitlines() if line.startswith("|")]
+        groups.append((topic, [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]))
+    return groups

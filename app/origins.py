@@ -1,0 +1,82 @@
+"""Which web pages may read the responses, and which may use /_mock: those of CONVERSIONS_ORIGINS. Decisions 33, 51.
+
+An origin is scheme://host or scheme://host:port. In *.example.com the * stands for one label. A * alone means every page; for
+/_mock, which changes what other people test with, it means only pages of this machine.
+"""
+
+import re
+from http import HTTPStatus
+
+from flask import Flask, Response, current_app, request
+from flask_cors import CORS
+from werkzeug.exceptions import Forbidden
+
+_LABEL = "[a-z0-9-]+"
+_ORIGIN = re.compile(rf"https?://((\*\.)?({_LABEL}\.)*{_LABEL}|\[[0-9a-f:]+\])(:[0-9]+)?", re.IGNORECASE)
+LOCAL = rf"https?://(({_LABEL}\.)*localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
+
+
+def read(setting: str | None) -> list[str] | None:
+    """Return the origins of the setting, which has spaces between them. Raises ValueError with a sentence."""
+    origins = None if setting is None else setting.split()
+    for origin in origins or ():
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ValueError(
+                f"{origin} is not an origin. An origin is scheme://host or scheme://host:port, without a path, such as "
+                "https://app.example.com or http://localhost:3000; * allows every page, https://*.example.com every subdomain."
+            )
+    return origins
+
+
+def init_app(app: Flask) -> None:
+    origins, is_mock = app.config["ORIGINS"], app.config["MOCK"]
+    if is_mock:
+        app.before_request(refuse_other_pages)
+    if not origins:
+        return
+    app.before_request(answer_preflight)
+    app.after_request(add_timing_allow_origin)
+    CORS(
+        app,
+        resources={
+            "/api/.*|/openapi.json|/readyz": {"origins": "*" if "*" in origins else patterns(origins)},
+            "/_mock/.*": {"origins": patterns(origins)},
+        },
+        # A mock lets a browser send whatever it wants to, so that a wrong request gets a response that says what is wrong.
+        allow_headers="*" if is_mock else ["Authentication", "Content-Type", "Prefer"],
+        methods=["GET", "POST", "PUT", "PATCH", "DELETE"] if is_mock else ["GET", "POST"],
+        supports_credentials=is_mock,
+        expose_headers=["Allow", "Pagination-Warning", "Preference-Applied", "Retry-After", "Server-Timing"],
+    )
+
+
+def patterns(origins: list[str]) -> list[re.Pattern]:
+    """Return a pattern for each origin, which has to match to the end. Here * is every page of this machine."""
+    texts = [LOCAL if origin == "*" else re.escape(origin).replace(r"\*", _LABEL) for origin in origins]
+    return [re.compile(rf"(?:{text})\Z", re.IGNORECASE) for text in texts]
+
+
+def refuse_other_pages() -> None:
+    """Refuse a request to /_mock that a page of another origin sends: CORS keeps it from reading the response, not from sending."""
+    if not request.path.startswith("/_mock/"):
+        return
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
+    if origin is None and (site in ("none", "same-origin") or request.method in ("GET", "HEAD", "OPTIONS")):
+        return
+    if origin is None or not any(pattern.match(origin) for pattern in patterns(current_app.config["ORIGINS"])):
+        who = f"A page of {origin[:200]}" if origin else "A page of another site"
+        raise Forbidden(f"{who} may not use {request.path}. CONVERSIONS_ORIGINS lists the origins whose pages may.")
+
+
+def add_timing_allow_origin(response: Response) -> Response:
+    """Let pages of other origins read Server-Timing as PerformanceResourceTiming.serverTiming, if they can read the response."""
+    if origin := response.headers.get("Access-Control-Allow-Origin"):
+        response.headers["Timing-Allow-Origin"] = origin
+    return response
+
+
+def answer_preflight():
+    """Answer a browser that asks whether it may send a request. It sends no key; CORS adds the headers."""
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        return "", HTTPStatus.NO_CONTENT
+    return None

@@ -1,0 +1,33 @@
+"""What a request to the endpoint took: the header Server-Timing and a line in the log, without keys, filters and addresses."""
+
+from itertools import groupby, islice
+
+from flask import Flask, Response, current_app, g, request
+
+from . import api
+
+MOST_RUNS = 20  # of batches, so that the header stays short
+
+
+def init_app(app: Flask) -> None:
+    app.after_request(add_server_timing)
+
+
+def add_server_timing(response: Response) -> Response:
+    """Add Server-Timing, which browsers show, to a response of the endpoint, and log it."""
+    if request.path != api.PATH:
+        return response
+    timing = f"sql;dur={sum([statement.seconds for statement in g.get('ran', [])]) * 1000:.2f}"
+    if page := g.get("page"):
+        timing += f', strategy;desc="{page.strategy}", batches;desc="{len(page.conversions_per_batch)}"'
+        if page.conversions_per_batch:
+            timing += f', found;desc="{run_lengths(page.conversions_per_batch)}"'
+    response.headers["Server-Timing"] = timing
+    current_app.logger.info("%s %s %s", request.method, response.status_code, timing)
+    return response
+
+
+def run_lengths(counts: list[int]) -> str:
+    """Return the conversions of each of the first batches, with equal neighbours counted: 0*12,3,47."""
+    runs = [(count, len(list(run))) for count, run in islice(groupby(counts), MOST_RUNS)]
+    return ",".join(f"{count}*{number}" if number > 1 else f"{count}" for count, number in runs)

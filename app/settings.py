@@ -1,0 +1,75 @@
+"""Every CONVERSIONS_* setting: its default, how its text is read, and the sentence for a wrong one.
+
+Afterwards app.config has what the text means: a path, a number, True.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import platformdirs
+from flask import Flask
+
+from . import instants, origins, rate_limit
+from .tables import IS_INSTALLED
+
+LONGEST_DELAY = 10_000  # milliseconds
+
+
+def load(app: Flask, given: dict, is_mock: bool) -> None:
+    """Read the environment variables and the given settings, which take precedence. is_mock is the default of CONVERSIONS_MOCK.
+
+    Raises click.ClickException with a sentence.
+    """
+    folder = platformdirs.user_data_path("conversions", appauthor=False) if IS_INSTALLED else Path(app.instance_path)
+    app.config.from_mapping(DATABASE=folder / "conversions.sqlite", MOCK=str(int(is_mock)), **DEFAULTS)
+    app.config.from_prefixed_env("CONVERSIONS", loads=str)
+    app.config.update(given)
+    for name, read in READERS.items():
+        setting = app.config[name]
+        try:
+            app.config[name] = read(setting)
+        except ValueError as fault:
+            raise click.ClickException(f"The setting CONVERSIONS_{name} is wrong: {setting}. {fault}") from None
+    if app.config["ORIGINS"] is None:
+        app.config["ORIGINS"] = ["*"] if app.config["MOCK"] else []
+
+
+def switch(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("Must be 1 or 0.")
+    return text == "1"
+
+
+def seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text):
+        raise ValueError("Must be a number of seconds, such as 5 or 0.5; 0 means no limit.")
+    return float(text)
+
+
+def milliseconds(text: str) -> int:
+    """Return how long to wait, at most ten seconds."""
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError("Must be a number of milliseconds, for example 1500.")
+    return min(int(text), LONGEST_DELAY)
+
+
+def count_of_proxies(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,2}", text):
+        raise ValueError("Must be a number of proxies, such as 1.")
+    return int(text)
+
+
+DEFAULTS = {"NOW": "", "ORIGINS": None, "DELAY": "0", "TIMEOUT": "0", "RATE_LIMIT": "", "PROXIES": "0"}
+
+READERS: dict[str, Callable] = {
+    "DATABASE": Path,
+    "NOW": instants.instant,
+    "MOCK": switch,
+    "ORIGINS": origins.read,
+    "DELAY": milliseconds,
+    "TIMEOUT": seconds,
+    "RATE_LIMIT": rate_limit.read,
+    "PROXIES": count_of_proxies,
+}
