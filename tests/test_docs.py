@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from conversions_api import api, create_app, explorer
+from conversions_api import api, create_app
+from conversions_api.explorer import pages as explorer
 from conversions_api.loading import traffic
 from conversions_api.mock import states
 from flask import Flask
