@@ -544,7 +544,8 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
     with create_app({"DATABASE": path, "NOW": MOMENT}).test_client() as client:
         a_page = client.post(api.PATH, json=window | asked["direct"], headers=KEY).json
     with_a_page = json.loads(json.dumps(document()))
-    with_a_page["paths"][api.PATH]["post"]["responses"]["200"]["content"]["application/json"]["examples"] = {"page": {"value": a_page}}
+    ok = with_a_page["paths"][api.PATH]["post"]["responses"]["200"]
+    ok["content"]["application/json"]["examples"] = {"page": {"value": a_page}}
     (folder / "openapi.json").write_text(json.dumps(with_a_page), encoding="utf-8")
     (folder / "datasette.json").write_text(
         json.dumps({"databases": {path.stem: {"queries": {name: {"sql": sql} for name, sql in DATASETTE.items()}}}}),
