@@ -5,6 +5,7 @@ The clock that a state sets is the clock of one process.
 
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, current_app
 from marshmallow import ValidationError, fields, validate
@@ -52,7 +53,7 @@ STATE = {"key": "state", "domain": "state.example"}
 BUNDLED = {f"the key {account['key']}": account for account in traffic.accounts()}
 
 COUNT = Count(required=True, validate=validate.Range(max=MOST_SESSIONS, error=f"Must be at most {MOST_SESSIONS}."))
-STATES = {
+STATES: dict[str, dict[str, fields.Field]] = {
     "a number of conversions": {"count": COUNT},
     "a number of sessions": {"count": COUNT},
     "these sessions": {"sessions": temporary_accounts.SESSIONS, "monthly_limit": temporary_accounts.MONTHLY_LIMIT},
@@ -94,9 +95,10 @@ def set_up(state: str, params: dict) -> dict:
     if state in BUNDLED:
         return {name: BUNDLED[state][name] for name in STATE}
     clock: instants.Clock = current_app.extensions["clock"]
-    account = STATE | {"series": [{"campaign": "state", "sessions": params.get("count", 1), "spacing": 200}]}
+    series = {"campaign": "state", "sessions": params.get("count", 1), "spacing": 200}
+    account: dict[str, Any] = STATE | {"series": [series]}
     if state == "a number of sessions":
-        account["series"][0]["every"] = 4
+        series["every"] = 4
     elif state == "an exhausted limit":
         account |= {"monthly_limit": params["limit"], "used_elsewhere": params["limit"]}
     elif state == "the clock at an instant":
