@@ -18,8 +18,10 @@ SENTENCES = ROOT / "tests" / "contract" / "sentences.json"
 COMMANDS = create_app().cli.commands
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MOCK = (ROOT / "app" / "mock" / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PAGES = [
     ROOT / "README.md",
+    ROOT / ".github" / "CONTRIBUTING.md",
     *sorted((ROOT / "app").rglob("*.md")),
     ROOT / "tests" / "README.md",
     ROOT / "tests" / "contract" / "README.md",
@@ -59,8 +61,8 @@ def test_the_readme_names_every_bundled_key_and_what_it_shows():
     assert table("A first request") == [[f"`{account['key']}`", account["shows"]] for account in traffic.accounts()]
 
 
-def test_the_readme_names_every_file_of_the_app():
-    documented = {name for row in table("How the code is laid out") for name in names(row[0])}
+def test_contributing_names_every_file_of_the_app():
+    documented = {name for row in table("Where things are", CONTRIBUTING) for name in names(row[0])}
     files = {f"app/{file.name}" for file in (ROOT / "app").glob("*.py")} - {"app/__init__.py"}
     files |= {f"app/{file.parent.name}/" for file in (ROOT / "app").glob("*/__init__.py")}
     assert documented == files | {"schema.sql", "seed/"}
@@ -69,6 +71,13 @@ def test_the_readme_names_every_file_of_the_app():
 def test_the_readme_names_every_state_with_its_params():
     documented = {row[0].strip("`"): names(row[1]) for row in table("States", MOCK)}
     assert documented == {state: set(params) for state, params in states.STATES.items()}
+
+
+def test_the_workflow_and_contributing_run_the_tests_as_the_readme_does():
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^ +- run: (.*)$", workflow, re.MULTILINE)
+    assert f"\n{line}\n" in README
+    assert f"\n{line}\n" in CONTRIBUTING
 
 
 def test_the_tests_start_waitress_as_the_readme_does():
