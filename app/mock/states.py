@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, current_app
 from marshmallow import ValidationError, fields, validate
@@ -66,7 +67,7 @@ STATE = {"key": "state", "domain": "state.example"}
 BUNDLED = {f"the key {account['key']}": account for account in traffic.accounts()}
 
 COUNT = Count(required=True, validate=validate.Range(max=MOST_SESSIONS, error=f"Must be at most {MOST_SESSIONS}."))
-STATES = {
+STATES: dict[str, dict[str, fields.Field]] = {
     "a number of conversions": {"count": COUNT},
     "a number of sessions": {"count": COUNT},
     "these sessions": {"sessions": temporary_accounts.SESSIONS, "monthly_limit": temporary_accounts.MONTHLY_LIMIT},
@@ -110,9 +111,10 @@ def set_up(connection: Connection, today: date, state: str, params: dict) -> dic
     if state == "these sessions":
         temporary_accounts.create(connection, STATE["key"], STATE["domain"], params["monthly_limit"], params["sessions"])
         return STATE
-    account = STATE | {"series": [{"campaign": "state", "sessions": params.get("count", 1), "spacing": 200}]}
+    series = {"campaign": "state", "sessions": params.get("count", 1), "spacing": 200}
+    account: dict[str, Any] = STATE | {"series": [series]}
     if state == "a number of sessions":
-        account["series"][0]["every"] = 4
+        series["every"] = 4
     elif state == "an exhausted limit":
         account |= {"monthly_limit": params["limit"], "used_elsewhere": params["limit"]}
     if not sessions.seed_account(connection, account, today):

@@ -101,7 +101,7 @@ class Walk:
         for positions in repeats:
             self.repeated.add(*positions)
         self._keep(page)
-        if not repeats and not leaves_gap:
+        if before is None or not (repeats or leaves_gap):
             return ""
         if offset == before.records_processed:
             fault = f"offset {offset} was requested, but earlier pages already went up to {repeats[-1][1]}"
