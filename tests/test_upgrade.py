@@ -21,7 +21,7 @@ def hub(tmp_path) -> Hub:
 
 def test_a_database_of_version_1_is_a_503_until_a_command_upgrades_it(hub, caplog):
     assert hub.post("{}").status_code == 503
-    assert "it has schema version 1; flask seed upgrades it" in caplog.text
+    assert "it has schema version 1; conversions seed upgrades it" in caplog.text
     assert hub.run("seed").exit_code == 0
     assert hub.post("{}").status_code == 200
 
