@@ -1,4 +1,4 @@
-"""Every CONVERSIONS_* setting: its default, how its text is read, and the sentence for a wrong one.
+"""Every CONVERSIONS_* setting: its default, how its text is read, and the sentence for a wrong one. Decision 85.
 
 Afterwards app.config has what the text means: a path, a number, True.
 """

@@ -33,7 +33,7 @@ def address(view: dict) -> str:
 def start():
     demo, problem = demo_accounts(), None
     if demo is None:
-        demo, problem = [], "The server cannot read its database. The command flask seed creates one with demo data."
+        demo, problem = [], "The server cannot read its database. The command conversions seed creates one with demo data."
     elif not demo:
         problem = "This server has no demo accounts. Enter a key of your own."
     keys = {account["key"] for account in demo}
