@@ -127,10 +127,10 @@ def authenticate(connection: Connection, key: str) -> Account | None:
 
 
 def count_call(connection: Connection, database: Database, account: Account, now: int) -> None:
-    """Count one call of the account in the calendar month (UTC) of that instant. For an account without a limit, write nothing.
+    """Count one call of the account in the calendar month (UTC) of that instant, if the account has a limit.
 
-    The connection reads; over the limit, nothing else is needed. Raises LimitExceeded, and counts nothing, if the month's limit is
-    used up.
+    The connection only reads; the call is counted with another one. Raises LimitExceeded, and counts nothing, if the month's limit
+    is used up.
     """
     if account.monthly_limit is None:
         return

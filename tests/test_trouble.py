@@ -1,4 +1,4 @@
-"""An unusable database: a documented 503, the reason in the log, no file created by accident. What can be read is still read."""
+"""An unusable database: a documented 503, the reason in the log, and no file created. Reading needs no write access."""
 
 import json
 import logging

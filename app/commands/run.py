@@ -11,7 +11,7 @@ from .sentences import errors_as_sentences
 
 
 def is_run() -> bool:
-    """Tell whether flask run loads the app."""
+    """Return True if flask run loads the app."""
     context = click.get_current_context(silent=True)
     return context is not None and context.command is run_command
 
