@@ -23,7 +23,7 @@ def load(app: Flask, given: dict, is_mock: bool) -> None:
     Raises click.ClickException with a sentence.
     """
     folder = platformdirs.user_data_path("conversions", appauthor=False) if IS_INSTALLED else Path(app.instance_path)
-    app.config.from_mapping(DATABASE=folder / "conversions.sqlite", MOCK=str(int(is_mock)), **DEFAULTS)
+    app.config.from_mapping(DEFAULTS, DATABASE=folder / "conversions.sqlite", MOCK=str(int(is_mock)))
     app.config.from_prefixed_env("CONVERSIONS", loads=str)
     app.config.update(given)
     for name, read in READERS.items():

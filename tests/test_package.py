@@ -184,3 +184,8 @@ def test_ruff_finds_nothing():
     for check in (["check"], ["format", "--check"]):
         done = subprocess.run([sys.executable, "-m", "ruff", *check, ROOT], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
+
+
+def test_mypy_finds_nothing():
+    done = subprocess.run([sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -5,7 +5,7 @@ import re
 from datetime import date
 
 import pytest
-from conversions_api import explorer
+from conversions_api.explorer import pages as explorer
 from playwright.sync_api import expect
 
 # ruff: noqa: F811 (pytest finds fixtures by their names)

@@ -22,7 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conversions_api import api, openapi
+from conversions_api import api
+from conversions_api.openapi.document import EXAMPLES, document
 
 from .conftest import REPOSITORY, serving
 
@@ -85,9 +86,8 @@ def address(bundled) -> Iterator[str]:
 def workplace(address, tmp_path_factory) -> Path:
     """Return a folder with the document of the running server."""
     folder = tmp_path_factory.mktemp("openapi")
-    for name in ("openapi.json", "openapi.yaml"):
-        with urllib.request.urlopen(f"{address}/{name}") as response:
-            (folder / name).write_bytes(response.read())
+    with urllib.request.urlopen(f"{address}/openapi.json") as response:
+        (folder / "openapi.json").write_bytes(response.read())
     for name in ("dredd.cjs", "spectral.yaml"):
         shutil.copy(OURS / name, folder)
     return folder
@@ -131,7 +131,7 @@ def walked(bundled) -> list[dict]:
 
 def test_openapi_spec_validator_accepts_the_document(tools, workplace):
     """The document is valid according to the schema of OpenAPI 3.1."""
-    run(tools / "python" / "bin" / "openapi-spec-validator", "openapi.json", "openapi.yaml", cwd=workplace)
+    run(tools / "python" / "bin" / "openapi-spec-validator", "openapi.json", cwd=workplace)
 
 
 def test_redocly_finds_no_error(npx):
@@ -140,8 +140,8 @@ def test_redocly_finds_no_error(npx):
 
 
 def test_spectral_finds_no_warning(npx):
-    """Tags, descriptions and contact are there, examples match their schemas, and nothing is unused. This lints the YAML form."""
-    npx("spectral", "lint", "openapi.yaml", "--ruleset", "spectral.yaml", "--fail-severity", "warn")
+    """Tags, descriptions and contact are there, examples match their schemas, and nothing is unused."""
+    npx("spectral", "lint", "openapi.json", "--ruleset", "spectral.yaml", "--fail-severity", "warn")
 
 
 # Types and clients
@@ -189,8 +189,8 @@ def test_datamodel_code_generators_models_parse_every_response(tools, generated,
     """Every page and every error matches the document in every field."""
     bodies = [("ConversionsPage", page) for page in bundled.walk(SUMMER | {"source": "google.com"}, "YOUR_API_KEY")]
     bodies += [("ConversionsPage", page) for page in bundled.walk({"start_date": "2025-03-01"}, "published-sample")]
-    for status, examples in openapi.EXAMPLES["responses"].items():
-        schema = openapi.document()["paths"][api.PATH]["post"]["responses"][status]["content"]["application/json"]["schema"]
+    for status, examples in EXAMPLES["responses"].items():
+        schema = document()["paths"][api.PATH]["post"]["responses"][status]["content"]["application/json"]["schema"]
         bodies += [(schema["$ref"].rpartition("/")[2], example["value"]) for example in examples.values()]
     run(tools / "python" / "bin" / "python", "models.py", cwd=generated, stdin=json.dumps(bodies))
 
@@ -253,7 +253,7 @@ def post(url: str, query: dict) -> tuple[int, dict]:
 def test_prism_as_a_proxy_finds_no_difference_between_the_document_and_the_server(tools, workplace, address, bundled):
     """With --errors, a request or response that does not match the document gets a status of 422 or 500."""
     with prism(tools, workplace, "proxy", "openapi.json", address, "--errors") as proxy:
-        for example in openapi.EXAMPLES["requests"].values():
+        for example in EXAMPLES["requests"].values():
             assert post(proxy, example["value"]) == (200, bundled.ask(example["value"], "YOUR_API_KEY"))
         assert post(proxy, {"meta_id": "no-such-form"})[0] == 200
         assert post(proxy, {"start_date": "2025-02-30"})[0] == 400
@@ -262,6 +262,6 @@ def test_prism_as_a_proxy_finds_no_difference_between_the_document_and_the_serve
 
 def test_prism_as_a_mock_returns_the_last_page(tools, workplace):
     """A client that pages through a static mock stops."""
-    first = next(iter(openapi.EXAMPLES["responses"]["200"].values()))["value"]
+    first = next(iter(EXAMPLES["responses"]["200"].values()))["value"]
     with prism(tools, workplace, "mock", "openapi.json") as mock:
         assert post(mock, {"offset": 0}) == (200, first)

@@ -1,5 +1,7 @@
 """What several commands take: a domain; a query with the key that it is sent with."""
 
+from typing import Any
+
 import click
 from flask import current_app
 
@@ -19,7 +21,7 @@ def primary_domain(_context, _parameter, value: str) -> str:
     return primary
 
 
-DOMAIN = {"required": True, "metavar": "D", "callback": primary_domain}
+DOMAIN: dict[str, Any] = {"required": True, "metavar": "D", "callback": primary_domain}
 KEY = click.option("--key", required=True, metavar="K", help="The account's key.")
 
 

@@ -101,11 +101,15 @@ def example_body(example: dict) -> str:
 
 @cache
 def decision_groups() -> list[tuple[str, list[list[str]]]]:
-    """Return the tables of app/decisions.md as (topic, rows). A row is number, published text, reading and test."""
+    """Return the tables of app/decisions.md as (topic, rows).
+
+    A row is number, published text, what the server does, and test. Features of our own have no published text: it is empty.
+    """
     _, *parts = (Path(__file__).parent.parent / "decisions.md").read_text(encoding="utf-8").split("\n## ")
     groups = []
     for part in parts:
         topic, _, text = part.partition("\n")
         lines = [line for line in text.splitlines() if line.startswith("|")]
-        groups.append((topic, [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]))
+        rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]
+        groups.append((topic, [row if len(row) == 4 else [row[0], "", *row[1:]] for row in rows]))
     return groups

@@ -108,7 +108,8 @@ def _day(habits: dict, domain: str, day: date) -> Iterator[dict]:
     )
     for number, start in enumerate(starts):
         channel, landing = pick_weighted(habits["channels"]), pick_weighted(habits["landing_pages"])["url"]
-        at, conversions = start, []
+        at = start
+        conversions: list[dict] = []
         while random() < (habits["converts_again"] if conversions else habits["converts"]):
             at += 30 + int(random() * 900)
             point = pick_weighted(habits["conversions"])

@@ -29,11 +29,12 @@ from typing import NamedTuple
 
 import click
 import orjson
-from conversions_api import accounts, api, create_app, database, fast, openapi, schemas, strategies, tables
+from conversions_api import accounts, api, create_app, database, fast, schemas, strategies, tables
 from conversions_api.database import Database
 from conversions_api.fast import Cache
 from conversions_api.loading import sessions as loading
 from conversions_api.mock import walks
+from conversions_api.openapi.document import document
 from flask import Flask, Response
 from werkzeug.test import EnvironBuilder
 
@@ -542,9 +543,10 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
     python, prism = folder / "environment" / "bin" / "python", folder / "node_modules" / ".bin" / "prism"
     with create_app({"DATABASE": path, "NOW": MOMENT}).test_client() as client:
         a_page = client.post(api.PATH, json=window | asked["direct"], headers=KEY).json
-    document = json.loads(json.dumps(openapi.document()))
-    document["paths"][api.PATH]["post"]["responses"]["200"]["content"]["application/json"]["examples"] = {"page": {"value": a_page}}
-    (folder / "openapi.json").write_text(json.dumps(document), encoding="utf-8")
+    with_a_page = json.loads(json.dumps(document()))
+    ok = with_a_page["paths"][api.PATH]["post"]["responses"]["200"]
+    ok["content"]["application/json"]["examples"] = {"page": {"value": a_page}}
+    (folder / "openapi.json").write_text(json.dumps(with_a_page), encoding="utf-8")
     (folder / "datasette.json").write_text(
         json.dumps({"databases": {path.stem: {"queries": {name: {"sql": sql} for name, sql in DATASETTE.items()}}}}),
         encoding="utf-8",
