@@ -1,7 +1,7 @@
 // The drawing of a walk: the pages on the strip, enlarged around the page that is shown if the whole is too long for it.
 
 import { count, element, figure, fillTable, legend, part, range, strong, sum } from "./elements.js";
-import { BATCH_SIZE, PAGE_SIZE } from "./request.js";
+import { settings, stepOf } from "./request.js";
 import { barsOf, cellsOf, flag, positionAt } from "./strip.js";
 import { pageOf } from "./walk.js";
 
@@ -14,7 +14,7 @@ export function drawWalk(walk, jump) {
   part("drawing").hidden = !walk.pages.length;
   if (!walk.pages.length) return;
   const page = pageOf(walk);
-  const step = page.unit === "session" ? BATCH_SIZE : PAGE_SIZE;
+  const step = stepOf(page.unit);
   const whole = { from: 0, to: Math.max(page.total, 1) };
   const hasBars = walk.pages.some(({ found }) => found.length);
   part("drawing").classList.toggle("with-bars", hasBars);
@@ -34,7 +34,7 @@ export function drawWalk(walk, jump) {
   const ends = `records_processed ${figure(page.to)}, ${page.hasMore ? "the next offset" : "the end"}`;
   part("detail").replaceChildren(
     flag(view, page.from, hasBars ? "begins tall" : "begins", `offset ${figure(page.offset)}`),
-    ...(hasBars ? [barsOf(view, walk.pages.flatMap((each) => batchesOf(each)), PAGE_SIZE)] : []),
+    ...(hasBars ? [barsOf(view, walk.pages.flatMap((each) => batchesOf(each)), settings.page_size)] : []),
     clickable(cells, view, jump),
     flag(view, page.to, "ends", ends),
   );
@@ -90,9 +90,9 @@ function batchesOf({ from, to, records, batches, found }) {
   }
   let collected = 0;
   return entries.map(({ first, last, own }) => {
-    const start = from + (first - 1) * BATCH_SIZE;
-    const end = Math.min(from + last * BATCH_SIZE, to);
-    const reason = records.length < PAGE_SIZE ? "the end of the pool" : `${PAGE_SIZE} or more collected`;
+    const start = from + (first - 1) * settings.batch_size;
+    const end = Math.min(from + last * settings.batch_size, to);
+    const reason = records.length < settings.page_size ? "the end of the pool" : `${settings.page_size} or more collected`;
     collected += own;
     const then = last < batches ? "continue" : `stop: ${reason}`;
     return { start, end, own, collected, then, numbers: range(first, last), sessions: range(start + 1, end), isMany: last > first };
