@@ -63,7 +63,8 @@ function timeline({ start_date, end_date }, days) {
   const iso = (time) => new Date(time).toISOString();
   if (length <= MOST_COLUMNS) return { unit: "day", starts: every(start, end, 1), nameOf: (time) => iso(time).slice(0, 10) };
   const monday = start - ((new Date(start).getUTCDay() + 6) % 7) * DAY;
-  if (length / 7 <= MOST_COLUMNS) return { unit: "week", starts: every(monday, end, 7), nameOf: (time) => `week of ${iso(time).slice(0, 10)}` };
+  const weekOf = (time) => `week of ${iso(time).slice(0, 10)}`;
+  if (length / 7 <= MOST_COLUMNS) return { unit: "week", starts: every(monday, end, 7), nameOf: weekOf };
   return { unit: "month", starts: months(start, end), nameOf: (time) => iso(time).slice(0, 7) };
 }
 
@@ -132,7 +133,8 @@ function stepFor(most) {
 }
 
 function tellTypes(types) {
-  const named = [...types].filter(([type]) => colours.get(type) < MOST_TYPES).sort(([one], [other]) => colours.get(one) - colours.get(other));
+  const byColour = ([one], [other]) => colours.get(one) - colours.get(other);
+  const named = [...types].filter(([type]) => colours.get(type) < MOST_TYPES).sort(byColour);
   const others = sum([...types].filter(([type]) => colours.get(type) === MOST_TYPES).map(([, number]) => number));
   const shown = named.map(([type, number]) => legend(`type-${colours.get(type)}`, type, number));
   if (others) shown.push(legend(`type-${MOST_TYPES}`, "other types", others));

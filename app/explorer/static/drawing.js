@@ -2,7 +2,7 @@
 
 import { count, element, figure, fillTable, legend, part, range, strong, sum } from "./elements.js";
 import { settings, stepOf } from "./request.js";
-import { barsOf, cellsOf, flag, positionAt } from "./strip.js";
+import { barsOf, cellsOf, flag, onPosition } from "./strip.js";
 import { pageOf } from "./walk.js";
 
 const TOO_NARROW = 28; // pixels: a page narrower than this is enlarged
@@ -27,7 +27,8 @@ export function drawWalk(walk, jump) {
   part("overview").hidden = part("lens").toggleAttribute("hidden", !isEnlarged);
   if (isEnlarged) {
     const { cells } = cellsOf(whole, segments, { width, step, className: "thin" });
-    part("overview").replaceChildren(clickable(cells, whole, jump));
+    part("overview").replaceChildren(cells);
+    onPosition(whole, cells, jump);
     drawLens(view, whole);
   }
   const { cells, size } = cellsOf(view, segments, { width, step });
@@ -35,9 +36,10 @@ export function drawWalk(walk, jump) {
   part("detail").replaceChildren(
     flag(view, page.from, hasBars ? "begins tall" : "begins", `offset ${figure(page.offset)}`),
     ...(hasBars ? [barsOf(view, walk.pages.flatMap((each) => batchesOf(each)), settings.page_size)] : []),
-    clickable(cells, view, jump),
+    cells,
     flag(view, page.to, "ends", ends),
   );
+  onPosition(view, cells, jump);
   tellParts(walk, page);
   const cellOf = size === step ? `, one ${page.unit === "session" ? "batch" : "full page"}` : "";
   const shown = isEnlarged ? ` The lower strip enlarges ${page.unit}s ${range(Math.floor(view.from) + 1, Math.ceil(view.to))}.` : "";
@@ -61,11 +63,6 @@ function neighbourhood({ from, to }, total) {
 function drawLens(view, whole) {
   const [left, right] = [view.from, view.to].map((position) => (100 * position) / whole.to);
   part("lens").firstElementChild.setAttribute("points", `${left},0 ${Math.max(right, left + 0.3)},0 100,14 0,14`);
-}
-
-function clickable(cells, view, jump) {
-  cells.addEventListener("click", (event) => jump(Math.floor(positionAt(view, cells, event.clientX))));
-  return cells;
 }
 
 function tellParts({ pages }, { from, to, total }) {

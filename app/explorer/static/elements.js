@@ -40,6 +40,15 @@ export const breakable = (text) => text.split(/(?<=[^:/][/@])/).flatMap((piece, 
 export const legend = (kind, name, number) =>
   element("li", {}, element("span", { class: `swatch ${kind}` }), element("span", {}, `${name} `, strong(figure(number))));
 
+// What the action returns, or null if it fails.
+export function attempt(action) {
+  try {
+    return action();
+  } catch {
+    return null;
+  }
+}
+
 // A disabled button stays in the tab order, so that the keyboard does not lose its place.
 export const enable = (id, isEnabled) => part(id).setAttribute("aria-disabled", String(!isEnabled));
 export const onClick = (id, action) =>

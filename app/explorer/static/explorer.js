@@ -4,7 +4,8 @@
 import { drawChart, listenToChart } from "./chart.js";
 import { drawWalk } from "./drawing.js";
 import { copy, enable, figure, listenToCopies, onClick, part } from "./elements.js";
-import { defaultWindow, describeForm, editForm, fillForm, isEmptyWindow, listenToForm, readForm, rememberKey, showFaults, toggleSessionFilter } from "./form.js";
+import { defaultWindow, editForm, fillForm, isEmptyWindow, listenToForm, readForm } from "./form.js";
+import { rememberKey, showFaults, toggleSessionFilter } from "./form.js";
 import { listenToLoops, showLoopsOf } from "./loops.js";
 import { isForcing, listenToMock, refreshMock } from "./mock.js";
 import { listenToDownloads, listenToTabs, showResponse, tellDownload } from "./records.js";
@@ -50,7 +51,7 @@ function show() {
 
 function tellIgnored(names) {
   part("ignored").hidden = !names.length;
-  part("ignored").textContent = `This link has ${names.length === 1 ? "a field" : "fields"} that the endpoint does not know: ${names.join(", ")}. ${names.length === 1 ? "It is" : "They are"} left out.`;
+  part("ignored").textContent = `The endpoint has no field ${names.join(", ")}: the page left it out of this link's request.`;
 }
 
 function canAsk(key) {
@@ -148,7 +149,8 @@ function draw() {
   tellStatus(page.reply);
   tellWhy(page);
   drawWalk(walk, jump);
-  showResponse({ records: page.records, request: addressed(walk), json: { records: page.records, pagination: page.pagination }, headers: page.reply.headers });
+  const { records, pagination, reply: { headers } } = page;
+  showResponse({ records, request: shown, json: { records, pagination }, headers });
   tellDownload(recordCount(walk));
   drawChart(walk);
   if (!isEdited) showFaults({});
@@ -170,7 +172,8 @@ function changed() {
   enable("walk", isWalking || (canTurn && hasMore(walk)));
   part("walk").textContent = isWalking ? "Stop" : "Walk all pages";
   const isUnknown = page?.from > 0 && walk.at === 0 && page.unit === "session";
-  part("previous-page").title = isUnknown ? "Where the page before this one starts is only known after walking to it from the first." : "";
+  const unknown = "Where the page before this one starts is only known after walking to it from the first.";
+  part("previous-page").title = isUnknown ? unknown : "";
 }
 
 // Turning pages
@@ -192,7 +195,10 @@ function jump(position) {
 }
 
 onClick("first-page", () => (walk.start === "0" ? turnToPage(0) : startAt(0)));
-onClick("previous-page", () => (walk.at > 0 ? turnToPage(walk.at - 1) : startAt(Math.max(0, pageOf(walk).from - settings.page_size))));
+onClick("previous-page", () => {
+  if (walk.at > 0) turnToPage(walk.at - 1);
+  else startAt(Math.max(0, pageOf(walk).from - settings.page_size));
+});
 onClick("next-page", () => turnToPage(walk.at + 1));
 onClick("walk", () => {
   isWalking = !isWalking;
@@ -242,10 +248,6 @@ listenToTabs();
 listenToDownloads(() => allRecords(walk));
 listenToChart();
 listenToCopies();
-listenToMock(() => {
-  walk = null;
-  show();
-});
 listenToLoops(readForm, () => {
   toggleSessionFilter();
   submit();
@@ -254,5 +256,8 @@ onClick("share", share);
 
 addEventListener("resize", () => part("drawing").hidden || drawWalk(walk, jump));
 addEventListener("hashchange", show);
-describeForm();
+await listenToMock(() => {
+  walk = null;
+  show();
+});
 show();

@@ -1,7 +1,7 @@
 // The form: what it says, what it is filled with, the same request as text beside it, and where the server finds fault with it.
 
 import { codeFor, readCurl } from "./code.js";
-import { part } from "./elements.js";
+import { attempt, part } from "./elements.js";
 import { EMPTY, bodyOf, isDemo, isPlain, isSessionQuery, readBody, requestWith, settings, unitOf } from "./request.js";
 
 const DAY = 864e5; // milliseconds
@@ -43,21 +43,15 @@ function fillFields(query) {
 
 // A key of one's own is not in the address. It stays in this tab, and goes with the domain that was chosen in the list.
 const placeOfKey = () => `key of ${account.selectedOptions[0].dataset.imported ?? "one's own"}`;
-const inTab = (action) => {
-  try {
-    return action(sessionStorage);
-  } catch {
-    return null; // storage is switched off
-  }
-};
+const inTab = (action) => attempt(() => action(sessionStorage)); // storage can be switched off
 
 function showKey(key) {
-  if (isDemo(key)) account.value = key;
-  else if (account.value) account.selectedIndex = ownOption();
-  if (isDemo(key)) return;
-  if (key) part("key").value = key;
-  else if (!part("key").value) part("key").value = inTab((storage) => storage.getItem(placeOfKey())) ?? "";
+  if (isDemo(key)) return void (account.value = key);
+  if (account.value) account.selectedIndex = ownOption();
+  part("key").value = key || part("key").value || keyInTab();
 }
+
+const keyInTab = () => inTab((storage) => storage.getItem(placeOfKey())) ?? "";
 
 // The option that was chosen last in this tab, or the one for any key.
 function ownOption() {
@@ -142,8 +136,8 @@ function applyPreset(preset) {
     "last-month": [new Date(Date.UTC(year, month - 1, 1)), new Date(Date.UTC(year, month, 0))],
   };
   // Today is one of the last 7 days.
-  const dates = preset === "all" ? ["0001-01-01", "9999-12-31"] : (windows[preset] ?? [new Date(now() - (preset - 1) * DAY), now()]).map(day);
-  [part("start_date").value, part("end_date").value] = dates;
+  const window = windows[preset] ?? [new Date(now() - (preset - 1) * DAY), now()];
+  [part("start_date").value, part("end_date").value] = preset === "all" ? ["0001-01-01", "9999-12-31"] : window.map(day);
 }
 
 // Adds a session filter that is worth trying, or removes all of them.
@@ -200,7 +194,7 @@ export function listenToForm({ edited, submitted }) {
   });
   account.addEventListener("change", () => {
     if (account.value) return;
-    part("key").value = inTab((storage) => storage.getItem(placeOfKey())) ?? "";
+    part("key").value = keyInTab();
     change();
     part("key").focus();
   });

@@ -48,7 +48,8 @@ function show() {
 
 // {"code": 503, "times": 2, "after": 1} as "after 1 request, the next 2 responses are 503"
 function tell({ code, times, after, delay, truncate, drop, domain }) {
-  const which = times === null || times === undefined ? "all responses are" : `the next ${times === 1 ? "response is" : `${figure(times)} responses are`}`;
+  const next = times === 1 ? "the next response is" : `the next ${figure(times)} responses are`;
+  const which = times === null ? "all responses are" : next;
   const how = [code && String(code), truncate && "cut off", drop && "dropped", delay && `${figure(delay)} ms late`].filter(Boolean);
   return `${after ? `after ${count(after, "request")}, ` : ""}${which} ${how.join(", ") || "503"}${domain ? ` for ${domain}` : ""}`;
 }
@@ -66,30 +67,20 @@ async function setFault() {
   const [code, delay, times] = ["fault-code", "fault-delay", "fault-times"].map((id) => part(id).value);
   await askMock("DELETE", "faults");
   if (!code && !delay) return;
-  const wanted = { times: times ? Number(times) : null, ...(code ? { code: Number(code) } : {}), ...(delay ? { delay: Number(delay) } : {}) };
+  const wanted = { times: times ? Number(times) : null };
+  if (code) wanted.code = Number(code);
+  if (delay) wanted.delay = Number(delay);
   await askMock("POST", "faults", wanted);
 }
 
 async function reset() {
-  const button = part("mock-reset");
-  if (!button.dataset.isSure) {
-    button.dataset.isSure = "true";
-    button.textContent = "Really? It restores the data and deletes test accounts";
-    setTimeout(forget, 4000);
-    return;
-  }
-  forget();
+  if (!confirm("Reset the mock? That restores the demo data and deletes the accounts that tests have created.")) return;
   await askMock("POST", "reset");
   listening?.();
 }
 
-function forget() {
-  delete part("mock-reset").dataset.isSure;
-  part("mock-reset").textContent = "Reset the mock";
-}
-
-// Calls wasReset after a reset.
-export function listenToMock(wasReset) {
+// Calls wasReset after a reset. Returns when the bar shows what the mock does.
+export async function listenToMock(wasReset) {
   if (!isMock()) return;
   listening = wasReset;
   part("mock-form").addEventListener("submit", (event) => {
@@ -103,5 +94,5 @@ export function listenToMock(wasReset) {
     part("mock-change").ariaExpanded = String(isOpen);
   });
   document.addEventListener("visibilitychange", () => document.hidden || refreshMock());
-  refreshMock();
+  await refreshMock();
 }

@@ -1,5 +1,7 @@
 // A request to the endpoint: as the text of its body, as an address of the page, and sent, with its response.
 
+import { attempt } from "./elements.js";
+
 // What the server says about itself in the page: configure() puts it here.
 export const settings = {};
 export function configure() {
@@ -31,12 +33,8 @@ export function bodyOf({ query, raw }, width = 100) {
 // Returns the members of a body, or null if it is not a JSON object. A comma after the last member is allowed.
 export function readBody(text) {
   const exact = text.replace(/,\s*}\s*$/, "}").replace(/("offset"\s*:\s*)(-?\d+(?:\.\d+)?)(?=\s*[,}])/, '$1"$2"');
-  try {
-    const query = JSON.parse(exact.trim() || "{}");
-    return query !== null && typeof query === "object" && !Array.isArray(query) ? query : null;
-  } catch {
-    return null;
-  }
+  const query = attempt(() => JSON.parse(exact.trim() || "{}"));
+  return query !== null && typeof query === "object" && !Array.isArray(query) ? query : null;
 }
 
 // Could the form write this body? It knows no other field, and no value but text and the number of an offset.
@@ -61,7 +59,8 @@ export const headersOf = ({ key }) => ({ Authentication: key, "Content-Type": "a
 // Why a key cannot be sent at all, if it cannot.
 export function problemWithKey(key) {
   const character = [...key].find((each) => each < " " || each > "ÿ");
-  return character && `A header cannot carry the character “${character}” of this key. Keys consist of letters, digits and signs of ASCII.`;
+  const told = `A header cannot carry the character “${character}” of this key.`;
+  return character && `${told} Keys consist of letters, digits and signs of ASCII.`;
 }
 
 // The address: #key=…&source=…&pages=3, or #key=…&body=… for a body as text. "offset" is where the walk starts, "pages" is how many
@@ -92,18 +91,11 @@ export async function send(request, signal) {
     const text = await response.text();
     const timing = timingOf(response.headers.get("Server-Timing") ?? "");
     const { status, statusText } = response;
-    return { status, statusText, text, json: parsed(text), headers: [...response.headers], timing, milliseconds: performance.now() - started };
+    const milliseconds = performance.now() - started;
+    return { status, statusText, text, json: attempt(() => JSON.parse(text)), headers: [...response.headers], timing, milliseconds };
   } catch (error) {
     if (signal?.aborted) throw error;
     return { problem: "The server cannot be reached, or closed the connection. Check that it is running." };
-  }
-}
-
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }
 

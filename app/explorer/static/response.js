@@ -33,8 +33,10 @@ export function tellWhy({ offset, from, to, total, unit, records, batches, hasMo
     return part("why").replaceChildren(...counts, `This page holds ${positions}.${full}`, ...next);
   }
   const collected = count(records.length, "conversion");
-  const reason = records.length >= most ? `${collected} were collected, and ${most} fill a page` : `the pool ended, with ${collected} collected`;
-  return part("why").replaceChildren(...counts, `This page processed ${positions}${inBatches(batches)} and stopped because ${reason}.`, ...next);
+  const isFull = records.length >= most;
+  const reason = isFull ? `${collected} were collected, and ${most} fill a page` : `the pool ended, with ${collected} collected`;
+  const processed = `This page processed ${positions}${inBatches(batches)} and stopped because ${reason}.`;
+  return part("why").replaceChildren(...counts, processed, ...next);
 }
 
 // An error instead of a first page: {problem} without a response, else the response. Its sentences go to the fields they are about, too.
@@ -51,7 +53,8 @@ export function showError(reply, wasForced) {
   showFaults([401, 429].includes(status) && !wasForced ? { key: json?.error } : (json?.fields ?? {}));
 }
 
-const forcedNote = () => element("p", { class: "forced" }, "The mock was set to change responses when this was sent: see the top of the page.");
+const forcedNote = () =>
+  element("p", { class: "forced" }, "The mock was set to change responses when this was sent: see the top of the page.");
 
 // An error in the middle of a walk. What was fetched stays; retry goes on from there.
 export function showStopped({ to, total, unit }, reply, wasForced, retry) {
@@ -92,7 +95,9 @@ async function tell(box, request, signal) {
     const found = [];
     for (const [name, without] of variants(request.query)) {
       const some = await totalOf({ ...request, query: without }, signal);
-      if (some) found.push(choice(request, name, without, some.total));
+      const what = name === "window" ? ["over all time"] : ["without ", code(name)];
+      const link = element("a", { href: addressOf({ key: request.key, query: without }) }, ...what);
+      if (some) found.push(element("li", {}, link, `: ${count(some.total, unitOf(without))}`));
     }
     if (found.length) box.append(element("p", {}, "Without one filter there are matches:"), element("ul", {}, ...found));
     else if (Object.keys(request.query).length > 1) box.append(element("p", {}, "Dropping a single filter does not help."));
@@ -104,17 +109,12 @@ async function tell(box, request, signal) {
 // The query without each of its filters, and with an unlimited window in place of its own.
 function variants(query) {
   const { start_date, end_date, ...filters } = query;
-  const withoutOne = Object.keys(filters).map((name) => [name, Object.fromEntries(Object.entries(query).filter(([other]) => other !== name))]);
-  return [...withoutOne, ["window", { ...filters, ...ALL_TIME }]];
+  const without = (name) => Object.fromEntries(Object.entries(query).filter(([other]) => other !== name));
+  return [...Object.keys(filters).map((name) => [name, without(name)]), ["window", { ...filters, ...ALL_TIME }]];
 }
 
 async function totalOf(request, signal) {
   const { json } = await send(request, signal);
   if (!json?.pagination) return null;
   return { total: json.pagination.total_records, newest: json.records[0]?.timestamp };
-}
-
-function choice({ key }, name, query, total) {
-  const what = name === "window" ? ["over all time"] : ["without ", code(name)];
-  return element("li", {}, element("a", { href: addressOf({ key, query }) }, ...what), `: ${count(total, unitOf(query))}`);
 }

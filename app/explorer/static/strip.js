@@ -88,7 +88,9 @@ export function barsOf(view, batches, full) {
   return element("div", { class: "bars" }, ...bars, line);
 }
 
-export const positionAt = (view, cells, clientX) => {
-  const box = cells.getBoundingClientRect();
-  return view.from + ((clientX - box.left) / box.width) * (view.to - view.from);
-};
+// Calls jump with the position of a click.
+export const onPosition = (view, cells, jump) =>
+  cells.addEventListener("click", ({ clientX }) => {
+    const box = cells.getBoundingClientRect();
+    jump(Math.floor(view.from + ((clientX - box.left) / box.width) * (view.to - view.from)));
+  });
