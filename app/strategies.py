@@ -97,6 +97,7 @@ def direct_page(connection: Connection, query: dict) -> Page:
 #
 # The pool: the sessions that match the session filters and overlap the window, newest first. No session lasts longer than
 # longest_session, so one that overlaps the window started at or after :start - :longest_session. An index finds them by this bound.
+# LIMIT -1 means no limit: SQLite accepts OFFSET only after a LIMIT. Sessions that no batch asks for are not read.
 
 SESSIONS_IN_POOL = """
 SELECT count(*)
