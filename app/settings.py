@@ -1,4 +1,4 @@
-"""Every CONVERSIONS_* setting: its default, how its text is parsed, and the error message if it is wrong.
+"""Every CONVERSIONS_* setting: its default, how its text is parsed, and the error message if it is wrong. Decision 85.
 
 Afterwards app.config has the parsed values: a path, a number, True.
 """

@@ -20,10 +20,10 @@ def check(connection: sqlite3.Connection, create: bool = False) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if is_empty(connection):
         if not create:
-            raise sqlite3.DatabaseError("it has no tables yet; flask seed creates them")
+            raise sqlite3.DatabaseError("it has no tables yet; conversions seed creates them")
     elif is_earlier_version(connection):
         if not create:
-            raise sqlite3.DatabaseError(f"it has schema version {version}; flask seed upgrades it")
+            raise sqlite3.DatabaseError(f"it has schema version {version}; conversions seed upgrades it")
     elif application != APPLICATION_ID:
         raise sqlite3.DatabaseError("it is a database of another program")
     elif version != SCHEMA_VERSION:

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 SENTENCES = ROOT / "tests" / "contract" / "sentences.json"
 COMMANDS = create_app().cli.commands
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS_PAGE = (ROOT / "app" / "commands" / "README.md").read_text(encoding="utf-8")
 MOCK = (ROOT / "app" / "mock" / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PAGES = [
@@ -41,19 +42,19 @@ def names(text: str) -> set[str]:
     return set(re.findall(r"`([^`]+)`", text))
 
 
-def test_the_readme_names_every_command_and_no_other():
-    documented = {row[0].strip("`").removeprefix("flask ") for row in table("Commands")}
+def test_every_command_is_documented_and_no_other():
+    documented = {row[0].strip("`") for row in table("Commands", COMMANDS_PAGE)}
     assert documented == {"run", *COMMANDS}
 
 
-def test_the_readme_names_every_option():
-    documented = {name for row in table("Commands") for name in names(row[1]) if name.startswith("--")}
+def test_every_option_is_documented():
+    documented = {name for row in table("Commands", COMMANDS_PAGE) for name in names(row[1]) if name.startswith("--")}
     options = {option for command in COMMANDS.values() for parameter in command.params for option in parameter.opts}
     assert documented == {option for option in options if option.startswith("--")}
 
 
-def test_the_readme_names_every_setting_and_no_other():
-    documented = {row[0].strip("`").removeprefix("CONVERSIONS_") for row in table("Configuration")}
+def test_every_setting_is_documented_and_no_other():
+    documented = {row[0].strip("`").removeprefix("CONVERSIONS_") for row in table("Settings", COMMANDS_PAGE)}
     assert documented == set(create_app().config) - set(Flask(__name__).config)
 
 
@@ -92,8 +93,9 @@ def test_the_request_in_the_readme_gets_the_response_in_the_readme(bundled):
     assert bundled.ask(json.loads(body), "YOUR_API_KEY") == response
 
 
-def test_the_import_example_in_the_readme_can_be_imported(hub):
-    outcome = hub.run("import", "-", "--domain", "example.org", stdin=re.search(r'^\{"session_id".*$', README, re.MULTILINE)[0])
+def test_the_documented_example_of_a_session_can_be_imported(hub):
+    (session,) = re.findall(r'^\{"session_id".*$', DOCUMENTATION, re.MULTILINE)
+    outcome = hub.run("import", "-", "--domain", "example.org", stdin=session)
     assert outcome.exit_code == 0, outcome.output
 
 

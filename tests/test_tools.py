@@ -30,6 +30,7 @@ from .conftest import REPOSITORY, serving
 OURS = Path(__file__).parent / "openapi_tools"
 PINS = [OURS / "package.json", OURS / "requirements.txt"]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PAGE = (REPOSITORY / "app" / "openapi" / "README.md").read_text(encoding="utf-8")
 README_QUERY = re.search(r"-d '(\{.*\})'\n", README)[1]
 SUMMER = {"start_date": "2025-07-01", "end_date": "2025-08-15"}
 
@@ -94,15 +95,15 @@ def workplace(address, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def generated(tools, tmp_path_factory) -> Path:
-    """Return a folder with our programs, in which the README's commands have generated types, models and a client."""
+    """Return a folder with our programs, in which the documented commands have generated types, models and a client."""
     folder = tmp_path_factory.mktemp("generated")
     shutil.copytree(OURS, folder, dirs_exist_ok=True)
     (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
     (folder / "node_modules").symlink_to(tools / "node_modules")
-    (block,) = re.findall(r"```\n(\.venv/bin/flask openapi .*?)```", README, re.DOTALL)
-    flask = f"'{sys.executable}' -m flask --app '{REPOSITORY / 'wsgi.py'}'"
+    (block,) = re.findall(r"```\n(conversions openapi .*?)```", PAGE, re.DOTALL)
+    conversions = f"'{sys.executable}' -m conversions_api"
     path = f"{tools / 'python' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    run("bash", "-ec", block.replace(".venv/bin/flask", flask), cwd=folder, PATH=path)
+    run("bash", "-ec", block.replace("conversions openapi", f"{conversions} openapi"), cwd=folder, PATH=path)
     return folder
 
 

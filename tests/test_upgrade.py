@@ -41,7 +41,7 @@ def hub(tmp_path, request) -> Hub:
 def test_a_database_of_an_earlier_version_returns_a_503_until_a_command_upgrades_it(hub, caplog):
     (version,) = rows(hub.path, "PRAGMA user_version")[0]
     assert hub.post("{}").status_code == 503
-    assert f"it has schema version {version}; flask seed upgrades it" in caplog.text
+    assert f"it has schema version {version}; conversions seed upgrades it" in caplog.text
     hub.load([a_session()], "another.example", "another-key")
     assert hub.post("{}").status_code == 200
 

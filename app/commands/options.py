@@ -39,5 +39,5 @@ def load_query(text: str) -> dict:
 def account_of(connection: Connection, key: str) -> accounts.Account:
     account = accounts.authenticate(connection, key)
     if account is None:
-        raise click.ClickException(f"The key {key} is unknown. flask keys list shows the keys of this database.")
+        raise click.ClickException(f"The key {key} is unknown. The command conversions keys list shows the keys of this database.")
     return account

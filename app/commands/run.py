@@ -38,6 +38,9 @@ def prepare(app: Flask) -> None:
     for sentence in left_out:
         click.echo(f"     {sentence}")
     host, port = (click.get_current_context().params[name] for name in ("host", "port"))
+    if port == 0:  # the system picks one when the server starts, which then prints its address
+        click.echo(" * The explorer is at / of the address below, the documentation at /docs/.")
+        return
     click.echo(f" * Explorer: http://{host}:{port}/")
     click.echo(f" * Documentation: http://{host}:{port}/docs/")
     click.echo(f""" * Try: curl http://{host}:{port}{api.PATH} \\

@@ -18,8 +18,7 @@ from ..body import read_json_body
 from ..database import Connection
 from ..fields import Count, Moment, Strict, Text
 from ..loading import sessions, traffic
-from . import temporary_accounts
-from .walks import forget_walks
+from . import faults, temporary_accounts
 
 MOST_SESSIONS = temporary_accounts.MOST_SESSIONS
 
@@ -54,7 +53,8 @@ def begin_again(instant: int | None = None) -> Iterator[tuple[Connection, date]]
         sessions.seed(connection, today)
         yield connection, today
         clock.instant = instant
-    forget_walks()
+    for record in ("walks", "faults"):
+        current_app.extensions[record].clear()
 
 
 @bp.post("/reset")
@@ -72,6 +72,7 @@ STATES: dict[str, dict[str, fields.Field]] = {
     "a number of sessions": {"count": COUNT},
     "these sessions": {"sessions": temporary_accounts.SESSIONS, "monthly_limit": temporary_accounts.MONTHLY_LIMIT},
     "an exhausted limit": {"limit": Count(load_default=5000)},
+    "a fault": dict(faults.NewFault().fields),
     "the clock at an instant": {"now": Moment(required=True, validate=in_seeded_years)},
     **{name: {} for name in BUNDLED},
 }
@@ -102,7 +103,10 @@ def set_state():
     except ValidationError as error:
         raise ValidationError({"params": error.messages}) from None
     with begin_again(params.get("now")) as (connection, today):
-        return set_up(connection, today, wanted["state"], params)
+        account = set_up(connection, today, wanted["state"], params)
+    if wanted["state"] == "a fault":
+        faults.add_fault(params)
+    return account
 
 
 def set_up(connection: Connection, today: date, state: str, params: dict) -> dict:
