@@ -80,6 +80,8 @@ WHERE keys.digest = :digest AND accounts.seeded_to IS NOT NULL
 
 IS_BUNDLED = "SELECT domain, seeded_to IS NOT NULL FROM accounts WHERE is_temporary = 0"
 
+IMPORTED = "SELECT domain FROM accounts WHERE seeded_to IS NULL AND is_temporary = 0 ORDER BY domain LIMIT 100"
+
 ADD_KEY = "INSERT INTO keys (digest, account_id, prefix) VALUES (:digest, :account_id, :prefix)"
 
 KEYS = """
@@ -127,10 +129,10 @@ def authenticate(connection: Connection, key: str) -> Account | None:
 
 
 def count_call(connection: Connection, database: Database, account: Account, now: int) -> None:
-    """Count one call of the account in the calendar month (UTC) of that instant. For an account without a limit, write nothing.
+    """Count one call of the account in the calendar month (UTC) of that instant, if the account has a limit.
 
-    The connection reads; over the limit, nothing else is needed. Raises LimitExceeded, and counts nothing, if the month's limit is
-    used up.
+    The connection only reads; the call is counted with another one. Raises LimitExceeded, and counts nothing, if the month's limit
+    is used up.
     """
     if account.monthly_limit is None:
         return

@@ -36,7 +36,7 @@ class Connection(sqlite3.Connection):
     turn: Lock
     file: tuple[int, ...]  # device, inode, size and modification time when it was opened
     is_immutable: bool  # opened without locks: SQLite can't take any in a folder where this user may not write
-    numbers: dict[tuple, int]  # what number() remembers
+    numbers: dict[tuple, int]  # what number() remembers, by statement and values
     numbers_version: int | None = None  # SQLite's data version when they were read
 
     def rows(self, sql: str, values: dict) -> list[tuple]:
@@ -66,7 +66,7 @@ class Connection(sqlite3.Connection):
         if version != self.numbers_version or len(self.numbers) == REMEMBERED_NUMBERS:
             self.numbers.clear()
             self.numbers_version = version
-        key = (sql, *bound(sql, values).values())
+        key = (sql, frozenset(bound(sql, values).items()))
         if key not in self.numbers:
             ((self.numbers[key],),) = self.rows(sql, values)
         return self.numbers[key]

@@ -8,7 +8,7 @@ from flask.typing import RouteCallable
 
 
 def read(rate: str) -> str:
-    """Raises ValueError if the rate can't be read, and click.ClickException if Flask-Limiter is not installed."""
+    """Check the rate. Raises ValueError if it can't be parsed, and click.ClickException if Flask-Limiter is not installed."""
     if rate:
         try:
             from limits import parse_many

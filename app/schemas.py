@@ -1,7 +1,7 @@
-"""What comes in and goes out, as marshmallow schemas: a request and its responses. Decisions 6 to 8, 11, 20, 21.
+"""The request and its responses, as marshmallow schemas. Decisions 6 to 8, 11, 20, 21.
 
-The OpenAPI document is generated from these schemas. Requests are loaded with them. Responses are not dumped by them, which would
-take longer than all the rest: the tests load every response with them instead.
+The OpenAPI document is generated from these schemas. Requests are loaded with them. Responses are not dumped with them, which would
+take longer than everything else; instead, the tests load every response with them.
 """
 
 from functools import lru_cache

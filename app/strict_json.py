@@ -90,7 +90,7 @@ def _place(text: str, position: int) -> str:
 
 
 def _replacement(token: re.Match) -> str:
-    """Return a token with its last comma as a space, or a constant that JSON does not have as a fault; both keep their length."""
+    """Replace the comma after a last member by a space, or a constant that JSON does not have by an error of the same length."""
     if token[0].endswith(","):
         return token[0][:-1] + " "
     return token[0] if token[0].startswith('"') else "?" + token[0][1:]

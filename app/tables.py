@@ -14,7 +14,7 @@ TABLES = ("accounts", "keys", "usage", "sessions", "conversions")  # those with 
 def check(connection: sqlite3.Connection, create: bool = False) -> None:
     """Raise sqlite3.DatabaseError if the file was not made by this version of this program.
 
-    With create, an empty file and one of an earlier version are right, too.
+    With create, an empty file and a file of an earlier version are accepted too.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()

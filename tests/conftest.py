@@ -1,4 +1,4 @@
-"""Fixtures and helpers: each test has its own server and uses it as a client would."""
+"""Fixtures: each test has its own server and uses it as a client would."""
 
 import fcntl
 import json

@@ -1,4 +1,4 @@
-"""The commands and the settings (specification, section 7): what they print, what they change, and how they fail."""
+"""The commands and the settings, decisions 30 to 32: what they print, what they change, and how they fail."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Valid and invalid requests, the error messages, and the format of a record (specification, sections 1, 3 and 4)."""
+"""Valid and invalid requests, the error messages, and the format of a record. Decisions 2 to 13, 20, 27, 38, 59."""
 
 import json
 import re
@@ -1093,7 +1093,7 @@ def test_a_published_example_returns_records(bundled, body):
             assert record["conversion_meta"] == {"type": "html_form", "id": "request-a-demo-form"}
 
 
-# A record (section 3)
+# A record
 
 
 @pytest.mark.decision(20)

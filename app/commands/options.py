@@ -1,4 +1,4 @@
-"""What several commands take: a domain; a query with the key that it is sent with."""
+"""Options and arguments of several commands: a domain, a key, a query."""
 
 from typing import Any
 

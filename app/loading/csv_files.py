@@ -35,7 +35,7 @@ class Columns:
         return bool(self.named or self.values)
 
     def places(self, header: list[str], faults: Faults) -> dict[str, int]:
-        """Return the place of each field's column. What prevents that is added to the faults."""
+        """Return the position of each field's column. Missing and repeated columns are added to the faults."""
         names = {field: self.named.get(field, field) for field in [*OF_SESSION, *OF_CONVERSION] if field not in self.values}
         places = {field: header.index(name) for field, name in names.items() if name in header}
         self.ignored = [name for place, name in enumerate(header) if place not in places.values()]
@@ -60,7 +60,7 @@ class Columns:
 
 
 def is_csv(start: bytes, columns: Columns) -> bool:
-    """Tell whether a file that starts like this is CSV: its first line has several columns, or one that is known."""
+    """Return True if a file that starts like this is CSV: its first line has several columns, or one with a known name."""
     header = start.splitlines()[0].decode(errors="replace")
     return any(mark in header for mark in DELIMITERS) or header.strip(' "') in [
         *OF_SESSION,

@@ -1,4 +1,4 @@
-"""Sessions into the database: a file that a person imports, and the bundled data. Decisions 22, 30, 31, 47."""
+"""Write sessions into the database: imported files, and the bundled data. Decisions 22, 30, 31, 47."""
 
 import hashlib
 import sqlite3
@@ -52,7 +52,7 @@ KEEP_BOTH = f"{REPLACE} To keep both, give each session a session_id."
 
 
 class Writer:
-    """Adds sessions to one account, many at a time. Used as a context: leaving it writes the rest."""
+    """Adds sessions to one account, many at a time. A context manager; on exit it writes the rest."""
 
     def __init__(self, connection: Connection, account_id: int, domain: str, faults: Faults | None = None):
         self.connection = connection
@@ -72,7 +72,7 @@ class Writer:
             self._write()
 
     def add(self, session: dict, place: str = "") -> None:
-        """Add a session as imported.load returns it. A session_id that is there already is a fault of this place."""
+        """Add a session as imported.load returns it. A session_id that exists already is a fault, reported at this place."""
         landing = attribution.landing(session["landing_page"])
         row = session | {"account_id": self.account_id}
         if session.get("derived_source") is None:

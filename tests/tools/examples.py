@@ -1,6 +1,6 @@
 """Write the responses of app/openapi/examples.json, which the OpenAPI document shows: python -m tests.tools.examples
 
-They are what the server returns for the bundled data. tests/test_openapi.py compares them. Run this after changing a sentence.
+They are what the server returns for the bundled data. tests/test_openapi.py compares them. Run this after you change a message.
 """
 
 import json
