@@ -137,6 +137,7 @@ def sent_body() -> str:
 # The interface
 
 
+@bp.before_request
 def refuse_several_processes() -> None:
     if request.is_multiprocess:
         raise Conflict(
