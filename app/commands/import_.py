@@ -25,6 +25,8 @@ from . import watching
 from .options import DOMAIN, primary_domain
 from .sentences import errors_as_sentences
 
+TIMES = {1: "once", 2: "twice"}
+
 
 def header_value(_context, _parameter, value: str | None) -> str | None:
     if value is not None and not (value.isascii() and value.isprintable() and value and " " not in value):
@@ -61,11 +63,12 @@ def primary_domains(context, parameter, values: tuple[str, ...]) -> tuple[str, .
 def _tell(columns: Columns, unusual: list[str]) -> None:
     """Print how the file was read."""
     if columns.used:
-        click.echo(f"Fields: {', '.join(f'{field} from {name}' for field, name in columns.used.items())}.", err=True)
+        used = (field if field == name else f"{field} from {name}" for field, name in columns.used.items())
+        click.echo(f"Fields: {', '.join(used)}.", err=True)
     if columns.ignored:
         click.echo(f"Columns that were not used: {', '.join(columns.ignored)}.", err=True)
     if columns.absent:
-        absent = ", ".join(f"{value} ({times:,} times)" for value, times in columns.absent.most_common(10))
+        absent = ", ".join(f"{value} ({TIMES.get(times, f'{times:,} times')})" for value, times in columns.absent.most_common(10))
         click.echo(f"Values that were taken as absent: {absent}.", err=True)
     if unusual:
         click.echo("These look like several visits with one session_id:", err=True)

@@ -27,7 +27,7 @@ def load(reader: io.BufferedReader, start: bytes, columns: Columns, faults: Faul
     csv.field_size_limit(limits.LONGEST_FIELD)
     delimiter = said[1].decode() if said else max(DELIMITERS, key=header.count)
     table = csv.reader((line.decode() for line in limits.lines(reader)), delimiter=delimiter, strict=True)
-    numbered = ((number, cells) for number, cells in enumerate(table, start=1) if any(cells) and not (number == 1 and said))
+    numbered = ((number, cells) for number, cells in enumerate(table, start=1) if any(cells) and cells[0] != "sep=")
     try:
         number, names = next(numbered)
         names = [name.strip() for name in names]

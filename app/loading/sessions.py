@@ -110,7 +110,7 @@ class Writer:
         self.conversions += conversions
         if (seconds > instants.DAY or conversions > MANY_CONVERSIONS) and len(self.unusual) < MOST_UNUSUAL:
             name = row["session_id"][:60]
-            self.unusual.append(f"{place}, session {name!r}: {timedelta(seconds=seconds)} long, {conversions:,} conversions")
+            self.unusual.append(f"{place}, session {name!r}: {timedelta(seconds=seconds)}, {conversions:,} conversions")
         if len(self._batch) == BATCH:
             self._write()
 
