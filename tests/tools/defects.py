@@ -1175,9 +1175,9 @@ class InProcess:
     def pytest_sessionstart(self, session) -> None:
         client = sys.modules["client"]
 
-        def send(api, body: str, method: str, parameters: str, headers: dict) -> tuple:
+        def send(api, body: str, method: str, parameters: str, headers: tuple) -> tuple:
             api.count += 1
-            status, headers, body = self.call(body.encode(), method, parameters, headers)
+            status, headers, body = self.call(body.encode(), method, parameters, dict(headers))
             message = Message()
             for name, value in headers:
                 message[name] = value
