@@ -5,7 +5,6 @@ pytest tests/contract --base-url https://app.example.com --api-key KEY
 
 import re
 from collections.abc import Iterator
-
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +17,7 @@ from records import instant_of
 from run import first_request
 from sentences import quoted, split
 from survey import SESSION_FILTERS, Survey
-from verdict import DIFFERS, HOLDS, NOT_CHECKED, READING, Difference, Result, evidence, id_of
+from verdict import DIFFERS, FORM_ONLY, HOLDS, NOT_CHECKED, READING, Difference, Result, evidence, id_of
 
 MAX_CALLS = 400
 # Most important first: if the calls run out, the forms of errors are not checked.
@@ -70,9 +69,7 @@ def pytest_addoption(parser):
     group.addoption("--report", metavar="FILE.md", help="write what was found, with the requests that show it")
     group.addoption("--json", metavar="FILE.json", help="write the result of each check, for programs and for compare.py")
     group.addoption("--expect", metavar="FILE.json", help="exit with 0 if exactly the differences of this file are found")
-    group.addoption(
-        "--learn", metavar="FILE.json", help="write the readings that the server has, as CONVERSIONS_READING takes them"
-    )
+    group.addoption("--learn", metavar="FILE.json", help="write the readings of the server, as CONVERSIONS_READING takes them")
 
 
 def pytest_configure(config):
@@ -213,7 +210,7 @@ def result_of(item, report, call) -> Result:
     witnesses: Any = call.excinfo.value.witnesses if report.failed and isinstance(call.excinfo.value, Difference) else ()
     exchanges = evidence(survey.api, witnesses) if not report.skipped else []
     if verdict == HOLDS and item.get_closest_marker("form_only"):
-        how = "only its type and form are checked"
+        how = FORM_ONLY
     params = item.callspec.params if hasattr(item, "callspec") else {}
     told = survey.shown_readings.get(params.get("name", "")) if item.module.__name__ == "test_readings" else None
     value = f"{params['name']}={told.value}" if told else ""

@@ -215,7 +215,7 @@ def _selected_by(survey) -> tuple[str, str]:
     minutes = not any((record.moment + distance + edge).second for record, distance in moved for edge in (SECOND, 0 * SECOND))
     minutes = minutes or not any((record.moment + distance).second for record, distance in moved)
     midnight = all(f"{record.moment + distance:%X}" in ("00:00:00", "23:59:59") for record, distance in moved)
-    if len(moved) > 1 and (quarters or minutes or midnight) or midnight or (len(moved) == 1 and quarters):
+    if (len(moved) > 1 and (quarters or minutes or midnight)) or midnight or (len(moved) == 1 and quarters):
         return "wrong", how
     return ("earlier" if distance < 0 * SECOND else "later"), how
 
@@ -394,7 +394,7 @@ def page(survey) -> Told:
     for walk, offset, found in session_steps(survey):
         processed, count = found.records_processed - offset, len(found.records)
         at_end = found.records_processed >= found.total_records
-        if not at_end and processed % 200 and count <= 50 or (not at_end and processed == 1):
+        if not at_end and processed % 200 and (count <= 50 or processed == 1):
             # The session after a page that is cut would make it more than 50.
             following = survey.api.page(walk.query | {"offset": found.records_processed}).records
             after = survey.api.page(walk.query | {"offset": found.records_processed + 1}).records
@@ -463,9 +463,9 @@ def interleaves(records: Records) -> bool:
     for place, record in enumerate(records):
         email = record.get("email")
         before = places.get(email) if email else None
-        if before is not None and place - before > 1 and records[before].moment - record.moment < HOUR / 2:
-            if any(other.get("email") not in (None, "", email) for other in records[before + 1 : place]):
-                return True
+        is_near = before is not None and records[before].moment - record.moment < HOUR / 2
+        if is_near and any(other.get("email") not in (None, "", email) for other in records[before + 1 : place]):
+            return True
         if email:
             places[email] = place
     return False

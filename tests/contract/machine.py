@@ -41,6 +41,11 @@ def deviations(checks: list[dict]) -> set[tuple[str, str]]:
     return {(check["id"], check.get("value", "")) for check in checks if check.get("verdict", DIFFERS) in (DIFFERS, READING)}
 
 
+def named(deviation: tuple[str, str]) -> str:
+    check, value = deviation
+    return f"{check} ({value})" if value else check
+
+
 def expectation(file: Path, results: list[Result]) -> tuple[int, str]:
     """Return the exit status and its reason: 0 if exactly the differences of this file are found, which --json wrote."""
     try:

@@ -67,7 +67,8 @@ class Outcome:
             self.notes.append(f"{faults}.")
         if count[DIFFERS] and data_is_changing(self.survey):
             self.notes.append(
-                "The data is changing: the first query gets another response now. Differences may come from that; --end-date may help."
+                "The data is changing: the first query gets another response now. Differences may come from that; "
+                "--end-date may help."
             )
         status, why = exit_status(self.survey, results, self.config.getoption("strict_readings"))
         if (file := self.config.getoption("expect")) and status != EXIT_NOT_WELL:

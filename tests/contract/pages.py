@@ -1,4 +1,4 @@
-"""Reads the JSON of a response: pages, and walks of several pages. A field of a wrong type is noted, and read if that is possible."""
+"""Reads the JSON of a response: pages, and walks of several pages. A field of a wrong type is noted, and read if possible."""
 
 import json
 from datetime import UTC, datetime

@@ -9,7 +9,7 @@ from client import Exchange
 from learn import READINGS
 from sentences import OUR_READING, SENTENCES
 from survey import CONVERSION_FILTERS, SESSION_FILTERS
-from verdict import DIFFERS, HOLDS, NOT_CHECKED, READING, Result
+from verdict import DIFFERS, FORM_ONLY, HOLDS, NOT_CHECKED, READING, Result
 
 VERSION = "2.0"
 # What is more likely the cause comes first.
@@ -144,15 +144,13 @@ def checked(results: list[Result]) -> list[str]:
         of_sentence = [result for result in results if number in result.numbers and not result.reading]
         if not of_sentence:
             continue
-        count = {verdict: sum(result.verdict == verdict for result in of_sentence) for verdict in (HOLDS, DIFFERS, NOT_CHECKED)}
-        parts = [
-            f"{count[verdict]} {words}" for verdict, words in ((HOLDS, "hold"), (DIFFERS, "differ"), (NOT_CHECKED, "not checked"))
-        ]
-        told = ", ".join(part for part in parts if not part.startswith("0 "))
-        if (
-            all(result.how == "only its type and form are checked" for result in of_sentence if result.verdict == HOLDS)
-            and count[HOLDS]
-        ):
+        holding = [result for result in of_sentence if result.verdict == HOLDS]
+        counts = [f"{len(holding)} hold"] if holding else []
+        for verdict, words in ((DIFFERS, "differ"), (NOT_CHECKED, "not checked")):
+            count = sum(result.verdict == verdict for result in of_sentence)
+            counts += [f"{count} {words}"] if count else []
+        told = ", ".join(counts)
+        if holding and all(result.how == FORM_ONLY for result in holding):
             told += "; only the type and the form are checked, not what it means"
         lines.append(f"- **{number}** {escape(sentence[:120])}{'…' if len(sentence) > 120 else ''}: {told}")
     reasons: dict[str, list[str]] = {}

@@ -31,7 +31,8 @@ def first_request(survey: Survey) -> str:
         raise pytest.UsageError(hint(survey, f"{api.endpoint} does not return 200 for {survey.dates}. It returned {response}"))
     whole = (seconds + api.delay) * api.max_calls
     if whole > LONGEST_RUN:
-        return f"A response takes {seconds:.1f} s, so {api.max_calls} calls take up to {whole / 60:.0f} minutes; --max-calls makes it less."
+        calls = f"{api.max_calls} calls take up to {whole / 60:.0f} minutes"
+        return f"A response takes {seconds:.1f} s, so {calls}; a smaller --max-calls ends earlier."
     return ""
 
 

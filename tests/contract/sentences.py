@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 
 SENTENCES: dict[str, str] = json.loads((Path(__file__).parent / "sentences.json").read_text(encoding="utf-8"))
@@ -17,6 +18,7 @@ def plain(text: str) -> str:
 PLAIN = {number: plain(sentence) for number, sentence in SENTENCES.items()}
 
 
+@lru_cache(maxsize=1000)
 def quoted(text: str) -> list[str]:
     """Return the numbers of the sentences that a text quotes, in “…”; an ellipsis stands for what is left out."""
     parts = [part for quotation in re.findall(r"“([^”]+)”", text) for part in quotation.split("…") if plain(part)]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
-from itertools import combinations
+from itertools import combinations, pairwise
 from urllib.parse import parse_qs, urlsplit
 
 import learn
@@ -253,6 +253,11 @@ class Survey:
     def window_of(self, walk: Walk) -> Window:
         return self.wide_window() if is_session_query(walk.query) else self.window()
 
+    def parts_of(self, walk: Walk, name: str) -> list[Window]:
+        """Return adjoining parts of a walk's window."""
+        moments = [record.moment for record in walk.records]
+        return self.window_of(walk).parts(moments, 2 if self.is_brief or name == "others" else 3)
+
     # Samples
 
     @once
@@ -273,14 +278,14 @@ class Survey:
         pairs = []
         for records in of_visitor.values():
             records.sort(key=lambda record: record.moment)
-            pairs += [pair for pair in zip(records, records[1:], strict=False) if pair[1].moment - pair[0].moment < HOUR]
+            pairs += [pair for pair in pairwise(records) if pair[1].moment - pair[0].moment < HOUR]
         return pairs
 
     # Other readings of "timestamp" and of the window
 
     def is_shown(self) -> bool:
         """Return whether the window selects by the timestamps that the records show, as far as can be told."""
-        return self.reading("timestamp") == "session" and self.reading("window") == "session" or self.is_ours()
+        return self.is_ours() or (self.reading("timestamp") == "session" and self.reading("window") == "session")
 
     def is_ours(self) -> bool:
         return self.reading("timestamp") == "conversion" and self.reading("window") != "session"

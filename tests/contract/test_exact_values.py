@@ -23,7 +23,6 @@ NEAR = {
     "in another case": str.swapcase,
     "without its last character": lambda value: value[:-1],
     "without its first character": lambda value: value[1:],
-    "with a space before it": lambda value: f" {value}",
     "with a space after it": lambda value: f"{value} ",
     "with % in place of its end": lambda value: value[:1] + "%",
     "with _ in place of a character": lambda value: value[: len(value) // 2] + "_" + value[len(value) // 2 + 1 :],
@@ -37,8 +36,7 @@ OF_URLS = ("with a final slash added or removed", "with parameters", "with a fra
 HOSTILE = {
     "a quotation mark": "nobody's",
     "SQL": "x' OR '1'='1",
-    "letters beyond ASCII": "nöbödy ☃ 名",
-    "a character of 4 bytes": "nobody 😀",
+    "letters beyond ASCII, and a character of 4 bytes": "nöbödy ☃ 名 😀",
     "a null character": "nobody\x00",
 }
 

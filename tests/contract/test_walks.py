@@ -140,7 +140,7 @@ def test_the_last_page_of_a_long_window_can_be_reached(api, survey):
 def test_every_conversion_is_returned_once(api, survey, name):
     """“Each conversion record represents a unique conversion event that meets the filter criteria.”"""
     for walk in survey.walks(name):
-        parts = survey.window_of(walk).parts([record.moment for record in walk.records], 2 if survey.is_brief else 3)
+        parts = survey.parts_of(walk, name)
         if len(parts) > 1:
             same_in_parts(api, survey, walk, walk.records, parts)
         elif name != "others":
@@ -195,8 +195,8 @@ def test_the_total_of_a_session_query_is_the_sum_of_its_parts(api, survey):
     counts, in_two_parts = [page.total_records for page in pages], sum(page.total_records for page in cuts)
     check(
         sum(counts) - in_two_parts <= walk.total <= sum(counts),
-        f"{named(walk.query)}: total_records is {walk.total} in {survey.wide_window().query}, but {' + '.join(map(str, counts))} in "
-        f"its parts, and {in_two_parts} sessions at most lie in two parts",
+        f"{named(walk.query)}: total_records is {walk.total} in {survey.wide_window().query}, but {' + '.join(map(str, counts))} "
+        f"in its parts, and {in_two_parts} sessions at most lie in two parts",
     )
 
 
@@ -230,7 +230,7 @@ def test_the_offset_of_a_session_query_skips_sessions(api, survey, name):
 
 @pytest.mark.later
 @pytest.mark.parametrize("name", ["direct", "main"])
-@pytest.mark.parametrize("further", [0, 1000, 2**31, 2**63 - 1], ids=["at the end", "past the end", "2^31", "2^63-1"])
+@pytest.mark.parametrize("further", [0, 2**31, 2**63 - 1], ids=["at the end", "2^31", "2^63-1"])
 def test_an_offset_past_the_end_has_no_records(api, survey, name, further):
     """“the offset parameter refers to the number of conversion records to skip” “offset refers to the number of sessions that have
     been processed”

@@ -102,8 +102,7 @@ def test_every_conversion_lies_in_the_window(api, survey, name):
             pytest.skip(NOT_SHOWN)
         window = survey.window_of(walk)
         # The parts, which other checks request too, have more ends to check.
-        parts = window.parts([record.moment for record in walk.records], 2 if survey.is_brief else 3)
-        for asked in [window, *parts]:
+        for asked in [window, *survey.parts_of(walk, name)]:
             found = api.walk(walk.query | asked.query).records
             outside = found.where(lambda record, asked=asked: not asked.has(record))
             check(not outside, f"{len(outside)} records are outside {walk.query | asked.query} ({outside})", outside)

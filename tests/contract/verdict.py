@@ -10,6 +10,7 @@ from pages import Unusable
 from records import Records
 from sentences import OUR_READING
 
+FORM_ONLY = "only its type and form are checked"
 HOLDS, DIFFERS, READING, NOT_CHECKED = "holds", "differs from the text", "differs from our reading", "not checked"
 
 
