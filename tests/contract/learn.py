@@ -135,6 +135,8 @@ def default_window(survey) -> Told:
     days = count(Window(midnight - 29 * DAY, midnight + DAY - SECOND))
     how = f"without a window, total_records is {default}, and {days} in the 30 days that end with today"
     is_near = near[0] <= default <= near[1]
+    if len(survey.clocks()) > 1 and not is_near:
+        cannot_tell("the newest conversion is old, so the server's clock may be fixed")
     if default == days and not is_near:
         return Told("days", how)
     if not is_near:
@@ -242,10 +244,13 @@ def is_session_start(survey) -> Told:
                 return Told("conversion", f"no session of {survey.filter('main')} starts at {record['timestamp']}")
     pairs = survey.pairs()
     apart = sum(earlier.moment < later.moment for earlier, later in pairs)
-    alike = sum(earlier.moment == later.moment and earlier != later for earlier, later in pairs)
+    alike = len({later["email"] for earlier, later in pairs if earlier.moment == later.moment and earlier != later})
     if apart >= 3 and alike * 4 < apart:
         return Told("conversion", f"{apart} times a visitor has two conversions within an hour, at different timestamps")
-    if alike >= 3 and apart < alike:
+    walk = survey.session_walk("main")
+    # If each session has one conversion, they are most likely records that were imported as sessions of their own.
+    on_a_grid = sum(not earlier.moment.second for earlier, _ in pairs) * 2 > len(pairs)
+    if alike >= 5 and apart < alike and not on_a_grid and walk.total != len(walk.records):
         return Told("session", f"{alike} times a visitor has two conversions with the same timestamp")
     return cannot_tell("sessions with two conversions of a known visitor would tell")
 

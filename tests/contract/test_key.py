@@ -35,8 +35,10 @@ def test_a_content_type_can_name_its_charset(api):
 
 
 @pytest.mark.later
+@pytest.mark.beyond_the_text
 def test_a_body_can_be_sent_in_chunks(api):
-    """“POST /api/v1/conversions” The text does not say this, but HTTP/1.1 does (RFC 9112, section 7.1): a body without a length."""
+    """“POST /api/v1/conversions” Our reading: a body can be sent in chunks. This is said by HTTP/1.1 (RFC 9112, section 7.1), and
+    not by the text."""
     plain, chunked = (
         api.ask({"meta_id": "nobody-9f1c27"}),
         api.ask({"meta_id": "nobody-9f1c27"}, **{"Transfer-Encoding": "chunked"}),

@@ -71,7 +71,7 @@ class TotalIsAString(Pagination):
         return {"total_records": str(pagination["total_records"])}
 
 
-@breaks("records scanned")
+@reading
 class ProcessedIsAFloat(Pagination):
     def change(self, pagination, offset, count):
         return {"records_processed": float(pagination["records_processed"])}
@@ -488,7 +488,7 @@ class EndDateIgnored(Endpoint):
         return super().window(query)[0], self.now
 
 
-@breaks("given timeframe")
+@reading
 class WindowIgnoredInSessionQueries(Endpoint):
     def of_pool(self, pool, query, start, end):
         return super().of_pool(pool, query, datetime.min.replace(tzinfo=UTC), self.now)
@@ -550,7 +550,7 @@ class StartDateNeedsAnEndDate(Endpoint):
         return super().window(query)
 
 
-@breaks("30-day time window")
+@reading
 class EndDateNeedsAStartDate(Endpoint):
     def default_start(self, end):
         return self.now - 30 * DAY
@@ -648,7 +648,7 @@ class NonAsciiSourceFails(Endpoint):
         return super().session_matches(session, filters)
 
 
-@breaks("exact match logic")
+@reading
 class EmptyFiltersIgnored(Endpoint):
     def page(self, account, query):
         return super().page(account, {name: value for name, value in query.items() if value != ""})
@@ -1169,8 +1169,8 @@ TROUBLE = [Redirects, EveryFifthCallFails, EveryFiftiethCallWaits, LimitAfter22C
 class InProcess:
     """A plugin of pytest that hands the kit's requests to an endpoint in the same process: no sockets, nothing to wait for."""
 
-    def __init__(self, kind: type[Endpoint], account: list[dict] | None = None):
-        self.endpoint = kind(OWN if account is None else account, OTHERS)
+    def __init__(self, kind: type[Endpoint], account: list[dict] | None = None, now: datetime = endpoint.NOW):
+        self.endpoint = kind(OWN if account is None else account, OTHERS, now)
 
     def pytest_sessionstart(self, session) -> None:
         client = sys.modules["client"]
