@@ -6,25 +6,20 @@ points the conformance kit at each of them and prints what it finds; the suite d
 """
 
 import argparse
-import json
-import os
 import re
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from datetime import UTC, datetime, time, timedelta
-from email.message import Message
-from io import BytesIO, StringIO
-from pathlib import Path
+from io import StringIO
 from typing import NamedTuple
 
 import pytest
 
 from tests import endpoint
 from tests.endpoint import DAY, KEY, NOTHING, OTHER_KEY, SECOND, Endpoint, Refused
+from tests.tools.kit_in_process import KIT, Finding, Found, InProcess, collect_checks, run_checks
 
-KIT = Path(__file__).parent.parent / "contract"
 DEFECTS: dict[type[Endpoint], str] = {}  # with the beginning of the published sentence that each breaks
 READINGS: list[type[Endpoint]] = []
 
@@ -367,7 +362,7 @@ class EmailsOnlyOnce(Endpoint):
         return list({conversion.fields["email"] or id(conversion): conversion for conversion in super().sort(found)[::2]}.values())
 
 
-@breaks("Offset for batch-based pagination")
+@breaks("number of")
 class HugeOffsetFails(Endpoint):
     def skip(self, offset):
         if offset >= 2**31:
@@ -375,7 +370,7 @@ class HugeOffsetFails(Endpoint):
         return offset
 
 
-@breaks("Offset for batch-based pagination")
+@breaks("number of")
 class HugeOffsetFailsInSessionQueries(Endpoint):
     def skip_sessions(self, offset):
         if offset >= 2**63 - 1:
@@ -1165,43 +1160,42 @@ TROUBLE = [Redirects, EveryFifthCallFails, EveryFiftiethCallWaits, LimitAfter22C
 
 # Running the kit
 
+OWN = endpoint.sessions()
+OTHERS = endpoint.sessions(30, "others", "other.example")
+KINDS = {kind.__name__: kind for kind in [Endpoint, *DEFECTS, *READINGS, *TROUBLE]}
 
-class InProcess:
-    """A plugin of pytest that hands the kit's requests to an endpoint in the same process: no sockets, nothing to wait for."""
 
-    def __init__(self, kind: type[Endpoint], account: list[dict] | None = None, now: datetime = endpoint.NOW):
-        self.endpoint = kind(OWN if account is None else account, OTHERS, now)
+class Judge:
+    """A plugin of pytest that calls the kit's checks for each kind of endpoint, in place of pytest's loop over the tests."""
 
-    def pytest_sessionstart(self, session) -> None:
-        client = sys.modules["client"]
+    def __init__(self, names: list[str], to_the_end: bool):
+        self.names, self.to_the_end = names, to_the_end
+        self.found: dict[str, Found] = {}
 
-        def send(api, body: str, method: str, parameters: str, headers: tuple) -> tuple:
-            api.count += 1
-            status, headers, body = self.call(body.encode(), method, parameters, dict(headers))
-            message = Message()
-            for name, value in headers:
-                message[name] = value
-            return client.Response(status, message, body)
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session) -> bool:
+        for name in self.names:
+            kind = KINDS[name]
 
-        client.Client._send = send
+            def is_named(finding: Finding, kind: type[Endpoint] = kind) -> bool:
+                """Return whether this finding names the sentence that the defect breaks: the rest need not run."""
+                return kind in DEFECTS and not self.to_the_end and DEFECTS[kind] in finding.text
 
-    def call(self, body: bytes, method: str, parameters: str, headers: dict) -> tuple[int, list, bytes]:
-        began = []
-        environ = {
-            "REQUEST_METHOD": method,
-            "PATH_INFO": endpoint.PATH,
-            "QUERY_STRING": parameters.removeprefix("?"),
-            "CONTENT_LENGTH": str(len(body)),
-            "wsgi.input": BytesIO(body),
-            **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
-        }
-        environ["CONTENT_TYPE"] = environ.get("HTTP_CONTENT_TYPE", "")
-        chunks = self.endpoint(environ, lambda status, headers: began.extend([int(status[:3]), headers]))
-        return *began, b"".join(chunks)
+            server = InProcess(kind, OWN, OTHERS)
+            self.found[name] = run_checks(session.items, server.send, KEY, other_key=OTHER_KEY, until=is_named)
+        return True
+
+
+def judge(names: list[str], to_the_end: bool = False) -> dict[str, Found]:
+    """Return what the kit finds in each kind of endpoint; in a defect only until it names the sentence."""
+    plugin = Judge(names, to_the_end)
+    collect_checks(plugin)
+    return plugin.found
 
 
 class Outcome(NamedTuple):
-    name: str
+    """A run of the kit as its users see it."""
+
     status: int
     output: str
 
@@ -1213,72 +1207,49 @@ class Outcome(NamedTuple):
         return self.headlines("differs from the text")
 
     @property
-    def other_readings(self) -> list[str]:
-        return self.headlines("differs from our reading")
-
-    @property
     def last_line(self) -> str:
         return self.output.strip().rpartition("\n")[2]
 
 
-OWN = endpoint.sessions()
-OTHERS = endpoint.sessions(30, "others", "other.example")
-KINDS = {kind.__name__: kind for kind in [Endpoint, *DEFECTS, *READINGS, *TROUBLE]}
+class Plugin:
+    def __init__(self, server: InProcess):
+        self.server = server
+
+    def pytest_sessionstart(self) -> None:
+        sys.modules["client"].Client._send = lambda api, *request: self.server.send(api, *request)
 
 
-def check(name: str, *options: str) -> Outcome:
-    """Run the conformance kit against one kind of endpoint."""
-    arguments = [str(KIT), "-p", "no:cacheprovider", "--base-url", "http://planted", "--api-key", KEY, "--other-key", OTHER_KEY]
+def run(name: str, *options: str) -> Outcome:
+    """Run the conformance kit against one kind of endpoint, and return what it prints."""
+    arguments = [str(KIT), "-p", "no:cacheprovider", "-p", "no:xdist", "--base-url", "http://planted", "--api-key", KEY]
     with redirect_stdout(StringIO()) as output:
-        status = pytest.main([*arguments, *options], plugins=[InProcess(KINDS[name])])
-    return Outcome(name, int(status), output.getvalue())
-
-
-def check_all(names: list[str], *options: str, processes: int = 2) -> Iterator[Outcome]:
-    """Run the kit against many kinds in a few processes that do not load the plugins that are installed."""
-    command = [sys.executable, "-m", "tests.tools.defects", "--json", *(f"--kit-option={option}" for option in options)]
-    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    parts = [names[start::processes] for start in range(processes)]
-    running = [
-        subprocess.Popen([*command, *part], cwd=KIT.parents[1], env=environment, stdout=subprocess.PIPE, text=True)
-        for part in parts
-        if part
-    ]
-    for process in running:
-        with process:
-            for line in process.stdout:
-                yield Outcome(*json.loads(line))
+        status = pytest.main([*arguments, *options], plugins=[Plugin(InProcess(KINDS[name], OWN, OTHERS))])
+    return Outcome(int(status), output.getvalue())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Point the conformance kit at planted defects and other readings.")
     parser.add_argument("names", nargs="*", help="only these")
-    parser.add_argument(
-        "--kit-option", action="append", default=[], help="passed on to the kit, such as --kit-option=--max-calls=60"
-    )
-    parser.add_argument("--json", action="store_true", help="print each outcome as JSON")
-    parser.add_argument("--show", action="store_true", help="print what the kit prints")
+    parser.add_argument("--all-checks", action="store_true", help="do not stop at the check that names the sentence; print each")
     arguments = parser.parse_args()
-    if arguments.json:
-        for name in arguments.names:
-            print(json.dumps(check(name, *arguments.kit_option)), flush=True)
-        return
-    found = named = blamed = 0
     names = arguments.names or [kind.__name__ for kind in [Endpoint, *DEFECTS, *READINGS]]
-    for outcome in check_all(names, *arguments.kit_option):
-        kind, told = KINDS[outcome.name], outcome.differences + outcome.other_readings
-        if arguments.show:
-            print(outcome.output)
+    named = blamed = 0
+    for name in names:
+        found = judge([name], arguments.all_checks)[name].findings
+        kind, differences = KINDS[name], [finding for finding in found if not finding.is_reading]
         if kind in DEFECTS:
-            is_named = any(DEFECTS[kind] in line for line in told)
-            found, named = found + bool(told), named + is_named
-            mark = "found" if is_named else "WRONG SENTENCE" if told else "NOT FOUND"
+            is_named = any(DEFECTS[kind] in finding.text for finding in found)
+            named += is_named
+            mark = "found" if is_named else "WRONG SENTENCE" if found else "NOT FOUND"
+            mark += "" if differences else ", as a reading" if found else ""
         else:
-            blamed += bool(outcome.differences)
-            mark = "BLAMED" if outcome.differences else "not blamed"
-        print(f"{mark:15}{outcome.name:45}{outcome.status} {outcome.last_line}", flush=True)
+            blamed += bool(differences)
+            mark = "BLAMED" if differences else "not blamed"
+        print(f"{mark:25}{name:45}{len(found)}", flush=True)
+        for finding in found if arguments.all_checks or mark == "BLAMED" else []:
+            print(f"    {'reading ' if finding.is_reading else ''}{finding.name}: {finding.how[:300]}")
     planted = sum(KINDS[name] in DEFECTS for name in names)
-    print(f"{found} of {planted} defects found, {named} of them with their sentence; {blamed} readings blamed")
+    print(f"{named} of {planted} defects found, with their sentence; {blamed} other servers blamed")
 
 
 if __name__ == "__main__":

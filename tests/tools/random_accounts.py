@@ -9,11 +9,8 @@ the same with 200 accounts.
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
-from email.message import Message
 from email.utils import format_datetime
-from io import StringIO
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -23,7 +20,7 @@ import pytest
 from app import create_app
 from tests import endpoint
 from tests.endpoint import Endpoint
-from tests.tools.defects import KIT, InProcess
+from tests.tools.kit_in_process import Finding, InProcess, collect_checks, response_of, run_checks
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 # What the server's clock says; the first quarter of an hour of a day is when a window is easily too long.
@@ -129,10 +126,9 @@ class Servers:
 
     def load(self, account: Account) -> tuple[str, Callable]:
         """Return the key of a server with this account, and what replaces the kit's function that sends a request."""
-        response_of = sys.modules["client"].Response
         date = format_datetime(datetime.now(UTC) if account.says_another_time else account.now, usegmt=True)
         if account.number % 10:
-            key, server = endpoint.KEY, InProcess(Endpoint, account.sessions, account.now).call
+            key, server = endpoint.KEY, InProcess(Endpoint, account.sessions, now=account.now).call
         else:
             app = self.app(account.now)
             response = app.post("/_mock/accounts", json={"sessions": account.sessions})
@@ -147,19 +143,9 @@ class Servers:
         def send(api, body: str, method: str, parameters: str, headers: tuple):
             api.count += 1
             status, received, content = server(body.encode(), method, parameters, dict(headers))
-            message = Message()
-            for name, value in {**dict(received), "Date": date}.items():
-                message[name] = value
-            return response_of(status, message, content)
+            return response_of(status, list({**dict(received), "Date": date}.items()), content)
 
         return key, send
-
-
-class Finding(NamedTuple):
-    account: int
-    check: str
-    how: str
-    is_reading: bool
 
 
 class Blame:
@@ -167,57 +153,35 @@ class Blame:
 
     def __init__(self, numbers: range):
         self.numbers = numbers
-        self.findings: list[Finding] = []
-        self.held = self.left_out = 0
+        self.findings: list[tuple[int, Finding]] = []
+        self.checked = 0
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session) -> bool:
         with tempfile.TemporaryDirectory() as folder:
             servers = Servers(Path(folder))
             for number in self.numbers:
-                self.check(servers, account(number), session.items)
+                drawn = account(number)
+                key, send = servers.load(drawn)
+                outcome = run_checks(session.items, send, key, drawn.dates)
+                self.findings += [(number, finding) for finding in outcome.findings]
+                self.checked += outcome.held
         return True
-
-    def check(self, servers: Servers, drawn: Account, items: list) -> None:
-        client, survey = sys.modules["client"], sys.modules["survey"]
-        key, client.Client._send = servers.load(drawn)
-        api = client.Client("http://random", key, 400)
-        found = survey.Survey(api, [], drawn.dates)
-        for item in items:
-            parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
-            arguments = {"api": api, "survey": found} | parameters
-            api.seen.clear()
-            try:
-                item.function(**{name: arguments[name] for name in item._fixtureinfo.argnames})
-                self.held += 1
-            except pytest.skip.Exception:
-                self.left_out += 1
-            except Exception as fault:
-                self.note(drawn, item, f"{type(fault).__name__}: {fault}")
-            except pytest.fail.Exception as fault:
-                self.note(drawn, item, str(fault))
-
-    def note(self, drawn: Account, item, how: str) -> None:
-        is_reading = item.get_closest_marker("beyond_the_text") is not None
-        self.findings.append(Finding(drawn.number, item.name, how, is_reading))
 
 
 def blamed(numbers: range) -> Blame:
     """Run the kit against the accounts of these numbers."""
     plugin = Blame(numbers)
-    arguments = [str(KIT), "-p", "no:cacheprovider", "-p", "no:xdist", "--base-url", "http://random", "--api-key", "k"]
-    with redirect_stdout(StringIO()) as output:
-        status = pytest.main([*arguments, "-c", str(KIT / "pytest.ini")], plugins=[plugin])
-    assert status in (0, 5), output.getvalue()
+    collect_checks(plugin)
     return plugin
 
 
 def main() -> None:
     count, first = [*map(int, sys.argv[1:3]), *[20, 0][len(sys.argv[1:3]) :]]
     plugin = blamed(range(first, first + count))
-    for finding in plugin.findings:
-        print(f"{finding.account:4} {'reading' if finding.is_reading else 'BLAMED '} {finding.check}: {finding.how[:400]}")
-    print(f"{plugin.held} held, {plugin.left_out} not checked, {len(plugin.findings)} found in {count} accounts")
+    for number, finding in plugin.findings:
+        print(f"{number:4} {'reading' if finding.is_reading else 'BLAMED '} {finding.check}: {finding.how[:400]}")
+    print(f"{plugin.checked} checks hold, {len(plugin.findings)} do not, in {count} accounts")
 
 
 if __name__ == "__main__":
