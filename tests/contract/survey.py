@@ -58,6 +58,7 @@ class Survey:
     def __init__(self, api: Client, named: list[str], dates: dict[str, str], other_key: str = "", over_limit_key: str = ""):
         self.api, self.dates = api, dates
         self.other_key, self.over_limit_key = other_key, over_limit_key
+        self.known_data_key = ""
         self.named = [tuple(pair.split("=", 1)) for pair in named]  # the session filters that the caller gave
         self.known: dict[tuple, tuple] = {}
         self.reported: dict[str, str] = {}  # unusable responses, with the check that reported each

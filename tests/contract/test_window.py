@@ -82,7 +82,7 @@ def test_a_window_includes_both_its_ends(api, survey, case, after, until):
     [pytest.param({"text": START if is_start else END}, is_start, id="start" if is_start else "end") for is_start in (False, True)],
 )
 def test_the_window_of_a_session_query_includes_both_its_ends(api, survey, name, case, is_start):
-    for walk in survey.walks(name):
+    for walk in survey.walks(name)[: 2 if is_start else None]:
         if not survey.is_exact():
             pytest.skip(NOT_SHOWN)
         window = survey.window_of(walk)

@@ -6,6 +6,7 @@ points the conformance kit at each of them and prints what it finds; the suite d
 """
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from contextlib import redirect_stdout
 from datetime import UTC, datetime, time, timedelta
 from io import StringIO
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import pytest
 
@@ -862,7 +864,7 @@ class NegativeOffset(Endpoint):
         return max(0, offset)
 
 
-@breaks("Query Parameters")
+@breaks("All filters are optional")
 class UnknownFieldsIgnored(Endpoint):
     def parse(self, raw):
         return {name: value for name, value in super().parse(raw).items() if name in endpoint.FIELDS}
@@ -915,7 +917,7 @@ class ErrorsAreHtml(Endpoint):
         return (status, "<h1>Error</h1>", headers | {"Content-Type": "text/html"}) if status >= 400 else (status, body, headers)
 
 
-@breaks("Query Parameters")
+@breaks("All filters are optional")
 class NoFieldsInErrors(Endpoint):
     def named(self, faults):
         return {}
@@ -929,10 +931,156 @@ class GetIsNotFound(Endpoint):
         return super().answer(environ)
 
 
-@breaks("is followed by")
+@breaks("2025-03-05 14:31:00")
 class OldestFirst(Endpoint):
     def sort(self, found):
         return super().sort(found)[::-1]
+
+
+# What only one check finds, and what only known data shows
+
+
+@breaks("Response")
+class ByteOrderMark(Endpoint):
+    def __call__(self, environ, start_response):
+        return [b"\xef\xbb\xbf", *super().__call__(environ, start_response)]
+
+
+@breaks("email address")
+class EmailIsTheWordNull(Field):
+    def change(self, fields):
+        return fields | {"email": str(fields["email"])}
+
+
+@breaks("number of")
+class OffsetWrapsAround(Endpoint):
+    """The records are those of the offset in 31 bits."""
+
+    def skip(self, offset):
+        return offset % 2**31
+
+    def skip_sessions(self, offset):
+        return offset % 2**31
+
+
+@breaks("Authentication")
+class KeyPastedIntoSql(Endpoint):
+    def sent_key(self, environ):
+        key = super().sent_key(environ)
+        return KEY if "' OR '1'='1" in key else key
+
+
+@breaks("time window to analyze")
+class EndDateAfter2050Fails(Endpoint):
+    def date(self, text, name):
+        if re.match("20[5-9]", text):
+            raise Refused(500, "Internal Server Error")
+        return super().date(text, name)
+
+
+@breaks("string")
+class FourByteCharactersFail(Endpoint):
+    def equals(self, name, value, wanted):
+        if max(wanted, default="") > "\uffff":
+            raise Refused(500, "Internal Server Error")
+        return value == wanted
+
+
+@breaks("exact match logic")
+class SpacesAtTheEndIgnored(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == wanted.rstrip(" ")
+
+
+@breaks("exact match logic")
+class UnderscoresMatch(Endpoint):
+    def equals(self, name, value, wanted):
+        return value is not None and re.fullmatch(re.escape(wanted).replace("_", "."), value) is not None
+
+
+@breaks("exact match logic")
+class PercentEncodingDecoded(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == unquote(wanted)
+
+
+@breaks("exact match logic")
+class FragmentsIgnored(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == wanted.partition("#")[0]
+
+
+@breaks("exact match logic")
+class ParametersIgnored(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == wanted.partition("?")[0]
+
+
+@breaks("exact match logic")
+class MediumMatchesSourceToo(Endpoint):
+    def session_matches(self, session, filters):
+        others = {name: value for name, value in filters.items() if name != "medium"}
+        medium = filters.get("medium", session.values["medium"])
+        return medium in (session.values["medium"], session.values["source"]) and super().session_matches(session, others)
+
+
+@breaks("POST")
+class ChunkedIsEmpty(Endpoint):
+    """The body of a chunked request is taken for none."""
+
+    def read(self, environ):
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            environ["body"] = b""
+        return super().read(environ)
+
+
+@breaks("unique conversion event")
+class EqualConversionsOnlyOnce(Endpoint):
+    def body(self, records, *arguments):
+        seen = {(json.dumps(one.fields), one.fields["email"]): one for one in records}
+        return super().body(list(seen.values()), *arguments)
+
+
+@breaks("50 or more conversion records")
+class AtMostFiveBatches(Endpoint):
+    def collect(self, of_pool, first):
+        return super().collect(of_pool[: first + 1000], first)
+
+
+@breaks("unique conversion event")
+class MessageIfTheFirstBatchIsEmpty(Endpoint):
+    def of_pool(self, *arguments):
+        found = super().of_pool(*arguments)
+        return found if any(found[:200]) else []
+
+
+@breaks("exact URL")
+class ParametersOfPagesIgnored(Endpoint):
+    def conversion_value(self, conversion, name):
+        return re.sub(r"[?].*", "", conversion.values[name]) if name == "conversion_page" else conversion.values[name]
+
+    def equals(self, name, value, wanted):
+        return value == (re.sub(r"[?].*", "", wanted) if name == "conversion_page" else wanted)
+
+
+@breaks("unique conversion event")
+class EqualTimestampsLostBetweenPages(Endpoint):
+    """A page begins after the last timestamp of the page before it."""
+
+    def direct_page(self, account, query, start, end, offset):
+        if offset:
+            before = super().direct_page(account, query, start, end, offset - 1).get("records")
+            body = super().direct_page(account, query, start, end, offset)
+            if before and body.get("records"):
+                body["records"] = [one for one in body["records"] if one["timestamp"] < before[0]["timestamp"]]
+            return body
+        return super().direct_page(account, query, start, end, offset)
+
+
+@breaks("before or on this date")
+class EndDateADayLate(Endpoint):
+    def whole_day(self, midnight, is_end):
+        return super().whole_day(midnight, is_end) + (DAY if is_end else timedelta())
 
 
 # Other readings, which are no defects
@@ -1117,12 +1265,46 @@ class Redirects(Endpoint):
         return 308, {}, {"Location": "https://elsewhere.example/api/v1/conversions"}
 
 
-class EveryFifthCallFails(Endpoint):
+class Failing(Endpoint):
+    """What fails at some of its calls."""
+
     calls = 0
+
+    def fails(self) -> bool:
+        raise NotImplementedError
 
     def respond(self, environ):
         self.calls += 1
-        return (503, "try again", {}) if self.calls % 5 == 0 else super().respond(environ)
+        return (503, "try again", {}) if self.fails() else super().respond(environ)
+
+
+class EveryFifthCallFails(Failing):
+    def fails(self):
+        return self.calls % 5 == 0
+
+
+class EveryThirtiethCallFails(Failing):
+    def fails(self):
+        return self.calls % 30 == 0
+
+
+class EveryThirtiethConnectionBreaks(Failing):
+    def fails(self):
+        if self.calls % 30 == 0:
+            raise ConnectionResetError("Connection reset by peer")
+        return False
+
+
+class GoneAfter40Calls(Failing):
+    def fails(self):
+        if self.calls > 40:
+            raise ConnectionRefusedError("Connection refused")
+        return False
+
+
+class HtmlPages(Endpoint):
+    def respond(self, environ):
+        return 200, "<!doctype html><title>Welcome</title>", {"Content-Type": "text/html"}
 
 
 class EveryFiftiethCallWaits(Endpoint):
@@ -1130,7 +1312,7 @@ class EveryFiftiethCallWaits(Endpoint):
 
     def respond(self, environ):
         self.calls += 1
-        return (429, {"error": "slower"}, {"Retry-After": "0"}) if self.calls % 50 == 0 else super().respond(environ)
+        return (429, {"error": "slower"}, {"Retry-After": "1"}) if self.calls % 50 == 0 else super().respond(environ)
 
 
 class LimitAfter22Calls(Endpoint):
@@ -1155,7 +1337,8 @@ class TimestampsMissing(Endpoint):
         return {name: value for name, value in conversion.fields.items() if name != "timestamp"}
 
 
-TROUBLE = [Redirects, EveryFifthCallFails, EveryFiftiethCallWaits, LimitAfter22Calls, DataThatChanges, TimestampsMissing]
+TROUBLE = [Redirects, EveryFifthCallFails, EveryThirtiethCallFails, EveryThirtiethConnectionBreaks, GoneAfter40Calls, HtmlPages]
+TROUBLE += [EveryFiftiethCallWaits, LimitAfter22Calls, DataThatChanges, TimestampsMissing]
 
 
 # Running the kit
@@ -1168,8 +1351,8 @@ KINDS = {kind.__name__: kind for kind in [Endpoint, *DEFECTS, *READINGS, *TROUBL
 class Judge:
     """A plugin of pytest that calls the kit's checks for each kind of endpoint, in place of pytest's loop over the tests."""
 
-    def __init__(self, names: list[str], to_the_end: bool):
-        self.names, self.to_the_end = names, to_the_end
+    def __init__(self, names: list[str], to_the_end: bool, with_known_data: bool, max_calls: int):
+        self.names, self.to_the_end, self.with_known_data, self.max_calls = names, to_the_end, with_known_data, max_calls
         self.found: dict[str, Found] = {}
 
     @pytest.hookimpl(tryfirst=True)
@@ -1179,16 +1362,29 @@ class Judge:
 
             def is_named(finding: Finding, kind: type[Endpoint] = kind) -> bool:
                 """Return whether this finding names the sentence that the defect breaks: the rest need not run."""
-                return kind in DEFECTS and not self.to_the_end and DEFECTS[kind] in finding.text
+                return kind in DEFECTS and DEFECTS[kind] in finding.text
 
-            server = InProcess(kind, OWN, OTHERS)
-            self.found[name] = run_checks(session.items, server.send, KEY, other_key=OTHER_KEY, until=is_named)
+            server, known = InProcess(kind, OWN, OTHERS), ""
+            if self.with_known_data:
+                known = "known"
+                sessions = [session for of_group in sys.modules["known_data"].groups().values() for session in of_group]
+                server.endpoint.accounts[known] = server.endpoint.load(sessions)
+            items = [item for item in session.items if not known or item.module.__name__ == "test_known"]
+            self.found[name] = run_checks(
+                items,
+                server.send,
+                KEY,
+                max_calls=self.max_calls,
+                other_key=OTHER_KEY,
+                known_data_key=known,
+                until=None if self.to_the_end or known else is_named,
+            )
         return True
 
 
-def judge(names: list[str], to_the_end: bool = False) -> dict[str, Found]:
+def judge(names: list[str], to_the_end: bool = False, with_known_data: bool = False, max_calls: int = 400) -> dict[str, Found]:
     """Return what the kit finds in each kind of endpoint; in a defect only until it names the sentence."""
-    plugin = Judge(names, to_the_end)
+    plugin = Judge(names, to_the_end, with_known_data, max_calls)
     collect_checks(plugin)
     return plugin.found
 
@@ -1216,14 +1412,18 @@ class Plugin:
         self.server = server
 
     def pytest_sessionstart(self) -> None:
-        sys.modules["client"].Client._send = lambda api, *request: self.server.send(api, *request)
+        client = sys.modules["client"].Client
+        self.over_the_line = client._send
+        client._send = lambda api, *request: self.server.send(api, *request)
 
 
 def run(name: str, *options: str) -> Outcome:
     """Run the conformance kit against one kind of endpoint, and return what it prints."""
     arguments = [str(KIT), "-p", "no:cacheprovider", "-p", "no:xdist", "--base-url", "http://planted", "--api-key", KEY]
+    plugin = Plugin(InProcess(KINDS[name], OWN, OTHERS))
     with redirect_stdout(StringIO()) as output:
-        status = pytest.main([*arguments, *options], plugins=[Plugin(InProcess(KINDS[name], OWN, OTHERS))])
+        status = pytest.main([*arguments, *options], plugins=[plugin])
+    sys.modules["client"].Client._send = plugin.over_the_line
     return Outcome(int(status), output.getvalue())
 
 
