@@ -70,10 +70,13 @@ def test_a_window_includes_both_its_ends(api, survey, case, after, until):
     if start > end:
         pytest.skip("the data has only one second")
     asked = Window(start, end)
-    found, expected = api.walk(asked.query), walk.records.where(asked.has)
-    where = f"from {iso(start)} to {iso(end)}"
-    check_same(expected, found.records, f"{where}, compared with a longer window")
-    check(found.total == len(expected), f"{where}, total_records is {found.total} instead of {len(expected)}")
+    found, expected = api.page(asked.query), walk.records.where(asked.has)
+    where, total = f"from {iso(start)} to {iso(end)}", found.total_records
+    outside = found.records.where(lambda record: not asked.has(record))
+    check(not outside, f"{where}: {len(outside)} records are outside ({outside})", outside)
+    if total <= 100 or (after, until) in ((0, None), (None, 0)):
+        check_same(expected, api.walk(asked.query).records, f"{where}, compared with a longer window")
+    check(total == len(expected), f"{where}, total_records is {total} instead of {len(expected)}")
 
 
 @pytest.mark.parametrize("name", ["main", pytest.param("others", marks=pytest.mark.later)])
@@ -82,7 +85,7 @@ def test_a_window_includes_both_its_ends(api, survey, case, after, until):
     [pytest.param({"text": START if is_start else END}, is_start, id="start" if is_start else "end") for is_start in (False, True)],
 )
 def test_the_window_of_a_session_query_includes_both_its_ends(api, survey, name, case, is_start):
-    for walk in survey.walks(name)[: 2 if is_start else None]:
+    for walk in survey.walks(name)[: 1 if is_start else None]:
         if not survey.is_exact():
             pytest.skip(NOT_SHOWN)
         window = survey.window_of(walk)
