@@ -11,6 +11,8 @@ from itertools import combinations, pairwise
 from urllib.parse import parse_qs, urlsplit
 
 import learn
+import learn_pages  # noqa: F401 (registers what it learns)
+import learn_sessions  # noqa: F401
 import pytest
 from client import Client
 from pages import Page, Unusable, Walk

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from learn import batch_counts
+from learn_pages import batch_counts
 from pages import Walk
 from survey import BATCH, filters_of
 from test_walks import PAGE, named
