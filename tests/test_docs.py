@@ -118,7 +118,6 @@ def test_each_decision_about_the_published_text_quotes_it_and_the_other_ones_hav
     assert [row[0] for row in features if row[1]] == []
 
 
-@pytest.mark.skipif(not SENTENCES.exists(), reason="the conformance kit's list of the published sentences is not there yet")
 def test_each_quotation_in_the_decisions_is_word_for_word_in_a_published_sentence():
     published = json.loads(SENTENCES.read_text(encoding="utf-8")).values()
     quotations = [quoted for row in DECISIONS.values() for cell in row[1:3] for quoted in re.findall("“([^“”]+)”", cell)]
