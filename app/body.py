@@ -1,8 +1,8 @@
-"""The body of a request: read whole, or refused; then read as strict JSON. Decisions 3 to 5, 13."""
+"""The body of a request: read completely or refused, then parsed as strict JSON. Decisions 3 to 5, 13."""
 
 import re
 
-from flask import current_app, request
+from flask import current_app, g, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from . import fields, strict_json
@@ -19,7 +19,8 @@ def read_json_body(largest: int = LARGEST_BODY) -> dict:
 
 
 def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]:
-    """Return the whole body, or what is wrong with it; never a part of it."""
+    """Return the whole body, never a part of it, or the error that says what is wrong with it."""
+    g.raw_body = b""  # what was read, for the mock's list of requests
     environ = request.environ
     length = environ.get("CONTENT_LENGTH") or "0"
     if not re.fullmatch("[0-9]{1,18}", length):
@@ -33,7 +34,7 @@ def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]
     if wanted > most:
         return b"", too_large(largest)
     try:
-        raw = environ["wsgi.input"].read(wanted)
+        raw = g.raw_body = environ["wsgi.input"].read(wanted)
     except Exception as error:  # each server has errors of its own for a body that it can't read
         current_app.logger.warning("A body could not be read: %r", error)
         return b"", BadRequest("The request ended before its body was complete, or is not valid HTTP.")
@@ -45,7 +46,7 @@ def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]
 
 
 def parse_body(raw: bytes) -> dict:
-    """Return the JSON object that the body is; a missing or blank one is {}. Raises an HTTPException with a sentence."""
+    """Return the JSON object in the body; a missing or blank body means {}. Raises an HTTPException with a sentence."""
     if request.query_string:
         raise BadRequest("Send filters in the JSON body, not in the URL.")
     if not raw.strip(b" \t\r\n"):

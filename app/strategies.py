@@ -6,9 +6,10 @@ values by name; a filter that the request leaves out is missing from the query. 
 transaction, so that they read one snapshot.
 """
 
-import json
 from operator import itemgetter
 from typing import NamedTuple
+
+import orjson
 
 from .database import Connection
 
@@ -96,6 +97,7 @@ def direct_page(connection: Connection, query: dict) -> Page:
 #
 # The pool: the sessions that match the session filters and overlap the window, newest first. No session lasts longer than
 # longest_session, so one that overlaps the window started at or after :start - :longest_session. An index finds them by this bound.
+# LIMIT -1 means no limit: SQLite accepts OFFSET only after a LIMIT. Sessions that no batch asks for are not read.
 
 SESSIONS_IN_POOL = """
 SELECT count(*)
@@ -140,7 +142,7 @@ def session_page(connection: Connection, query: dict) -> Page:
     # each batch or exhausts the session pool." The 50 counts across all batches of a page, not per batch. A page can hold more: it
     # has every conversion of its sessions, since the next offset starts after them, and cutting it would lose the rest.
     for sessions in connection.batches(with_filters(POOL, query), query, BATCH_SIZE):
-        batch = json.dumps([id for (id,) in sessions])
+        batch = orjson.dumps([id for (id,) in sessions]).decode()
         found = connection.rows(with_filters(CONVERSIONS_OF_BATCH, query), query | {"batch": batch})
         conversions += found
         per_batch.append(len(found))

@@ -108,7 +108,7 @@ def test_only_temporary_accounts_can_be_deleted(mocking, key):
 
 
 @pytest.mark.parametrize("domain", ["imported.example", "example.com", "dense.example"])
-def test_a_domain_that_already_has_an_account_is_409(mocking, domain):
+def test_a_domain_that_already_has_an_account_returns_409(mocking, domain):
     response = mocking.client.post("/_mock/accounts", json={"sessions": [a_conversion()], "domain": domain})
     assert response.status_code == 409
     assert domain in response.json["error"]
@@ -147,7 +147,7 @@ TWICE = a_session(session_id="a")
         ({"sessions": [], "key": "mine"}, "key"),
     ],
 )  # fmt: skip
-def test_a_fault_is_400_that_names_the_field_by_index_and_nothing_is_created(mocking, body, field):
+def test_a_fault_returns_a_400_that_names_the_field_by_index_and_nothing_is_created(mocking, body, field):
     before = count_accounts(mocking)
     response = mocking.client.post("/_mock/accounts", json=body)
     assert response.status_code == 400
@@ -160,7 +160,7 @@ def count_accounts(hub: Hub) -> int:
         return connection.execute("SELECT count(*) FROM accounts").fetchone()[0]
 
 
-def test_a_body_of_4_mib_is_accepted_and_one_byte_more_is_413_that_says_so(mocking):
+def test_a_body_of_4_mib_is_accepted_and_one_byte_more_returns_a_413_that_says_so(mocking):
     body = json.dumps({"sessions": [a_conversion()]}).encode()
     largest = body + b" " * (LARGEST_BODY - len(body))
     assert mocking.client.post("/_mock/accounts", data=largest, content_type="application/json").status_code == 201

@@ -5,11 +5,11 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from difflib import get_close_matches
-from typing import BinaryIO
+from typing import IO, cast
 
 import click
 from flask import current_app
@@ -145,10 +145,12 @@ def import_(
                 days = connection.execute(sessions.FIRST_AND_LAST_CONVERSION, {"account_id": account_id}).fetchone()
         except click.ClickException as error:
             if faults.options:
-                given = ["--key", key] * bool(key) + ["--replace"] * replace
+                given = ["--key", key] if key else []
+                given += ["--replace"] * replace
                 given += [part for ignored in ignore_referrer for part in ("--ignore-referrer", ignored)]
                 line = shlex.join([*context.command_path.split(), file, "--domain", domain, *given, *faults.options])
-                error.message += f"\n{faults.otherwise}\nTry this line, after a look at what it says:\n{line}".replace("\n\n", "\n")
+                advice = f"\n{faults.otherwise}\nTry this line, after a look at what it says:\n{line}".replace("\n\n", "\n")
+                raise click.ClickException(error.message + advice) from None
             raise
         _tell(columns, writer.unusual)
         click.echo(f"Imported for {domain}. Sessions: {writer.sessions:,}, conversions: {writer.conversions:,}.")
@@ -162,7 +164,7 @@ def import_(
             click.echo(query)
         shown_key = made_key or key or "KEY"
         click.echo(f"To look at it: {context.find_root().command_path} walk '{query}' --key {shlex.quote(shown_key)}")
-        click.echo("or, after flask run, with the same key: http://127.0.0.1:5000/explorer/")
+        click.echo("or, after flask run, with the same key: http://127.0.0.1:5000/")
 
     if not watch:
         import_once(replace)
@@ -175,11 +177,13 @@ def import_(
 def _are_in_default_window(first_day: str | None, last_day: str | None) -> bool:
     """Return True if a request without dates finds all conversions of these days, or if there are none."""
     today: date = current_app.extensions["clock"].today()
-    return first_day is None or str(today - timedelta(seconds=DEFAULT_WINDOW)) < first_day <= last_day <= str(today)
+    if first_day is None or last_day is None:
+        return True
+    return str(today - timedelta(seconds=DEFAULT_WINDOW)) < first_day <= last_day <= str(today)
 
 
 @contextmanager
-def _progress(file: BinaryIO) -> Iterator[BinaryIO]:
+def _progress(file: IO[bytes]) -> Iterator[io.RawIOBase]:
     """Show a progress bar on a terminal: how much of the file has been read, or that a pipe is being read."""
     try:
         size = os.fstat(file.fileno()).st_size
@@ -192,14 +196,14 @@ def _progress(file: BinaryIO) -> Iterator[BinaryIO]:
 class _Counted(io.RawIOBase):
     """A file that tells how many bytes have been read."""
 
-    def __init__(self, file: BinaryIO, tell):
-        self.file = file
-        self.tell = tell
+    def __init__(self, file: IO[bytes], add: Callable[[int], None]):
+        self.read_into = cast(io.BufferedIOBase, file).readinto  # click's type leaves it out, but every binary file has it
+        self.add = add
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer) -> int:
-        count = self.file.readinto(buffer)
-        self.tell(count)
+        count = self.read_into(buffer)
+        self.add(count)
         return count

@@ -15,7 +15,7 @@ def errors_as_sentences() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise click.ClickException("; ".join(f"{name}: {' '.join(told)}" for name, told in error.messages.items())) from None
+        raise click.ClickException("; ".join(f"{name}: {' '.join(told)}" for name, told in error.messages_dict.items())) from None
     except sqlite3.Error as error:
         is_busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
         why = "another import, or another program, is writing to it. Try again when it has finished" if is_busy else error

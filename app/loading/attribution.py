@@ -68,7 +68,8 @@ def landing(url: str) -> Landing:
     """
     url = url.partition("#")[0]
     page, _, query = url.partition("?")
-    parameters, kept, found, is_paid_click = query.split("&") if query else [], [], {}, False
+    found: dict[str, str] = {}
+    parameters, kept, is_paid_click = query.split("&") if query else [], [], False
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         name = unquote_plus(name)

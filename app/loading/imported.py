@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 import orjson
 from marshmallow import ValidationError
@@ -79,7 +80,8 @@ def _object(readers: dict[str, Callable], required: list[str]) -> Callable:
     def read_object(given: object) -> dict:
         if not isinstance(given, dict):
             raise ValidationError({None: ["Must be an object."]})
-        loaded, faults = nothing.copy(), {}
+        faults: dict[str | None, Any] = {}
+        loaded: dict[str, Any] = nothing.copy()
         for name, value in given.items():
             if (read := readers.get(name)) is None:
                 faults[name] = ["Unknown field."] if len(faults) > fields.MOST_FAULTS else [fields.unknown_field(name, readers)]
@@ -145,7 +147,7 @@ def as_session(record: dict) -> dict:
     return {"started_at": record.get("timestamp"), "landing_page": record.get("conversion_page"), "conversions": [record]}
 
 
-def load(given: object) -> dict:
+def load(given: Any) -> dict:
     """Load a session in the import format, or a record as the API returns it, which becomes a session of its own.
 
     Moments become instants. Raises marshmallow.ValidationError, whose fields are those of what was given.
@@ -153,7 +155,7 @@ def load(given: object) -> dict:
     try:
         return _complete(_session(as_session(given) if is_record(given) else given))
     except ValidationError as error:
-        raise ValidationError(error.messages["conversions"][0]) if is_record(given) else error from None
+        raise ValidationError(error.messages_dict["conversions"][0]) if is_record(given) else error from None
 
 
 def load_line(line: bytes) -> dict | None:

@@ -5,6 +5,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from marshmallow import ValidationError
 
@@ -50,7 +51,7 @@ def load(reader: io.BufferedReader, start: bytes, columns: Columns, faults: Faul
 
 
 def _is_document(start: bytes) -> bool:
-    """Tell whether this is one document: an array, or an object that goes on after its first line."""
+    """Return True if this is one document: an array, or an object that continues after its first line."""
     first, line_end, _ = start.lstrip().partition(b"\n")
     goes_on = bool(line_end) and first.rstrip().endswith((b"{", b"[", b",", b":"))
     return first.startswith(b"[") or goes_on
@@ -149,7 +150,7 @@ def _captured(given: object, place: str) -> list[Captured] | None:
     return [(where, query, response["records"]) for where, query, response in found if isinstance(response.get("records"), list)]
 
 
-def _body(message: object) -> dict:
+def _body(message: Any) -> dict:
     """Return the JSON of a request or a response: in a capture's "body", or where HAR files have it."""
     body = next((found for path in ("postData.text", "content.text", "body") if (found := at(message, path)) is not None), message)
     if at(message, "content.encoding") == "base64":

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import groupby
+from typing import Any
 
 import orjson
 from marshmallow import ValidationError
@@ -50,7 +51,8 @@ def _together(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def _session(rows: list[Row], columns: Columns, faults: Faults, unit: str) -> Iterator[tuple[str, dict]]:
-    session, conversions, numbers = {}, [], []
+    session: dict[str, Any] = {}
+    conversions, numbers = [], []
     for number, row in rows:
         for name in OF_SESSION:
             if name in row and session.setdefault(name, row[name]) != row[name]:
@@ -69,7 +71,7 @@ def _session(rows: list[Row], columns: Columns, faults: Faults, unit: str) -> It
         yield place, imported.load(given)
     except ValidationError as error:
         columns.advise_on_values(faults, rows[0][1])
-        for field, sentences in fields.flat(error.messages).items():
+        for field, sentences in fields.flat(error.messages_dict).items():
             of_conversion = re.match(r"conversions\.(\d+)", field)
             if field in ("started_at", "landing_page") and field not in session and conversions:
                 continue  # it is the conversion's, where it is a fault too

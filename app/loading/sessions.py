@@ -77,7 +77,7 @@ class Writer:
         self.faults = faults if faults is not None else Faults()
         self.sessions = self.conversions = 0
         self.unusual: list[str] = []  # the first sessions that look like those of several visitors
-        self._first_id = self._next_id = None
+        self._first_id = self._next_id = 0  # until the first batch is written
         self._batch: list[tuple[str, dict]] = []
         self._copies: dict[str, int] = {}  # of the sessions that the file has more than once, by the id that was made
 
@@ -121,7 +121,7 @@ class Writer:
         return start, end, timedelta(seconds=seconds)
 
     def _write(self) -> None:
-        if self._batch and self._next_id is None:
+        if self._batch and not self._next_id:
             self._first_id = self._next_id = self._free_id()
         for _, row in self._batch:
             row["id"] = self._next_id
@@ -143,6 +143,7 @@ class Writer:
         found = self.connection.execute(ADD_SESSION, row | {"id": None, "session_id": f"probe {id(self)}"}).lastrowid
         self.connection.execute("ROLLBACK TO probe")
         self.connection.execute("RELEASE probe")
+        assert found is not None  # it is None only before a first INSERT
         return found
 
     def _insert(self, rows: list[dict]) -> None:
