@@ -176,7 +176,7 @@ in_browser = pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason=
 
 @pytest.fixture(scope="module")
 def mock_url(mocking) -> Iterator[str]:
-    with serving(mocking, "--threads", "4", MOCK="1") as (host, port):
+    with serving(mocking, MOCK="1") as (host, port):
         yield f"http://{host}:{port}"
 
 
