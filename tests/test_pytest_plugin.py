@@ -50,8 +50,7 @@ def run(installed, tmp_path):
         done = subprocess.run(
             [installed / "python", "-m", "pytest", "-p", "no:cacheprovider", *arguments],
             cwd=tmp_path,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "COLUMNS": "200", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-            | environment,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "COLUMNS": "200"} | environment,
             capture_output=True,
             text=True,
             check=False,
