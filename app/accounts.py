@@ -52,6 +52,8 @@ RETURNING id
 
 MAKE_TEMPORARY = "UPDATE accounts SET is_temporary = 1 WHERE domain = :domain"
 
+MAKE_PERMANENT = "UPDATE accounts SET is_temporary = 0 WHERE id = :account_id"  # it holds imported data
+
 DELETE_TEMPORARY_ACCOUNT = """
 DELETE FROM accounts WHERE is_temporary = 1 AND id = (SELECT account_id FROM keys WHERE digest = :digest)
 """

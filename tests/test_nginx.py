@@ -90,7 +90,7 @@ def test_a_response_has_the_records_and_does_not_reveal_the_nginx_version(hub, a
 
 
 @pytest.mark.parametrize("sent", [lambda body: body, lambda body: iter([body])], ids=["with a length", "chunked"])
-def test_a_body_of_64_kib_is_accepted_and_one_byte_more_is_413_in_json(hub, address, sent):
+def test_a_body_of_64_kib_is_accepted_and_one_byte_more_returns_413_in_json(hub, address, sent):
     assert ask(address, sent(b"{}".ljust(LARGEST_BODY)))[2] == hub.ask({})
     assert refusal(ask(address, sent(b"{}".ljust(LARGEST_BODY + 1)))) == 413
 

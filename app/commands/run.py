@@ -10,8 +10,8 @@ from ..loading import sessions, traffic
 from .sentences import errors_as_sentences
 
 
-def is_run() -> bool:
-    """Return True if flask run loads the app."""
+def is_flask_run() -> bool:
+    """Return True if the command is flask run, rather than another command or a server."""
     context = click.get_current_context(silent=True)
     return context is not None and context.command is run_command
 

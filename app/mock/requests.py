@@ -83,7 +83,7 @@ def record_request(response: Response) -> Response:
         "headers": shown_headers(),
         "body": sent_body(),
         "error": response.get_json().get("error") if response.status_code >= 400 and response.is_json else None,
-        "warning": g.get("warning"),
+        "warning": g.get("warning") or None,
         "offset": int(g.body.get("offset", 0)) if page else None,
         "records": len(page.conversions) if page else None,
         "records_processed": page.records_processed if is_page else None,
@@ -137,6 +137,7 @@ def sent_body() -> str:
 # The interface
 
 
+@bp.before_request
 def refuse_several_processes() -> None:
     if request.is_multiprocess:
         raise Conflict(
