@@ -11,7 +11,7 @@ from conversions_api.loading import traffic
 from conversions_api.mock import states
 from flask import Flask
 
-from .conftest import WAITRESS
+from .conftest import GRANIAN
 
 ROOT = Path(__file__).parent.parent
 SENTENCES = ROOT / "tests" / "contract" / "sentences.json"
@@ -81,9 +81,10 @@ def test_the_workflow_and_contributing_run_the_tests_as_the_readme_does():
     assert f"\n{line}\n" in CONTRIBUTING
 
 
-def test_the_tests_start_waitress_as_the_readme_does():
-    # Not with waitress-serve, which would load the installed app and so use another database than flask seed in the checkout.
-    assert f"/python -m {' '.join(WAITRESS)}\n".replace("127.0.0.1:0", "127.0.0.1:8080") in README
+@pytest.mark.parametrize("page", ["README.md", "app/deployment.md", ".deploy/Dockerfile", ".deploy/conversions.service"])
+def test_the_tests_start_granian_as_every_page_does(page):
+    lines = re.findall(r"python -m (granian.*?)(?: --host \S+)? --port \S+ wsgi:app\b", (ROOT / page).read_text(encoding="utf-8"))
+    assert lines == [" ".join(GRANIAN)]
 
 
 def test_the_request_in_the_readme_gets_the_response_in_the_readme(bundled):
