@@ -32,6 +32,8 @@ OUTCOME = pytest.StashKey[Outcome]()
 def survey(request) -> Survey:
     survey = request.config.stash[SURVEY]
     survey.api.seen.clear()
+    if survey.broken and request.node.name != "test_a_response_is_json":
+        pytest.skip(f"another check reports: {survey.broken}")
     return survey
 
 

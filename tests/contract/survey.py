@@ -61,6 +61,7 @@ class Survey:
         self.api, self.dates = api, dates
         self.other_key, self.over_limit_key = other_key, over_limit_key
         self.known_data_key = ""
+        self.broken = ""  # why only the first check makes sense
         self.named = [tuple(pair.split("=", 1)) for pair in named]  # the session filters that the caller gave
         self.known: dict[tuple, tuple] = {}
         self.reported: dict[str, str] = {}  # unusable responses, with the check that reported each
@@ -97,17 +98,18 @@ class Survey:
     def clocks(self) -> list[Window]:
         """Return what the server's current time can be: the Date header says it, unless the server has a fixed clock.
 
-        If the newest conversion of the default window is old, then the clock may be fixed between it and the one after it.
+        If the newest conversion of the default window is old, then the clock may be fixed between it and the one after it, or 30 days
+        after it at most.
         """
         date = self.api.clock({}).replace(microsecond=0)
         clocks = [Window(date, date)]
         newest = self.newest({})
         if newest is not None and newest < date - 2 * DAY:
-            after = Window(newest + SECOND, min(newest + 40 * DAY, date)).query
+            after = Window(newest + SECOND, min(newest + 30 * DAY, date)).query
             later = self.api.page(after)
             if later.total_records > 50:
                 later = self.api.page(after | {"offset": later.total_records - 1})
-            following = min((record.moment for record in later.records), default=newest + DAY)
+            following = min((record.moment for record in later.records), default=min(newest + 30 * DAY, date))
             clocks.append(Window(newest, max(newest, following - SECOND)))
         return clocks
 
