@@ -124,28 +124,32 @@ def serving(
     hub: Hub, *options: str, app: str = "wsgi:app", stop: signal.Signals = signal.SIGTERM, **settings: str
 ) -> Iterator[tuple[str, int]]:
     """Start Granian with a hub's database and clock, and yield its address. At the end it gets that signal."""
-    # The reserved port is nobody else's, but since this socket does not listen, all connections are the server's.
-    with socket.socket() as reserved:
+    with free_port() as address, started(hub, *GRANIAN, "--port", str(address[1]), *options, app, **settings) as (server, lines):
+        for _ in range(int(options[options.index("--workers") + 1]) if "--workers" in options else 1):
+            assert any(re.search(r"Started worker-\d+$", line.strip()) for line in lines)
+        wait_for(server, address)  # it says that it has started a moment too early
+        yield address
+        if stop == signal.SIGTERM:
+            server.terminate()
+            assert server.wait(timeout=30) == 0
+
+
+@contextmanager
+def free_port() -> Iterator[tuple[str, int]]:
+    """Reserve a port for a server, and yield its address."""
+    with socket.socket() as reserved:  # it does not listen, so all connections are the server's
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind(("127.0.0.1", 0))
-        host, port = reserved.getsockname()
-        with started(hub, *GRANIAN, "--port", str(port), *options, app, **settings) as (server, lines):
-            for _ in range(int(options[options.index("--workers") + 1]) if "--workers" in options else 1):
-                assert any(re.search(r"Started worker-\d+$", line.strip()) for line in lines)
-            while not accepts_connections(host, port):  # it says that it has started a moment too early
-                time.sleep(0.02)
-            yield host, port
-            if stop == signal.SIGTERM:
-                server.terminate()
-                assert server.wait(timeout=30) == 0
+        yield reserved.getsockname()
 
 
-def accepts_connections(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port)).close()
-    except ConnectionRefusedError:
-        return False
-    return True
+def wait_for(server: subprocess.Popen, address: tuple[str, int]) -> None:
+    """Wait until the server accepts connections."""
+    while server.poll() is None:
+        with suppress(ConnectionRefusedError), socket.create_connection(address):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"The server exited with {server.returncode}.")
 
 
 @contextmanager

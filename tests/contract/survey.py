@@ -14,7 +14,7 @@ import learn
 import learn_pages  # noqa: F401 (registers what it learns)
 import learn_sessions  # noqa: F401
 import pytest
-from client import Client
+from client import Client, Exchange
 from pages import Page, Unusable, Walk
 from records import DAY, HOUR, SECOND, Record, Records, Window, instant_of
 
@@ -66,6 +66,7 @@ class Survey:
         self.reported: dict[str, str] = {}  # unusable responses, with the check that reported each
         self.wrong_types_reported: set[str] = set()
         self.shown_readings: dict[str, learn.Told] = {}
+        self.told_by: dict[str, Exchange] = {}  # the request that told each reading
         self.is_brief = api.max_calls < 150
         # Each walk through the direct window takes a call for every 50 conversions of it.
         self.most_conversions = 100 if self.is_brief else min(1000, 2 * api.max_calls)
@@ -76,7 +77,12 @@ class Survey:
     @once
     def told(self, name: str) -> learn.Told:
         """Return which of the readings of this name the server has. Skips the check that asks if that can't be told."""
-        return learn.LEARN[name](self)
+        before = len(self.api.seen)
+        told = learn.LEARN[name](self)
+        if len(self.api.seen) == before:
+            self.api.ask(self.window().query)  # a page that was read before
+        self.told_by[name] = self.api.seen[-1]
+        return told
 
     def reading(self, name: str) -> str:
         """Return the server's reading of this name, or ours if it can't be told."""
