@@ -20,8 +20,8 @@ class Conversions(FlaskGroup):
         return super().list_commands(context)
 
 
-# Settings of a Flask app that is developed in the same folder (.env, FLASK_APP, FLASK_RUN_PORT) are not meant for this one, so there
-# are no options that read them.
+# Settings of a Flask app that is developed in the same folder (.env, FLASK_APP, FLASK_RUN_PORT) are not meant for this one.
+# So there are no options that read them.
 main = Conversions(
     name="conversions",
     create_app=create_app,
