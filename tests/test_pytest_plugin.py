@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from .conftest import REPOSITORY
+
 CLIENT = '''
 def fetch_all(url, key, query, step=None, session=None):
     """Return all records. The step is how a client can go wrong."""
@@ -76,6 +78,22 @@ def test_the_client_gets_everything(conversions_api, query, number):
 @pytest.mark.parametrize("arguments", [[], ["-n2"]], ids=["one process", "xdist"])
 def test_a_client_that_pages_correctly_passes(run, arguments):
     assert " 6 passed" in run(RIGHT, *arguments)
+
+
+def test_the_example_of_the_page_runs(run, tmp_path):
+    page = (REPOSITORY / "app" / "pytest_plugin" / "README.md").read_text(encoding="utf-8")
+    client = """
+class MyClient:
+    def __init__(self, url, key):
+        self.url, self.key = url, key
+
+    def fetch_all(self, query):
+        from client import fetch_all
+
+        return fetch_all(self.url, self.key, query)
+"""
+    (tmp_path / "my_project.py").write_text(client, encoding="utf-8")
+    assert " 1 passed" in run(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1])
 
 
 def test_pytest_finds_the_plugin_without_being_told(run):
