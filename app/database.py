@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import BoundedSemaphore, Lock
+from threading import Lock
 from time import perf_counter
 
 from . import tables
 
 PATIENCE = 5  # seconds to wait for another program that writes
-# Requests that read at the same time. Others wait for their turn, so a burst opens neither more connections nor more files.
-MOST_READERS = 8
+IDLE_CONNECTIONS = 8  # that read; a new connection costs as much as a page
 REMEMBERED_NUMBERS = 64  # by a connection; their keys have the texts of filters, up to 64 KiB each
 MANY_CHANGES = 5_000  # rows; fewer hardly change what the statistics say
 # The sqlite3 module releases Python's lock at each row, so threads that read at once slow each other down. They take turns, one
@@ -101,8 +100,7 @@ class Database:
 
     def __init__(self, path: Path):
         self.path = path
-        self._idle: deque[Connection] = deque()  # a new connection costs as much as a page
-        self._readers = BoundedSemaphore(MOST_READERS)
+        self._idle: deque[Connection] = deque()
         self._turn = Lock()
 
     @contextmanager
@@ -111,13 +109,7 @@ class Database:
 
         It is interrupted after so many seconds; 0 means never.
         """
-        if not self._readers.acquire(timeout=PATIENCE):
-            raise sqlite3.OperationalError(f"{MOST_READERS} other requests have been reading it for {PATIENCE} s")
-        try:
-            connection = self._take()
-        except BaseException:
-            self._readers.release()
-            raise
+        connection = self._take()
         try:
             if time_limit:
                 deadline = perf_counter() + time_limit
@@ -130,7 +122,6 @@ class Database:
         finally:
             connection.set_progress_handler(None, 0)
             self._give_back(connection)
-            self._readers.release()
 
     @contextmanager
     def writing(self, create: bool = False) -> Iterator[Connection]:
@@ -191,7 +182,7 @@ class Database:
 
     def _give_back(self, connection: Connection) -> None:
         connection.rollback()
-        if connection.is_immutable:
+        if connection.is_immutable or len(self._idle) >= IDLE_CONNECTIONS:
             connection.close()
         else:
             self._idle.append(connection)

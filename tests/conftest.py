@@ -115,18 +115,17 @@ def flask(*arguments: str, **settings: object) -> dict:
     }
 
 
-# As the README starts it.
-GRANIAN = ("granian", "--interface", "wsgi", "--blocking-threads", "600", "--workers-kill-timeout", "30", "--http", "1", "--no-ws")
+GRANIAN = ("granian", "--http", "1", "--no-ws")  # as the README starts it
 
 
 @contextmanager
 def serving(
-    hub: Hub, *options: str, app: str = "wsgi:app", stop: signal.Signals = signal.SIGTERM, **settings: str
+    hub: Hub, *options: str, app: str = "wsgi:server", stop: signal.Signals = signal.SIGTERM, **settings: str
 ) -> Iterator[tuple[str, int]]:
     """Start Granian with a hub's database and clock, and yield its address. At the end it gets that signal."""
     with free_port() as address, started(hub, *GRANIAN, "--port", str(address[1]), *options, app, **settings) as (server, lines):
         for _ in range(int(options[options.index("--workers") + 1]) if "--workers" in options else 1):
-            assert any(re.search(r"Started worker-\d+$", line.strip()) for line in lines)
+            assert any(re.search(r"Started worker-\d+ runtime-1$", line.strip()) for line in lines)
         wait_for(server, address)  # it says that it has started a moment too early
         yield address
         if stop == signal.SIGTERM:

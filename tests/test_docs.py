@@ -83,7 +83,9 @@ def test_the_workflow_and_contributing_run_the_tests_as_the_readme_does():
 
 @pytest.mark.parametrize("page", ["README.md", "app/deployment.md", ".deploy/Dockerfile", ".deploy/conversions.service"])
 def test_the_tests_start_granian_as_every_page_does(page):
-    lines = re.findall(r"python -m (granian.*?)(?: --host \S+)? --port \S+ wsgi:app\b", (ROOT / page).read_text(encoding="utf-8"))
+    lines = re.findall(
+        r"python -m (granian.*?)(?: --host \S+)? --port \S+ wsgi:server\b", (ROOT / page).read_text(encoding="utf-8")
+    )
     assert lines == [" ".join(GRANIAN)]
 
 

@@ -41,14 +41,18 @@ def addresses(hub) -> Iterator[dict[str, tuple[str, int]]]:
         yield {name: stack.enter_context(serve(hub)) for name, serve in SERVERS.items()}
 
 
-def exchange(address: tuple[str, int], sent: bytes) -> tuple[int | None, bytes, bytes]:
-    """Return the status, head and body of the response to these bytes. The status is None if there is no response."""
+def exchange(address: tuple[str, int], sent: bytes, is_whole: bool) -> tuple[int | None, bytes, bytes]:
+    """Return the status, head and body of the response to these bytes. The status is None if there is no response.
+
+    A client that has not sent a whole request says that nothing more comes. Granian takes that for the end of the connection.
+    """
     received = b""
     with socket.create_connection(address, timeout=LONGEST) as connection:
         try:
             with suppress(ConnectionError):  # the server may close the connection early
                 connection.sendall(sent)
-            connection.shutdown(socket.SHUT_WR)
+            if not is_whole:
+                connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(65536):
                 received += piece
         except TimeoutError:
@@ -201,13 +205,13 @@ def is_documented(body: bytes) -> bool:
 @pytest.mark.parametrize("name", WELL_FORMED)
 def test_hostile_http_gets_the_documented_response(addresses, server, name):
     sent, statuses = WELL_FORMED[name]
-    status, head, body = exchange(addresses[server], sent)
+    status, head, body = exchange(addresses[server], sent, is_whole=True)
     assert status in statuses, (head, body)
     assert b"Traceback" not in body
     if status == 200:
         assert is_documented(body) or b"chunked" in head.lower()
     if b"nosniff" in head:  # the app's response
-        assert b"Content-Type: application/json" in head
+        assert b"content-type: application/json" in head.lower()
     else:
         assert status in (None, 100, 400, 417, 431, 501)
 
@@ -215,7 +219,7 @@ def test_hostile_http_gets_the_documented_response(addresses, server, name):
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("name", MALFORMED)
 def test_malformed_http_is_refused_and_never_processed(addresses, server, name):
-    status, head, body = exchange(addresses[server], MALFORMED[name])
+    status, head, body = exchange(addresses[server], MALFORMED[name], is_whole=False)
     assert status is None or 400 <= status < 500 or status in (501, 505), (head, body)
     assert b"Traceback" not in body
 

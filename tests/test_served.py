@@ -1,6 +1,7 @@
 """The servers as the README starts them: stalled clients do not delay others, and SIGTERM lets the requests in flight finish."""
 
 import http.client
+import json
 import os
 import re
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conversions_api.api import PATH
+from conversions_api.rsgi import LONGEST_BODY
 
 from .conftest import SERVERS, Hub, a_conversion, a_session, serving
 from .test_kill import post
@@ -67,6 +69,7 @@ DRIBBLED = {"in the headers": (HEAD, b"X: y\r\n"), "in the body": (HEAD + b"Cont
 DRIBBLED["in chunks"] = HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"
 
 
+@pytest.mark.decision(80)
 @pytest.mark.parametrize(("sent", "more"), DRIBBLED.values(), ids=DRIBBLED)
 def test_520_clients_that_send_slowly_do_not_block_granian_as_the_readme_starts_it(hub, sent, more):
     assert slowest_beside_stalled(hub, "granian", sent, clients=520, more=more) < 10
@@ -125,11 +128,22 @@ def test_on_sigterm_granian_finishes_the_requests_in_flight(hub):
     assert [status for status, _ in responses] == [200] * 12
 
 
-def test_a_stalled_client_does_not_keep_granian_from_stopping(hub):
-    # The option is the last one that counts: tests do not wait for half a minute.
-    with serving(hub, "--workers-kill-timeout", "1") as address, socket.create_connection(address) as stalled:
-        stalled.sendall(STALLED["in the body"])
-        assert post(address)[0] == 200
+def test_a_body_that_does_not_arrive_in_time_is_408_in_json(hub):
+    with serving(hub) as address, socket.create_connection(address, timeout=LONGEST_BODY + 30) as connection:
+        connection.sendall(STALLED["in the body"])
+        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"content-type: application/json" in head.lower()
+    assert json.loads(body) == {"error": f"The body did not arrive within {LONGEST_BODY} seconds."}
+
+
+def test_a_path_is_decoded_once(hub):
+    with SERVERS["granian"](hub) as address, closing(http.client.HTTPConnection(*address)) as connection:
+        for path, status in (("/%6civez", 200), ("/%256civez", 404), ("/%C3%A9", 404)):
+            connection.request("GET", path)
+            response = connection.getresponse()
+            assert (path, response.status) == (path, status)
+            response.read()
 
 
 def test_granian_as_the_readme_starts_it_logs_each_request_once_with_its_time(hub):
