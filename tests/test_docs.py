@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from conversions_api import api, create_app, explorer
+from conversions_api import api, create_app
+from conversions_api.explorer.pages import decision_groups
 from conversions_api.loading import traffic
 from conversions_api.mock import states
 from flask import Flask
@@ -88,7 +89,7 @@ def test_the_import_example_in_the_readme_can_be_imported(hub):
 
 # Decisions
 
-DECISIONS = {int(row[0]): row for _, rows in explorer.decision_groups() for row in rows}
+DECISIONS = {int(row[0]): row for _, rows in decision_groups() for row in rows}
 ENFORCED = re.compile(r"@pytest\.mark\.decision\((\d+)\)(?:\n@.*|\n[^d\n].*)*\ndef (test_\w+)")
 
 

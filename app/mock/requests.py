@@ -82,6 +82,7 @@ def record_request(response: Response) -> Response:
         "user_agent": request.headers.get("User-Agent", "")[:LONGEST_HEADER],
         "headers": shown_headers(),
         "body": sent_body(),
+        "fields": response.get_json().get("fields") if response.is_json else None,
         "error": response.get_json().get("error") if response.is_json else None,
         "warning": g.get("warning"),
         "offset": int(g.body.get("offset", 0)) if page else None,

@@ -28,7 +28,8 @@ let asking = new AbortController();
 function show() {
   const given = readAddress(location.hash);
   const address = given?.query ? given : (readAddress(views[0]?.hash ?? "") ?? { key: "", query: {}, pages: 1 });
-  tellIgnored(given?.unknown ?? []);
+  part("ignored").hidden = !given?.unknown.length;
+  part("ignored").textContent = `The endpoint has no field ${given?.unknown.join(", ")}: the page left it out of this link's request.`;
   const current = addressOf(address);
   for (const view of views) view.ariaCurrent = view.hash === current ? "true" : null;
   isWalking = isEdited = false;
@@ -47,11 +48,6 @@ function show() {
   if (missing <= 0) return;
   isWalking = missing > 1;
   fetchPages(address.pages);
-}
-
-function tellIgnored(names) {
-  part("ignored").hidden = !names.length;
-  part("ignored").textContent = `The endpoint has no field ${names.join(", ")}: the page left it out of this link's request.`;
 }
 
 function canAsk(key) {

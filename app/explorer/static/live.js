@@ -12,6 +12,7 @@ const MOST_REQUESTS = 500; // that the page keeps, as the mock does
 const LONGEST_BODY = 2048; // bytes that the mock keeps: a longer body is not whole
 
 const entries = new Map(); // by name, the newest last: {requests, walk, item}. A walk is one entry, any other request is its own.
+const chips = [...document.querySelectorAll("[data-status]")];
 let last = 0; // the number of the newest request
 let kind = "all"; // of the statuses to show
 
@@ -72,12 +73,12 @@ const kindOf = (status) => (status ? `${String(status)[0]}xx` : "5xx");
 
 function tellState() {
   const all = [...entries.values()].flatMap(({ requests }) => requests);
-  for (const chip of document.querySelectorAll("[data-status]")) {
+  for (const chip of chips) {
     const ofKind = all.filter(({ status }) => ["all", kindOf(status)].includes(chip.dataset.status));
     chip.lastElementChild.textContent = ofKind.length ? figure(ofKind.length) : "";
   }
   const faulty = [...entries.values()].filter(({ walk }) => walk?.faults.length).length;
-  const told = faulty ? `${count(faulty, "query")} paged wrongly.`.replace("querys", "queries") : "No paging mistakes.";
+  const told = faulty ? `${count(faulty, "walk")} with a fault.` : "No walk has a fault.";
   part("state").textContent = all.length ? told : "No requests yet.";
 }
 
@@ -181,28 +182,24 @@ function detailsOf(entry) {
   ];
 }
 
-for (const chip of document.querySelectorAll("[data-status]")) {
+for (const chip of chips) {
   chip.addEventListener("click", () => {
     kind = chip.dataset.status;
-    for (const each of document.querySelectorAll("[data-status]")) each.ariaPressed = String(each === chip);
+    for (const each of chips) each.ariaPressed = String(each === chip);
     for (const { item } of entries.values()) item.hidden = kind !== "all" && item.dataset.kind !== kind;
   });
 }
+const tellFailure = (error) => (part("state").textContent = error.message);
 part("own").addEventListener("change", () => {
   forget();
-  fetchNew().catch((error) => (part("state").textContent = error.message));
+  fetchNew().catch(tellFailure);
 });
 part("clear-requests").addEventListener("click", async () => {
-  try {
-    await askMock("DELETE", "requests");
-    await askMock("DELETE", "walks");
-    const newest = last;
-    forget();
-    last = newest;
-    tellState();
-  } catch (error) {
-    part("state").textContent = error.message;
-  }
+  await Promise.all(["requests", "walks"].map((what) => askMock("DELETE", what))).catch(tellFailure);
+  const newest = last;
+  forget();
+  last = newest;
+  await fetchNew().catch(tellFailure);
 });
 configure();
 listenToCopies();

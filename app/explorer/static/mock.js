@@ -89,10 +89,7 @@ export async function listenToMock(wasReset) {
   });
   part("mock-normal").addEventListener("click", () => act(() => askMock("DELETE", "faults")));
   part("mock-reset").addEventListener("click", () => act(reset));
-  part("mock-change").addEventListener("click", () => {
-    const isOpen = part("mock-bar").classList.toggle("open");
-    part("mock-change").ariaExpanded = String(isOpen);
-  });
+  part("mock-change").addEventListener("click", ({ target }) => (target.ariaExpanded = part("mock-bar").classList.toggle("open")));
   document.addEventListener("visibilitychange", () => document.hidden || refreshMock());
   await refreshMock();
 }
