@@ -84,7 +84,7 @@ def record_request(response: Response) -> Response:
         "body": sent_body(),
         "fields": response.get_json().get("fields") if response.is_json else None,
         "error": response.get_json().get("error") if response.is_json else None,
-        "warning": g.get("warning"),
+        "warning": g.get("warning") or None,
         "offset": int(g.body.get("offset", 0)) if page else None,
         "records": len(page.conversions) if page else None,
         "records_processed": page.records_processed if is_page else None,
