@@ -13,8 +13,8 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
-from tests.conftest import Hub, a_conversion, a_session, serving
 from tests.conftest import REPOSITORY as ROOT
+from tests.conftest import Hub, a_conversion, a_session, serving
 
 CHROMIUM = shutil.which("chromium")
 OPTIONS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking

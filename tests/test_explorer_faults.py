@@ -3,6 +3,7 @@
 import json
 import re
 import zlib
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -100,7 +101,9 @@ def test_a_type_keeps_its_colour_from_page_to_page_and_from_query_to_query(page)
     of_all = legend()
     page.evaluate(f"location.hash = '{view('YOUR_API_KEY', TWO_WEEKS | {'meta_type': 'custom_event'})[2:]}'")
     expect(page.locator("#types li")).to_have_count(1)
-    assert {name.split()[0]: colour for name, colour in legend().items()}.items() <= {n.split()[0]: c for n, c in of_all.items()}.items()
+    assert {name.split()[0]: colour for name, colour in legend().items()}.items() <= {
+        n.split()[0]: c for n, c in of_all.items()
+    }.items()
 
 
 @in_browser
@@ -112,7 +115,9 @@ def test_an_unknown_address_opens_the_first_example(page, hub, fragment):
     expect(page.locator("#why")).to_contain_text(f"sessions 1–200 of {total}")
     expect(page.get_by_role("link", name="From Google")).to_have_attribute("aria-current", "true")
     if fragment.startswith("sorce"):
-        expect(page.locator("#ignored")).to_have_text("The endpoint has no field sorce: the page left it out of this link's request.")
+        expect(page.locator("#ignored")).to_have_text(
+            "The endpoint has no field sorce: the page left it out of this link's request."
+        )
     page.get_by_role("button", name="Next page").click()
     expect(page.locator("#why")).to_contain_text(f"sessions 201–{total} of {total}")
 
@@ -288,7 +293,14 @@ def test_the_page_says_what_it_is_and_shows_a_result_without_scrolling(page):
     page.goto("/")
     heading = page.get_by_role("heading", level=1)
     expect(heading).to_contain_text("a runnable reference and mock")
-    said = ("POST /api/v1/conversions", "not AttributionHub", "A session is one visit", "A conversion is an event", "UTC", "Point your app at")
+    said = (
+        "POST /api/v1/conversions",
+        "not AttributionHub",
+        "A session is one visit",
+        "A conversion is an event",
+        "UTC",
+        "Point your app at",
+    )
     for each in said:
         expect(page.locator(".about")).to_contain_text(each)
     expect(page.locator("#why")).to_contain_text("The next offset is 200.")
@@ -461,7 +473,9 @@ def test_days_that_were_not_fetched_are_hatched_and_not_drawn_as_zero(page):
 @in_browser
 def test_a_start_after_the_end_is_explained(page):
     open_view(page, "YOUR_API_KEY", {"start_date": "2025-07-31", "end_date": "2025-07-01"})
-    expect(page.locator("#nothing")).to_contain_text("The window is empty, because start_date is after end_date. That is not an error.")
+    expect(page.locator("#nothing")).to_contain_text(
+        "The window is empty, because start_date is after end_date. That is not an error."
+    )
     expect(page.locator("#window")).to_have_text("start_date is after end_date, so the window is empty.")
 
 
@@ -472,4 +486,4 @@ def test_the_labels_below_the_chart_never_run_together(page):
         open_view(page, "YOUR_API_KEY", {"start_date": "2025-02-03", "end_date": "2025-08-03"})
         boxes = page.locator("#columns .time").evaluate_all("labels => labels.map(label => label.getBoundingClientRect())")
         assert len(boxes) > 1
-        assert all(before["right"] + 4 < after["left"] for before, after in zip(boxes, boxes[1:], strict=False))
+        assert all(before["right"] + 4 < after["left"] for before, after in pairwise(boxes))

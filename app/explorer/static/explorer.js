@@ -98,7 +98,7 @@ async function fetchPages(wanted) {
 function busy({ pages }, wanted) {
   const of = Number.isFinite(wanted) ? ` of ${figure(wanted)}` : "";
   const many = `Fetching page ${figure(pages.length + 1)}${of} …`;
-  const before = shown && asked && !pages.length ? " What is below belongs to the request before." : "";
+  const before = shown && asked && !isSameRequest(shown, asked) ? " What is below belongs to the request before." : "";
   part("busy").textContent = isWalking ? many : `Waiting for the server …${before}`;
   part("busy").hidden = false;
   part("results").ariaBusy = "true";

@@ -14,7 +14,6 @@ const LONGEST_BODY = 2048; // bytes that the mock keeps: a longer body is not wh
 const entries = new Map(); // by name, the newest last: {requests, walk, item}. A walk is one entry, any other request is its own.
 const chips = [...document.querySelectorAll("[data-status]")];
 let last = 0; // the number of the newest request
-let kind = "all"; // of the statuses to show
 
 async function poll() {
   let wait = EVERY;
@@ -87,7 +86,6 @@ function draw({ requests, walk, item }) {
   const { at, status, user_agent: agent, domain, records } = newest;
   const wasOpen = item.firstElementChild?.open;
   item.dataset.kind = kindOf(status);
-  item.hidden = kind !== "all" && item.dataset.kind !== kind;
   const isFaulty = Boolean(walk?.faults.length);
   const problem = isFaulty ? walk.message : [sentencesOf(newest), causeOf(newest)].filter(Boolean).join(" – ");
   const told = walk ? toldOf(walk, requests) : records === 0 ? "nothing found · " : "";
@@ -184,9 +182,8 @@ function detailsOf(entry) {
 
 for (const chip of chips) {
   chip.addEventListener("click", () => {
-    kind = chip.dataset.status;
+    part("requests").dataset.shown = chip.dataset.status; // the stylesheet hides the others
     for (const each of chips) each.ariaPressed = String(each === chip);
-    for (const { item } of entries.values()) item.hidden = kind !== "all" && item.dataset.kind !== kind;
   });
 }
 const tellFailure = (error) => (part("state").textContent = error.message);
