@@ -83,7 +83,7 @@ async function fetchPages(wanted) {
         busy(mine, wanted);
         drawnAt = performance.now();
       }
-    } while (hasMore(mine) && mine.pages.length < wanted && (isWalking || mine.pages.length === 0));
+    } while (hasMore(mine) && mine.pages.length < wanted && isWalking);
     isWalking = false;
     asked = null;
     draw();
@@ -91,7 +91,10 @@ async function fetchPages(wanted) {
     if (!signal.aborted) throw error;
   } finally {
     clearTimeout(patience);
-    if (asking.signal === signal) part("busy").hidden = !(part("results").ariaBusy = null);
+    if (asking.signal === signal) {
+      part("busy").hidden = true;
+      part("results").ariaBusy = null;
+    }
   }
 }
 

@@ -14,11 +14,13 @@ const LONGEST_BODY = 2048; // bytes that the mock keeps: a longer body is not wh
 const entries = new Map(); // by name, the newest last: {requests, walk, item}. A walk is one entry, any other request is its own.
 const chips = [...document.querySelectorAll("[data-status]")];
 let last = 0; // the number of the newest request
+let turn = Promise.resolve(); // one look at the mock after the other
+const inTurn = (action) => (turn = turn.catch(() => {}).then(action));
 
 async function poll() {
   let wait = EVERY;
   try {
-    if (!document.hidden) await fetchNew();
+    if (!document.hidden) await inTurn(fetchNew);
   } catch (error) {
     part("state").textContent = `${error.message} Trying again every ${AFTER_A_FAILURE / 1000} seconds.`;
     wait = AFTER_A_FAILURE;
@@ -188,15 +190,15 @@ for (const chip of chips) {
 }
 const tellFailure = (error) => (part("state").textContent = error.message);
 part("own").addEventListener("change", () => {
-  forget();
-  fetchNew().catch(tellFailure);
+  inTurn(forget);
+  inTurn(fetchNew).catch(tellFailure);
 });
-part("clear-requests").addEventListener("click", async () => {
-  await Promise.all(["requests", "walks"].map((what) => askMock("DELETE", what))).catch(tellFailure);
-  const newest = last;
-  forget();
-  last = newest;
-  await fetchNew().catch(tellFailure);
+part("clear-requests").addEventListener("click", () => {
+  inTurn(async () => {
+    for (const what of ["requests", "walks"]) await askMock("DELETE", what);
+    forget();
+    tellState();
+  }).catch(tellFailure);
 });
 configure();
 listenToCopies();
