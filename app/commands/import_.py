@@ -125,7 +125,7 @@ def import_(
         except click.ClickException as error:
             if not faults.options:
                 raise
-            given = ["--key", key] * bool(key) + ["--replace"] * replace
+            given = (["--key", key] if key else []) + ["--replace"] * replace
             given += [part for ignored in ignore_referrer for part in ("--ignore-referrer", ignored)]
             line = shlex.join([*command.split(), "import", file, "--domain", domain, *given, *faults.options])
             advice = [error.message, *filter(None, [faults.otherwise]), "Try this line, after a look at what it says:", line]
