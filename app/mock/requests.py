@@ -78,7 +78,7 @@ def record_request(response: Response) -> Response:
     entry = {
         "at": f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z",
         "method": request.method[:20],
-        "status": None if fault and fault.drop else response.status_code,
+        "status": None if fault and fault["drop"] else response.status_code,
         "domain": domain_of_sender(),
         "user_agent": request.headers.get("User-Agent", "")[:LONGEST_HEADER],
         "headers": shown_headers(),
@@ -92,7 +92,7 @@ def record_request(response: Response) -> Response:
         "total_records": page.total_records if is_page else None,
         "milliseconds": round((perf_counter() - began) * 1000, 1),
         "walk": g.get("walk"),
-        "fault": fault and fault.id,
+        "fault": fault and fault["id"],
         "preference": response.headers.get("Preference-Applied"),
         "explorer": is_of_explorer(),
     }

@@ -34,6 +34,6 @@ def load(url: str, key: str, query: dict, paginator: str = "right") -> None:
     source = rest_api_source(
         {"client": {"base_url": url, "auth": auth}, "resources": [{"name": "conversions", "endpoint": endpoint}]}
     )
-    # A paginator that ignores has_more never ends: it gets ten pages.
-    for _ in source.resources["conversions"].add_limit(10):
+    # A paginator that ignores has_more never ends: it gets 30 pages.
+    for _ in source.resources["conversions"].add_limit(30):
         pass
