@@ -52,6 +52,8 @@ RETURNING id
 
 MAKE_TEMPORARY = "UPDATE accounts SET is_temporary = 1 WHERE domain = :domain"
 
+MAKE_PERMANENT = "UPDATE accounts SET is_temporary = 0 WHERE id = :account_id"  # it holds imported data
+
 DELETE_TEMPORARY_ACCOUNT = """
 DELETE FROM accounts WHERE is_temporary = 1 AND id = (SELECT account_id FROM keys WHERE digest = :digest)
 """
@@ -129,17 +131,17 @@ def authenticate(connection: Connection, key: str) -> Account | None:
 
 
 def count_call(connection: Connection, database: Database, account: Account, now: int) -> None:
-    """Count one call of the account in the calendar month (UTC) of that instant. For an account without a limit, write nothing.
+    """Count one call of the account in the calendar month (UTC) of that instant, if the account has a limit.
 
-    The connection reads; over the limit, nothing else is needed. Raises LimitExceeded, and counts nothing, if the month's limit is
-    used up.
+    The connection only reads; the call is counted with another one. Raises LimitExceeded, and counts nothing, if the month's limit
+    is used up.
     """
     if account.monthly_limit is None:
         return
     of_month = account._asdict() | {"month": datetime.fromtimestamp(now, UTC).date().isoformat()[:7]}
     ((used,),) = connection.execute(USED, of_month).fetchall()
     # Its commit costs more than a page: it is written to the disk, and the connections that read forget their numbers
-    # (Connection.number), since SQLite's data version does not say what was written.
+    # (Connection.remembered_number), since SQLite's data version does not say what was written.
     if used < account.monthly_limit:
         with database.writing() as writer:
             if writer.execute(COUNT_CALL, of_month).fetchall():
@@ -152,7 +154,7 @@ def find(connection: Connection, domain: str) -> int:
     """Return the id of a domain's account. Raises ValueError with a sentence if there is none."""
     row = connection.execute(FIND_ACCOUNT, {"domain": domain}).fetchone()
     if row is None:
-        raise ValueError(f"There is no account of {domain}; flask accounts lists them.")
+        raise ValueError(f"There is no account of {domain}; conversions accounts lists them.")
     return row[0]
 
 
@@ -187,6 +189,6 @@ def revoke_key(connection: Connection, shown: str) -> None:
     shown = shown.removesuffix("…")  # as the list prints it
     revoked = connection.execute(REVOKE_KEY, {"digest": digest(shown), "prefix": shown}).rowcount
     if revoked == 0:
-        raise ValueError(f"No key is shown as {shown}; flask keys list shows them all.")
+        raise ValueError(f"No key is shown as {shown}; conversions keys list shows them all.")
     if revoked > 1:
         raise ValueError(f"{revoked} keys are shown as {shown}; give the whole key instead.")

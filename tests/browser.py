@@ -63,7 +63,7 @@ def hub(bundled, tmp_path_factory) -> Hub:
 
 @pytest.fixture(scope="module")
 def url(hub):
-    with serving(hub, "--threads", "4", MOCK="1") as (host, port):
+    with serving(hub, MOCK="1") as (host, port):
         yield f"http://{host}:{port}"
 
 

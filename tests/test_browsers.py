@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import click
 import pytest
 from conversions_api import api
 from playwright.sync_api import Page, sync_playwright
@@ -90,6 +91,71 @@ def test_listed_origins_may_use_the_mock_and_others_may_not(tmp_path):
         assert (response.status_code, allows(response, {"Origin": origin})) == (status, status == 204)
 
 
+@pytest.mark.parametrize(
+    ("setting", "origin", "is_allowed"),
+    [
+        ("https://app.example", "https://app.example", True),
+        ("https://app.example", "https://appXexample", False),
+        ("https://app.example", "https://app.example.evil.org", False),
+        ("https://app.example", "https://app.example:8443", False),
+        ("https://app.example", "http://app.example", False),
+        ("https://*.example.com", "https://www.example.com", True),
+        ("https://*.example.com", "https://xexample.com", False),
+        ("https://*.example.com", "https://xexample.com.evil.org", False),
+        ("https://*.example.com", "https://example.com", False),
+        ("https://*.example.com", "https://a.b.example.com", False),
+        ("http://localhost:3000", "http://localhost:3000", True),
+        ("http://localhost:3000", "http://localhost:30001", False),
+        ("http://[::1]:3000", "http://[::1]:3000", True),
+    ],
+)
+def test_an_origin_is_compared_as_a_whole(tmp_path, setting, origin, is_allowed):
+    hub = Hub(tmp_path / "conversions.sqlite", MOCK="1", ORIGINS=f"https://another.example {setting}")
+    headers = {"Origin": origin}
+    assert hub.client.delete("/_mock/walks", headers=headers).status_code == (204 if is_allowed else 403)
+    assert allows(hub.post("{}", headers=headers), headers) == is_allowed
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["localhost:3000", "https://app.example/", "https://app.example/path", "app.example", "https://*", "https://a.*.example", ".*"],
+)
+def test_what_is_not_an_origin_stops_the_start_with_a_sentence(tmp_path, setting):
+    with pytest.raises(click.ClickException) as stopped:
+        Hub(tmp_path / "conversions.sqlite", ORIGINS=f"https://app.example {setting}")
+    assert f"{setting} is not an origin" in stopped.value.message
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:5000", 200),
+        ("mock.localhost:5000", 200),
+        ("127.0.0.1:5000", 200),
+        ("192.168.1.20", 200),
+        ("[::1]:5000", 200),
+        ("conversions:5000", 200),  # another container
+        ("app.example:5000", 200),  # the host of a listed origin, on another port
+        ("a.wild.example", 200),
+        ("elsewhere.example", 403),
+        ("elsewhere.example:5000", 403),
+        ("localhost.elsewhere.example", 403),
+        ("127.0.0.1.elsewhere.example", 403),
+        ("app.example.elsewhere.example", 403),
+        ("elsewhere.example.", 403),
+        ("x@127.0.0.1", 403),
+    ],
+)
+def test_a_name_that_anyone_could_have_pointed_here_gets_nothing_from_the_mock(tmp_path, host, status):
+    origins = "* https://app.example:3000 https://*.wild.example"
+    hub = Hub(tmp_path / "conversions.sqlite", MOCK="1", ORIGINS=origins)
+    for path in ("/_mock/walks", "/_mock/requests", "/_mock/faults", "/_mock/states"):
+        response = hub.client.get(path, headers={"Host": host})
+        assert (response.status_code, "CONVERSIONS_ORIGINS" in response.text) == (status, status == 403)
+    assert hub.client.post("/_mock/faults", json={}, headers={"Host": host}).status_code == (201 if status == 200 else 403)
+
+
 def test_only_allowed_origins_can_read_readyz(tmp_path, mocking):
     assert allows(mocking.client.get("/readyz", headers=FROM_DEV_SERVER), FROM_DEV_SERVER)
     hub = Hub(tmp_path / "conversions.sqlite", ORIGINS="https://app.example")
@@ -140,7 +206,7 @@ in_browser = pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason=
 
 @pytest.fixture(scope="module")
 def mock_url(mocking) -> Iterator[str]:
-    with serving(mocking, "--threads", "4", MOCK="1") as (host, port):
+    with serving(mocking, MOCK="1") as (host, port):
         yield f"http://{host}:{port}"
 
 
@@ -227,3 +293,12 @@ def test_a_page_of_another_site_cannot_reset_the_mock(mocking, a_page, mock_url,
         a_page.click("button")
     assert response.value.status == 403
     assert mocking.post("{}", key).status_code == 200
+
+
+@in_browser
+def test_a_page_whose_own_name_points_to_the_mock_cannot_use_it(a_page, mock_url):
+    """DNS rebinding: to the browser the mock is of the page's own origin, so no CORS and no Origin header protect it."""
+    a_page.goto(mock_url.replace("127.0.0.1", "elsewhere.example") + "/")
+    for method, path in [("GET", "walks"), ("GET", "requests"), ("POST", "reset"), ("POST", "faults"), ("DELETE", "walks")]:
+        response = fetch(a_page, f"/_mock/{path}", method=method)
+        assert (response["status"], "elsewhere.example" in response["body"]) == (403, True)

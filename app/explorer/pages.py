@@ -33,7 +33,7 @@ def address(view: dict) -> str:
 def start():
     demo, problem = demo_accounts(), None
     if demo is None:
-        demo, problem = [], "The server cannot read its database. The command flask seed creates one with demo data."
+        demo, problem = [], "The server cannot read its database. The command conversions seed creates one with demo data."
     elif not demo:
         problem = "This server has no demo accounts. Enter a key of your own."
     keys = {account["key"] for account in demo}
@@ -141,11 +141,15 @@ def example_body(example: dict) -> str:
 
 @cache
 def decision_groups() -> list[tuple[str, list[list[str]]]]:
-    """Return the tables of app/decisions.md as (topic, rows). A row is number, published text, reading and test."""
+    """Return the tables of app/decisions.md as (topic, rows).
+
+    A row is number, published text, what the server does, and test. Features of our own have no published text: it is empty.
+    """
     _, *parts = (Path(__file__).parent.parent / "decisions.md").read_text(encoding="utf-8").split("\n## ")
     groups = []
     for part in parts:
         topic, _, text = part.partition("\n")
         lines = [line for line in text.splitlines() if line.startswith("|")]
-        groups.append((topic, [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]))
+        rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]
+        groups.append((topic, [row if len(row) == 4 else [row[0], "", *row[1:]] for row in rows]))
     return groups

@@ -1,6 +1,6 @@
 """The generated traffic of the bundled accounts, as sessions that imported.load has loaded. Decisions 29, 31.
 
-A day is the same on every machine forever: it is drawn with random() alone, whose sequence Python promises to keep.
+A day is the same on every machine forever: it uses only random(), whose sequence Python promises to keep.
 """
 
 import json
@@ -15,7 +15,7 @@ from ..accounts import SEEDED_TO, digest
 from ..database import Connection
 from ..tables import SHIPPED
 from . import attribution
-from .imported import ImportedSession
+from .imported import load
 
 SEED = SHIPPED / "seed"
 NO_UTM = dict.fromkeys(attribution.UTM)
@@ -34,7 +34,7 @@ def present(connection: Connection) -> list[dict]:
 
 
 def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:
-    """Return the sessions of a bundled account: of daily traffic, those after one day up to and including the as-of day."""
+    """Return the sessions of a bundled account. Of daily traffic, return those after one day up to and including the as-of day."""
     if "daily" in account:
         habits = read(account["daily"])
         day = after + timedelta(days=1) if after else date.fromisoformat(habits["first_day"])
@@ -45,7 +45,7 @@ def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:
         yield from _series(series, account["domain"], as_of)
     if "sessions" in account:
         for line in (SEED / account["sessions"]).read_text(encoding="utf-8").splitlines():
-            yield ImportedSession().loads(line)
+            yield load(json.loads(line))
 
 
 def read(name: str):
@@ -108,7 +108,8 @@ def _day(habits: dict, domain: str, day: date) -> Iterator[dict]:
     )
     for number, start in enumerate(starts):
         channel, landing = pick_weighted(habits["channels"]), pick_weighted(habits["landing_pages"])["url"]
-        at, conversions = start, []
+        at = start
+        conversions: list[dict] = []
         while random() < (habits["converts_again"] if conversions else habits["converts"]):
             at += 30 + int(random() * 900)
             point = pick_weighted(habits["conversions"])

@@ -74,6 +74,7 @@ def record_request(response: Response) -> Response:
     page, fault = g.get("page"), g.get("fault")
     # If nothing matches, the response has no pagination.
     is_page = page is not None and not page.nothing_matches
+    said = response.get_json() if response.status_code >= 400 and response.is_json else {}
     entry = {
         "at": f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z",
         "method": request.method[:20],
@@ -82,8 +83,8 @@ def record_request(response: Response) -> Response:
         "user_agent": request.headers.get("User-Agent", "")[:LONGEST_HEADER],
         "headers": shown_headers(),
         "body": sent_body(),
-        "fields": response.get_json().get("fields") if response.is_json else None,
-        "error": response.get_json().get("error") if response.is_json else None,
+        "error": said.get("error"),
+        "fields": said.get("fields"),  # of a 400 about fields: sentences by field
         "warning": g.get("warning") or None,
         "offset": int(g.body.get("offset", 0)) if page else None,
         "records": len(page.conversions) if page else None,
@@ -138,6 +139,7 @@ def sent_body() -> str:
 # The interface
 
 
+@bp.before_request
 def refuse_several_processes() -> None:
     if request.is_multiprocess:
         raise Conflict(

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from datetime import UTC, datetime
 from http import HTTPStatus
 from threading import Lock
 
@@ -16,6 +17,7 @@ from ..database import Connection
 from ..fields import Count, List, Strict, Text
 from ..loading import attribution, imported
 from ..loading.sessions import Writer
+from ..schemas import DEFAULT_WINDOW
 
 LARGEST_BODY = 4 * 1024 * 1024  # bytes
 MOST_SESSIONS = 10_000
@@ -37,10 +39,10 @@ class SessionOrRecord(Field):
 class Sessions(List):
     """At most so many sessions, each session_id once."""
 
-    def _deserialize(self, value, *args, **kwargs) -> list[dict]:
+    def _deserialize(self, value, attr, data, **kwargs) -> list:
         if isinstance(value, list) and len(value) > MOST_SESSIONS:  # before each one is looked at
             raise ValidationError(f"Must have at most {MOST_SESSIONS} sessions, not {len(value)}.")
-        sessions = super()._deserialize(value, *args, **kwargs)
+        sessions: list = super()._deserialize(value, attr, data, **kwargs)
         seen, faults = set(), {}
         for number, session in enumerate(sessions):
             if (name := session.get("session_id")) in seen:
@@ -80,8 +82,19 @@ def create_account():
             create(connection, key, domain, account["monthly_limit"], account["sessions"])
         except DomainInUse as error:
             raise Conflict(str(error)) from None
-    conversions = sum(len(session["conversions"]) for session in account["sessions"])
-    return {"key": key, "domain": domain, "sessions": len(account["sessions"]), "conversions": conversions}, HTTPStatus.CREATED
+    moments = [conversion["timestamp"] for session in account["sessions"] for conversion in session["conversions"]]
+    made = {"key": key, "domain": domain, "sessions": len(account["sessions"]), "conversions": len(moments)}
+    return made | window(moments, current_app.extensions["clock"]()), HTTPStatus.CREATED
+
+
+def window(moments: list[int], now: int) -> dict[str, str]:
+    """Return the window of conversions as a request names it, with a hint if a request without dates finds none of them."""
+    if not moments:
+        return {}
+    start, end = (datetime.fromtimestamp(moment, UTC).date().isoformat() for moment in (min(moments), max(moments)))
+    is_found = any(now - DEFAULT_WINDOW <= moment <= now for moment in moments)
+    hint = {"hint": "A request without dates covers the last 30 days and finds none of these: send start_date and end_date."}
+    return {"start_date": start, "end_date": end} | ({} if is_found else hint)
 
 
 @bp.delete("/accounts/<key>")
