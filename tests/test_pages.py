@@ -137,8 +137,9 @@ def test_five_hundred_requests_fit_on_a_phone(live, url):
 @in_browser
 @pytest.mark.decision(63)
 def test_the_explorers_own_requests_are_left_out_unless_they_are_asked_for(live, url):
-    live.request.post(f"{url}/api/v1/conversions", headers={"Authentication": "dense", "X-Conversions-Explorer": "1"}, data={})
+    open_view(live, "dense", {})
     send(live, url, SAMPLE)
+    live.goto("/requests")
     expect(live.locator(".entry")).to_have_count(1)
     live.get_by_label("the explorer’s own").check()
     expect(live.locator(".entry")).to_have_count(2)

@@ -74,7 +74,7 @@ def record_request(response: Response) -> Response:
     page, fault = g.get("page"), g.get("fault")
     # If nothing matches, the response has no pagination.
     is_page = page is not None and not page.nothing_matches
-    refused = response.get_json() if response.status_code >= HTTPStatus.BAD_REQUEST and response.is_json else {}
+    said = response.get_json() if response.status_code >= 400 and response.is_json else {}
     entry = {
         "at": f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z",
         "method": request.method[:20],
@@ -83,8 +83,8 @@ def record_request(response: Response) -> Response:
         "user_agent": request.headers.get("User-Agent", "")[:LONGEST_HEADER],
         "headers": shown_headers(),
         "body": sent_body(),
-        "error": refused.get("error"),
-        "fields": refused.get("fields"),
+        "error": said.get("error"),
+        "fields": said.get("fields"),  # of a 400 about fields: sentences by field
         "warning": g.get("warning") or None,
         "offset": int(g.body.get("offset", 0)) if page else None,
         "records": len(page.conversions) if page else None,
