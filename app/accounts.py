@@ -143,7 +143,7 @@ def count_call(connection: Connection, database: Database, account: Account, now
     # Its commit costs more than a page: it is written to the disk, and the connections that read forget their numbers
     # (Connection.remembered_number), since SQLite's data version does not say what was written.
     if used < account.monthly_limit:
-        with database.writing() as writer:
+        with database.counting() as writer:
             if writer.execute(COUNT_CALL, of_month).fetchall():
                 return
             ((used,),) = writer.execute(USED, of_month).fetchall()

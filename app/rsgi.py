@@ -43,17 +43,13 @@ class Server:
         return None
 
     async def read(self, scope, protocol) -> bytes:
-        """Return the body, or the beginning of one that is too large."""
-        if "transfer-encoding" not in scope.headers:
-            length = int(scope.headers.get("content-length", "0"))
-            # In one piece, which is faster. Of a body that is too large by its own account, nothing is read.
-            return await protocol() if 0 < length < self.most else b""
-        sent = bytearray()
-        async for piece in protocol:
-            sent += piece
-            if len(sent) >= self.most:
-                break
-        return bytes(sent)
+        """Return the body, or nothing of one that the app refuses for its headers: too large, or chunked.
+
+        Granian ends a chunked body that is cut off like one that is complete.
+        """
+        length = int(scope.headers.get("content-length", "0"))
+        is_chunked = "transfer-encoding" in scope.headers
+        return await protocol() if 0 < length <= self.most and not is_chunked else b""
 
     def respond(self, scope, protocol, sent: bytes) -> None:
         """Call the app, and send the response. It goes out from this thread, which is faster than handing it back."""
@@ -86,7 +82,6 @@ def environ(scope, sent: bytes) -> dict:
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
         "wsgi.input": BytesIO(sent),
-        "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,

@@ -77,7 +77,7 @@ def create_account():
     """Create an account with these sessions, and return its key."""
     account = TemporaryAccount().load(read_json_body(LARGEST_BODY))
     key, domain = accounts.make_key(), account.get("domain") or f"test-{secrets.token_hex(8)}.example"
-    with writing, current_app.extensions["database"].writing(create=True) as connection:
+    with writing, current_app.extensions["database"].writing(create=True, is_durable=False) as connection:
         try:
             create(connection, key, domain, account["monthly_limit"], account["sessions"])
         except DomainInUse as error:
@@ -99,7 +99,7 @@ def window(moments: list[int], now: int) -> dict[str, str]:
 
 @bp.delete("/accounts/<key>")
 def delete_account(key: str):
-    with writing, current_app.extensions["database"].writing(create=True) as connection:
+    with writing, current_app.extensions["database"].writing(create=True, is_durable=False) as connection:
         if connection.execute(accounts.DELETE_TEMPORARY_ACCOUNT, {"digest": accounts.digest(key)}).rowcount == 0:
             return {"error": "No temporary account has this key."}, HTTPStatus.NOT_FOUND
     return "", HTTPStatus.NO_CONTENT
