@@ -54,7 +54,7 @@ class Server:
     def respond(self, scope, protocol, sent: bytes) -> None:
         """Call the app, and send the response. It goes out from this thread, which is faster than handing it back."""
         started: list = []
-        result = self.app(environ(scope, sent), lambda status, headers, _=None: started.append((int(status[:3]), headers)))
+        result = self.app.wsgi_app(environ(scope, sent), lambda status, headers, *_: started.append((int(status[:3]), headers)))
         try:
             protocol.response_bytes(*started[-1], b"".join(result))
         finally:
