@@ -2,11 +2,11 @@
 
 from flask import Flask
 
-from . import prefer, states, temporary_accounts, walks
+from . import prefer, readings, states, temporary_accounts, walks
 
 
 def init_app(app: Flask) -> None:
-    for part in (prefer, walks):
+    for part in (readings, prefer, walks):  # readings first: what the others do to a response comes before
         part.init_app(app)
     for part in (states, temporary_accounts, walks):
         app.register_blueprint(part.bp, url_prefix="/_mock")

@@ -53,6 +53,7 @@ class Walk:
     def __init__(self, number: int, name: tuple, domain: str, query: dict, strategy: str, total_records: int):
         self.number, self.name, self.domain, self.query = number, name, domain, query
         self.strategy, self.total_records = strategy, total_records
+        self.needed = total_records  # positions; with the reading has-more=conversions, none after the last conversion
         self.pages: deque[WalkedPage] = deque()
         self.starts: dict[int, int] = {}  # the pages' offsets, each with its page's records_processed
         self.ends: set[int] = set()
@@ -78,9 +79,13 @@ class Walk:
 
     @property
     def is_finished(self) -> bool:
-        return self.covered.end >= self.total_records
+        return self.covered.end >= self.needed
 
-    def add(self, page: WalkedPage) -> str:
+    @property
+    def is_complete(self) -> bool:
+        return not self.covered.missing(0, self.needed)
+
+    def add(self, page: WalkedPage, has_more: bool) -> str:
         """Add a page. Returns a warning if it repeats positions, or if in a session query it leaves a gap."""
         offset, end, _ = page
         before = self.pages[-1] if self.pages else None
@@ -101,6 +106,8 @@ class Walk:
         for positions in repeats:
             self.repeated.add(*positions)
         self._keep(page)
+        if not has_more:
+            self.needed = min(self.needed, end)
         if not repeats and not leaves_gap:
             return ""
         if offset == before.records_processed:
@@ -116,11 +123,12 @@ class Walk:
             self.ends.discard(oldest.records_processed)
             self.has_forgotten_pages = True
         self.pages.append(page)
-        self.reached = max(self.reached, min(page.offset, self.total_records), page.records_processed)
+        end = min(page.records_processed, self.total_records)  # with the reading last-offset=plus-50 it can be beyond the total
+        self.reached = max(self.reached, min(page.offset, self.total_records), end)
         if page.offset <= self.total_records:
             self.starts[page.offset] = page.records_processed
             self.ends.add(page.records_processed)
-            self.covered.add(page.offset, page.records_processed)
+            self.covered.add(page.offset, end)
 
     def _guess(self) -> str:
         return f": the client seems to {' or to '.join(self.habits)}" if self.habits else ""
@@ -144,7 +152,7 @@ class Walk:
             "strategy": self.strategy,
             "total_records": self.total_records,
             "pages": [page._asdict() for page in self.pages],
-            "complete": not self.covered.missing(0, self.total_records),
+            "complete": self.is_complete,
             "faults": [fault for fault, is_there in faults.items() if is_there],
             "repeats": [list(positions) for positions in self.repeated],
             "gaps": [list(positions) for positions in gaps],
@@ -163,10 +171,9 @@ class Walk:
                 f"{self.past_the_end} requests were at or beyond total_records, {self.total_records}. Stop when has_more is false."
             )
         if not said:
-            total, covered = self.total_records, _count(self.covered)
-            said = [
-                f"All {total} {unit}." if covered == total else f"Unfinished, which is not a fault: {covered} of {total} {unit}."
-            ]
+            said = [f"All {self.total_records} {unit}."]
+            if not self.is_complete:
+                said = [f"Unfinished, which is not a fault: {_count(self.covered)} of {self.total_records} {unit}."]
         return " ".join(said)
 
 
@@ -225,7 +232,9 @@ class Record:
         self._of_query: dict[tuple, list[Walk]] = {}  # oldest first
         self._begun = 0
 
-    def add(self, account: int, domain: str, query: dict, strategy: str, total_records: int, page: WalkedPage) -> str:
+    def add(
+        self, account: int, domain: str, query: dict, strategy: str, total_records: int, page: WalkedPage, has_more: bool
+    ) -> str:
         """Add a page to its walk. Returns a warning, or "" if the page is right or may be right."""
         name = (account, frozenset(query.items()))
         with self._lock:
@@ -238,7 +247,7 @@ class Record:
                     self._forget_one()
             else:
                 self._walks.move_to_end(walk.number)
-            warning = walk.add(page)
+            warning = walk.add(page, has_more)
             if not is_certain:
                 return ""
             walk.warning = walk.warning or warning
@@ -282,7 +291,8 @@ def record_page(response: Response) -> Response:
     if page.nothing_matches and offset:
         return response  # there is no page, and nothing to continue
     of_walk = WalkedPage(offset, page.records_processed, len(page.conversions))
-    warning = current_app.extensions["walks"].add(account.id, account.domain, query, page.strategy, page.total_records, of_walk)
+    walks: Record = current_app.extensions["walks"]
+    warning = walks.add(account.id, account.domain, query, page.strategy, page.total_records, of_walk, page.has_more)
     if warning:
         current_app.logger.warning(warning)
         response.headers["Pagination-Warning"] = f'"{warning}"'
