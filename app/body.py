@@ -2,7 +2,7 @@
 
 import re
 
-from flask import current_app, request
+from flask import current_app, g, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from . import fields, strict_json
@@ -20,6 +20,7 @@ def read_json_body(largest: int = LARGEST_BODY) -> dict:
 
 def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]:
     """Return the whole body, or what is wrong with it; never a part of it."""
+    g.raw_body = b""  # what was read, for the mock's list of requests
     environ = request.environ
     length = environ.get("CONTENT_LENGTH") or "0"
     if not re.fullmatch("[0-9]{1,18}", length):
@@ -33,7 +34,7 @@ def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]
     if wanted > most:
         return b"", too_large(largest)
     try:
-        raw = environ["wsgi.input"].read(wanted)
+        raw = g.raw_body = environ["wsgi.input"].read(wanted)
     except Exception as error:  # each server has errors of its own for a body that it can't read
         current_app.logger.warning("A body could not be read: %r", error)
         return b"", BadRequest("The request ended before its body was complete, or is not valid HTTP.")

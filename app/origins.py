@@ -13,6 +13,9 @@ from werkzeug.exceptions import Forbidden
 
 _LABEL = "[a-z0-9-]+"
 _ORIGIN = re.compile(rf"https?://((\*\.)?({_LABEL}\.)*{_LABEL}|\[[0-9a-f:]+\])(:[0-9]+)?", re.IGNORECASE)
+_OWN_HOST = re.compile(
+    rf"({_LABEL}|({_LABEL}\.)*localhost|([0-9]{{1,3}}\.){{3}}[0-9]{{1,3}}|\[[0-9a-f:.]+\])(:[0-9]+)?", re.IGNORECASE
+)
 LOCAL = rf"https?://(({_LABEL}\.)*localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
 
@@ -57,15 +60,31 @@ def patterns(origins: list[str]) -> list[re.Pattern]:
 
 
 def refuse_other_pages() -> None:
-    """Refuse a request to /_mock that a page of another origin sends: CORS keeps it from reading the response, not from sending."""
+    """Refuse a request to /_mock that a page of another origin sends: CORS keeps it from reading the response, not from sending.
+
+    A page whose name points to this machine (DNS rebinding) is of the same origin to a browser, but its name is the Host header.
+    """
     if not request.path.startswith("/_mock/"):
         return
+    if not is_own_host(request.host):
+        raise Forbidden(
+            f"{request.path} can't be used under the name {request.host[:200]}, which any web page could have pointed here. Use "
+            "localhost or an IP address, or list the name's origin in CONVERSIONS_ORIGINS."
+        )
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
     if origin is None and (site in ("none", "same-origin") or request.method in ("GET", "HEAD", "OPTIONS")):
         return
     if origin is None or not any(pattern.match(origin) for pattern in patterns(current_app.config["ORIGINS"])):
         who = f"A page of {origin[:200]}" if origin else "A page of another site"
         raise Forbidden(f"{who} may not use {request.path}. CONVERSIONS_ORIGINS lists the origins whose pages may.")
+
+
+def is_own_host(host: str) -> bool:
+    """Tell whether a Host header is an IP address, a name without a dot, localhost, or the host of a listed origin."""
+    if _OWN_HOST.fullmatch(host):
+        return True
+    listed = [origin for origin in current_app.config["ORIGINS"] if origin != "*"]
+    return any(pattern.match(f"{scheme}://{host}") for pattern in patterns(listed) for scheme in ("http", "https"))
 
 
 def add_timing_allow_origin(response: Response) -> Response:
@@ -76,7 +95,10 @@ def add_timing_allow_origin(response: Response) -> Response:
 
 
 def answer_preflight():
-    """Answer a browser that asks whether it may send a request. It sends no key; CORS adds the headers."""
-    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-        return "", HTTPStatus.NO_CONTENT
-    return None
+    """Answer a preflight. It sends no key; CORS adds the headers."""
+    return ("", HTTPStatus.NO_CONTENT) if is_preflight() else None
+
+
+def is_preflight() -> bool:
+    """Tell whether a browser asks if it may send a request, instead of sending it."""
+    return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers

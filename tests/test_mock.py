@@ -3,10 +3,11 @@
 import time
 
 import pytest
-from conversions_api import api, openapi, schemas
+from conversions_api import api, schemas
 from conversions_api.body import LARGEST_BODY
 from conversions_api.loading import traffic
 from conversions_api.mock import prefer as preferences
+from conversions_api.openapi.document import ERRORS
 
 from tests.conftest import NOW, Hub, a_conversion, a_session
 
@@ -53,7 +54,7 @@ def test_a_preflight_needs_no_key_and_allows_the_headers_of_the_endpoint(mock):
     assert "POST" in response.headers["Access-Control-Allow-Methods"]
 
 
-@pytest.mark.parametrize("status", [200, *openapi.ERRORS])
+@pytest.mark.parametrize("status", [200, *ERRORS])
 def test_a_browser_can_read_every_response_including_errors(mock, status):
     response = mock.post("{}", "YOUR_API_KEY", headers=BROWSER | {"Prefer": f"code={status}"})
     assert response.headers["Access-Control-Allow-Origin"] in ("*", BROWSER["Origin"])
@@ -71,12 +72,12 @@ def test_origins_can_be_allowed_without_mock_mode(tmp_path):
 
 
 @pytest.mark.decision(34)
-@pytest.mark.parametrize("status", openapi.ERRORS)
+@pytest.mark.parametrize("status", ERRORS)
 def test_a_forced_code_returns_what_the_endpoint_returns_for_that_status(mock, status):
     response = prefer(mock, f"code={status}", key=None)
     assert response.status_code == status
     assert response.headers["Preference-Applied"] == f"code={status}"
-    _, schema, headers = openapi.ERRORS[status]
+    _, schema, headers = ERRORS[status]
     assert schema().validate(response.json) == {}
     assert set(headers) <= set(response.headers.keys())
 
@@ -414,10 +415,10 @@ def test_a_405_has_server_timing_and_is_logged_too(bundled, caplog, method):
     response = bundled.client.open(api.PATH, method=method)
     assert response.status_code == 405
     assert "sql;dur=" in response.headers["Server-Timing"]
-    assert [record.getMessage() for record in caplog.records if record.name == "app"] == [f"{method} 405 sql;dur=0.00"]
+    assert [record.getMessage() for record in caplog.records if record.name == "conversions_api"] == [f"{method} 405 sql;dur=0.00"]
 
 
 def test_the_log_line_shows_server_timing_without_keys_or_email_addresses(bundled, caplog):
     response = bundled.post('{"campaign": "50-conversions", "meta_id": "visitor-1@mail.example"}', "boundaries")
-    (line,) = [record.getMessage() for record in caplog.records if record.name == "app"]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "conversions_api"]
     assert line == f"POST 200 {response.headers['Server-Timing']}"

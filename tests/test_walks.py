@@ -161,7 +161,7 @@ def test_a_client_that_pages_correctly_has_a_complete_walk_without_faults(mock, 
     assert warnings == []
     assert (walk["complete"], walk["faults"], walk["repeats"], walk["gaps"]) == (True, [], [], [])
     assert [page["offset"] for page in walk["pages"]] == offsets
-    assert re.fullmatch(r"All \d+ (conversions|sessions)\.", walk["sentence"])
+    assert re.fullmatch(r"All \d+ (conversions|sessions)\.", walk["message"])
 
 
 ADD_PROCESSED = "add records_processed instead of replacing the offset"
@@ -190,7 +190,7 @@ def test_each_wrong_way_to_page_is_reported_with_its_fault_and_its_likely_cause(
     _, warnings = run(mock, client, query, key)
     (walk,) = walks(mock)
     assert walk["faults"] == faults
-    assert f"the client seems to {habit}" in walk["sentence"] if habit else "seems" not in walk["sentence"]
+    assert f"the client seems to {habit}" in walk["message"] if habit else "seems" not in walk["message"]
     assert ("repeats" in faults or ("gaps" in faults and query == SESSIONS)) == bool(warnings)
 
 
@@ -208,6 +208,7 @@ def test_a_repeated_page_causes_a_warning_in_a_header_and_in_the_log_and_its_bod
     assert body == plain
     assert walks(mock) == [
         {
+            "number": walks(mock)[0]["number"],
             "domain": "dense.example",
             "query": SESSIONS,
             "strategy": "session",
@@ -221,7 +222,7 @@ def test_a_repeated_page_causes_a_warning_in_a_header_and_in_the_log_and_its_bod
             "repeats": [[50, 200]],
             "gaps": [],
             "past_the_end": 0,
-            "sentence": warning.strip('"'),
+            "message": warning.strip('"'),
         }
     ]
 
@@ -278,7 +279,7 @@ def test_a_walk_that_stops_early_is_unfinished_which_is_not_a_fault(mock):
     run(mock, only_one_page, SESSIONS, "dense")
     (walk,) = walks(mock)
     assert (walk["complete"], walk["faults"]) == (False, [])
-    assert walk["sentence"] == "Unfinished, which is not a fault: 200 of 600 sessions."
+    assert walk["message"] == "Unfinished, which is not a fault: 200 of 600 sessions."
 
 
 def test_each_account_and_each_query_has_its_own_walk(mock):

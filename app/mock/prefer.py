@@ -1,26 +1,17 @@
 """Errors and delays on demand: "Prefer: code=429, retry-after=2, delay=1500". Decisions 34 and 50."""
 
 import re
-import sqlite3
-import time
 
-from flask import Flask, Response, current_app, g, request
-from werkzeug.exceptions import BadRequest, MethodNotAllowed, Unauthorized, UnsupportedMediaType
+from flask import Response, current_app, g, request
+from werkzeug.exceptions import BadRequest
 
-from .. import accounts, api, schemas
-from ..body import too_large, wrong_type
+from .. import api
 from ..openapi.document import ERRORS
 from ..settings import milliseconds
-
-RETRY_AFTER = 5  # seconds; the time until the next month would keep clients that wait for it asleep
+from .faults import RETRY_AFTER, raise_error, wait
 
 QUOTED = r'"(?:[^"\\]|\\.)*"?'
 OURS = ("code", "delay", "retry-after")
-
-
-def init_app(app: Flask) -> None:
-    app.before_request(apply_prefer_header)
-    app.after_request(add_preference_applied)
 
 
 def parse(header: str) -> dict[str, str]:
@@ -59,6 +50,8 @@ def apply_prefer_header() -> None:
     if request.path != api.PATH:
         return
     preferred = g.preferred = parse(",".join(request.headers.getlist("Prefer")))
+    if not preferred:
+        return
     delay = current_app.config["DELAY"]
     if "delay" in preferred:
         try:
@@ -72,30 +65,10 @@ def apply_prefer_header() -> None:
     retry_after = preferred.get("retry-after")
     if retry_after is not None and not re.fullmatch("[0-9]{1,9}", retry_after):
         raise BadRequest(f"The preference retry-after={retry_after} is wrong. Must be a number of seconds, for example 2.")
-    if delay:  # even a sleep of 0 takes some time
-        time.sleep(delay / 1000)
+    wait(delay)
     if code is not None and code != "200":
         g.forced = code
         raise_error(int(code))
-
-
-def raise_error(code: int) -> None:
-    match code:
-        case 400:
-            schemas.load_query({"offset": -1}, now=0)
-        case 401:
-            raise Unauthorized(api.NO_KEY)
-        case 405:
-            raise MethodNotAllowed(["POST"])
-        case 413:
-            raise too_large()
-        case 415:
-            raise UnsupportedMediaType(wrong_type("text/plain"))
-        case 429:
-            account = accounts.Account(id=0, domain="example.com", longest_session=0, monthly_limit=5000, used_elsewhere=5000)
-            raise accounts.LimitExceeded(account, used=5000)
-        case 503:
-            raise sqlite3.OperationalError("a Prefer header asked for it")
 
 
 def add_preference_applied(response: Response) -> Response:

@@ -175,11 +175,6 @@ def shown(readings: dict[str, str]) -> str:
 # Serving
 
 
-def init_app(app: Flask) -> None:
-    app.after_request(reshape)
-    serve(app, app.config["READING"])
-
-
 def serve(app: Flask, readings: dict[str, str]) -> None:
     """Answer requests under these readings from now on. Without any, the definition answers them."""
     app.extensions["readings"] = readings

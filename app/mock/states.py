@@ -14,8 +14,7 @@ from .. import accounts, instants
 from ..body import read_json_body
 from ..fields import Count, Moment, Strict, Text
 from ..loading import sessions, traffic
-from . import temporary_accounts
-from .walks import forget_walks
+from . import faults, temporary_accounts
 
 MOST_SESSIONS = temporary_accounts.MOST_SESSIONS
 
@@ -44,7 +43,8 @@ def reset():
         connection.execute(accounts.DELETE_TEMPORARY_ACCOUNTS)
         connection.execute(accounts.FORGET_CALLS_OF_BUNDLED)
         sessions.seed(connection, clock.today())
-    forget_walks()
+    for record in ("walks", "faults"):
+        current_app.extensions[record].clear()
     return {"message": f"The bundled data is that of {clock.today()}, and no calls are counted."}
 
 
@@ -57,6 +57,7 @@ STATES = {
     "a number of sessions": {"count": COUNT},
     "these sessions": {"sessions": temporary_accounts.SESSIONS, "monthly_limit": temporary_accounts.MONTHLY_LIMIT},
     "an exhausted limit": {"limit": Count(load_default=5000)},
+    "a fault": dict(faults.NewFault().fields),
     "the clock at an instant": {"now": Moment(required=True, validate=in_seeded_years)},
     **{name: {} for name in BUNDLED},
 }
@@ -109,4 +110,6 @@ def set_up(state: str, params: dict) -> dict:
         else:
             raise temporary_accounts.DomainInUse(f"{STATE['domain']} is an imported account, and states need that domain.")
         sessions.seed(connection, clock.today())
+    if state == "a fault":
+        faults.add_fault(params)
     return STATE

@@ -15,10 +15,10 @@ from http import HTTPStatus
 from threading import Lock
 from typing import NamedTuple
 
-from flask import Blueprint, Flask, Response, current_app, g, request
-from werkzeug.exceptions import Conflict
+from flask import Blueprint, Response, current_app, g, request
 
 from ..strategies import BATCH_SIZE, PAGE_SIZE
+from . import requests
 from .ranges import Ranges
 
 MOST_WALKS = 200
@@ -39,6 +39,7 @@ HABITS = {
 }
 
 bp = Blueprint("walks", __name__)
+bp.before_request(requests.refuse_several_processes)
 
 
 class WalkedPage(NamedTuple):
@@ -66,6 +67,10 @@ class Walk:
         self.first_offset = 0
         self.has_forgotten_pages = False
         self.warning = ""  # the first one
+
+    @property
+    def is_of_explorer(self) -> bool:
+        return self.name[-1]
 
     @property
     def is_whole(self) -> bool:
@@ -147,6 +152,7 @@ class Walk:
             "past_the_end": self.is_past_the_end,
         }
         return {
+            "number": self.number,
             "domain": self.domain,
             "query": self.query,
             "strategy": self.strategy,
@@ -233,10 +239,17 @@ class Record:
         self._begun = 0
 
     def add(
-        self, account: int, domain: str, query: dict, strategy: str, total_records: int, page: WalkedPage, has_more: bool
-    ) -> str:
-        """Add a page to its walk. Returns a warning, or "" if the page is right or may be right."""
-        name = (account, frozenset(query.items()))
+        self,
+        domain: str,
+        query: dict,
+        strategy: str,
+        total_records: int,
+        page: WalkedPage,
+        has_more: bool,
+        is_of_explorer: bool = False,
+    ) -> tuple[int, str]:
+        """Add a page to its walk. Returns the walk's number and a warning, or "" if the page is right or may be right."""
+        name = (domain, frozenset(query.items()), is_of_explorer)
         with self._lock:
             walk, is_certain = find_walk(self._of_query.get(name, []), total_records, page)
             if walk is None:
@@ -249,9 +262,9 @@ class Record:
                 self._walks.move_to_end(walk.number)
             warning = walk.add(page, has_more)
             if not is_certain:
-                return ""
+                return walk.number, ""
             walk.warning = walk.warning or warning
-            return warning
+            return walk.number, warning
 
     def _forget_one(self) -> None:
         _, walk = self._walks.popitem(last=False)
@@ -259,12 +272,13 @@ class Record:
         if not self._of_query[walk.name]:
             del self._of_query[walk.name]
 
-    def verdicts(self) -> list[dict]:
-        """Describe the walks, oldest first."""
+    def verdicts(self, with_explorer: bool = False) -> list[dict]:
+        """Describe the walks, oldest first; without those of the explorer, unless they are asked for."""
         with self._lock:
             return [
                 walk.verdict([other for other in self._of_query[walk.name] if other is not walk])
                 for _, walk in sorted(self._walks.items())
+                if with_explorer or not walk.is_of_explorer
             ]
 
     def clear(self) -> None:
@@ -274,11 +288,6 @@ class Record:
 
 
 # The interface
-
-
-def init_app(app: Flask) -> None:
-    app.extensions["walks"] = Record()
-    app.after_request(record_page)
 
 
 def record_page(response: Response) -> Response:
@@ -291,21 +300,27 @@ def record_page(response: Response) -> Response:
     if page.nothing_matches and offset:
         return response  # there is no page, and nothing to continue
     of_walk = WalkedPage(offset, page.records_processed, len(page.conversions))
-    walks: Record = current_app.extensions["walks"]
-    warning = walks.add(account.id, account.domain, query, page.strategy, page.total_records, of_walk, page.has_more)
-    if warning:
-        current_app.logger.warning(warning)
-        response.headers["Pagination-Warning"] = f'"{warning}"'
+    record, is_of_explorer = current_app.extensions["walks"], requests.is_of_explorer()
+    about = (account.domain, query, page.strategy, page.total_records)
+    g.walk, g.warning = record.add(*about, of_walk, page.has_more, is_of_explorer)
+    if g.warning:
+        current_app.logger.warning(g.warning)
+        response.headers["Pagination-Warning"] = f'"{g.warning}"'
     return response
 
 
 @bp.get("/walks")
 def list_walks():
-    if request.is_multiprocess:
-        raise Conflict(
-            "This server has several processes, and each sees only a part of a walk. Run it with one, as flask run does."
-        )
-    return {"walks": current_app.extensions["walks"].verdicts()}
+    asked = requests.parameters("after", "domain", "explorer")
+    later = current_app.extensions["requests"].after(int(asked.get("after", 0)))
+    return {
+        "walks": [
+            walk
+            for walk in current_app.extensions["walks"].verdicts("explorer" in asked)
+            if asked.get("domain") in (None, walk["domain"])
+            and ("after" not in asked or any(entry["walk"] == walk["number"] for entry in later))
+        ]
+    }
 
 
 @bp.delete("/walks")
