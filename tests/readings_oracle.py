@@ -106,7 +106,10 @@ def returned(sessions: list[dict], query: dict, now: datetime, readings: dict) -
 
 def session_page(pool: list[int], found: list[Conversion], offset: int, readings: dict) -> tuple[int, list[Conversion]]:
     """Return the next offset and the conversions of a page of a session query."""
-    by_session = [[conversion for conversion in found if conversion.number[0] == index] for index in pool]
+    of_session: dict[int, list[Conversion]] = {index: [] for index in pool}
+    for conversion in found:
+        of_session[conversion.number[0]].append(conversion)
+    by_session = [of_session[index] for index in pool]
     taken = 0
     if readings.get("batch") == "each":
         while offset + taken < len(pool):
@@ -153,7 +156,7 @@ def expected_response(sessions: list[dict], query: dict, now: datetime, readings
         processed, records = session_page(pool, found, offset, readings)
         has_more = processed < total
         if "has-more" in readings:
-            has_more = any(conversion.number[0] in pool[processed:] for conversion in found)
+            has_more = bool({conversion.number[0] for conversion in found} & set(pool[processed:]))
     else:
         total = len(found)
         records = sort(found, readings)[offset:][:50]

@@ -379,7 +379,7 @@ def assert_walk_is_expected(hub: Hub, sessions: list[dict], query: dict, reading
 
 
 @pytest.mark.decision(75)
-@examples(60)
+@examples(8)
 @given(TRAFFIC, queries(), st.sampled_from(NOWS), st.lists(some_readings(2), min_size=8, max_size=8))
 def test_every_page_of_a_walk_under_a_reading_or_a_pair_of_them_matches_the_oracle(traffic, query, now, pairs):
     with loaded(traffic) as (path, sessions):
@@ -387,7 +387,7 @@ def test_every_page_of_a_walk_under_a_reading_or_a_pair_of_them_matches_the_orac
             assert_walk_is_expected(under(path, readings, now), sessions, query, readings)
 
 
-@examples(25)
+@examples(12)
 @given(TRAFFIC, st.lists(queries(), min_size=4, max_size=8))
 def test_with_every_reading_as_decided_the_room_equals_the_definition(traffic, asked):
     with loaded(traffic) as (path, _):
@@ -404,7 +404,7 @@ def test_with_every_reading_as_decided_the_room_equals_the_definition(traffic, a
 
 
 @pytest.mark.decision(77)
-@examples(15)
+@examples(5)
 @given(TRAFFIC, queries(), st.lists(some_readings(len(READINGS)), min_size=5, max_size=5))
 def test_the_documented_loop_returns_each_conversion_once_under_every_reading_and_makes_no_fault(traffic, query, combined):
     del query["offset"]
