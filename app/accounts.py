@@ -80,6 +80,8 @@ WHERE keys.digest = :digest AND accounts.seeded_to IS NOT NULL
 
 IS_BUNDLED = "SELECT domain, seeded_to IS NOT NULL FROM accounts WHERE is_temporary = 0"
 
+IMPORTED = "SELECT domain FROM accounts WHERE seeded_to IS NULL AND is_temporary = 0 ORDER BY domain LIMIT 100"
+
 ADD_KEY = "INSERT INTO keys (digest, account_id, prefix) VALUES (:digest, :account_id, :prefix)"
 
 KEYS = """
@@ -127,10 +129,10 @@ def authenticate(connection: Connection, key: str) -> Account | None:
 
 
 def count_call(connection: Connection, database: Database, account: Account, now: int) -> None:
-    """Count one call of the account in the calendar month (UTC) of that instant. For an account without a limit, write nothing.
+    """Count one call of the account in the calendar month (UTC) of that instant, if the account has a limit.
 
-    The connection reads; over the limit, nothing else is needed. Raises LimitExceeded, and counts nothing, if the month's limit is
-    used up.
+    The connection only reads; the call is counted with another one. Raises LimitExceeded, and counts nothing, if the month's limit
+    is used up.
     """
     if account.monthly_limit is None:
         return
@@ -150,7 +152,7 @@ def find(connection: Connection, domain: str) -> int:
     """Return the id of a domain's account. Raises ValueError with a sentence if there is none."""
     row = connection.execute(FIND_ACCOUNT, {"domain": domain}).fetchone()
     if row is None:
-        raise ValueError(f"There is no account of {domain}; flask accounts lists them.")
+        raise ValueError(f"There is no account of {domain}; conversions accounts lists them.")
     return row[0]
 
 
@@ -185,6 +187,6 @@ def revoke_key(connection: Connection, shown: str) -> None:
     shown = shown.removesuffix("…")  # as the list prints it
     revoked = connection.execute(REVOKE_KEY, {"digest": digest(shown), "prefix": shown}).rowcount
     if revoked == 0:
-        raise ValueError(f"No key is shown as {shown}; flask keys list shows them all.")
+        raise ValueError(f"No key is shown as {shown}; conversions keys list shows them all.")
     if revoked > 1:
         raise ValueError(f"{revoked} keys are shown as {shown}; give the whole key instead.")

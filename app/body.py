@@ -1,4 +1,4 @@
-"""The body of a request: read whole, or refused; then read as strict JSON. Decisions 3 to 5, 13."""
+"""The body of a request: read completely or refused, then parsed as strict JSON. Decisions 3 to 5, 13."""
 
 import re
 
@@ -19,7 +19,7 @@ def read_json_body(largest: int = LARGEST_BODY) -> dict:
 
 
 def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]:
-    """Return the whole body, or what is wrong with it; never a part of it."""
+    """Return the whole body, never a part of it, or the error that says what is wrong with it."""
     g.raw_body = b""  # what was read, for the mock's list of requests
     environ = request.environ
     length = environ.get("CONTENT_LENGTH") or "0"
@@ -46,7 +46,7 @@ def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]
 
 
 def parse_body(raw: bytes) -> dict:
-    """Return the JSON object that the body is; a missing or blank one is {}. Raises an HTTPException with a sentence."""
+    """Return the JSON object in the body; a missing or blank body means {}. Raises an HTTPException with a sentence."""
     if request.query_string:
         raise BadRequest("Send filters in the JSON body, not in the URL.")
     if not raw.strip(b" \t\r\n"):

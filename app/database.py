@@ -150,6 +150,11 @@ class Database:
                 connection.execute("ANALYZE")
             connection.execute("COMMIT")
 
+    def close(self) -> None:
+        """Close the idle connections."""
+        while self._idle:
+            self._idle.pop().close()
+
     def _take(self) -> Connection:
         file = self._file()
         with suppress(IndexError):  # another thread took the last one

@@ -21,7 +21,7 @@ def init_app(app: Flask) -> None:
 
 
 def wrong_fields(error: ValidationError):
-    faults = list(fields.flat(error.messages).items())
+    faults = list(fields.flat(error.messages_dict).items())
     told = dict(faults[: fields.MOST_FAULTS])
     more = f" and {len(faults) - len(told)} more" if len(told) < len(faults) else ""
     return {
@@ -46,7 +46,7 @@ def seconds_left_in_month(now: int) -> int:
 def http_error(error: HTTPException):
     """Return Flask's own errors as JSON instead of HTML. Keep headers such as Allow."""
     methods = " or ".join(sorted(getattr(error, "valid_methods", None) or []))
-    sentences = {
+    sentences: dict[int | None, str | None] = {
         404: f"There is nothing at {request.path[:200]}. Conversions are at POST {api.PATH}.",
         405: f"{request.path} does not accept {request.method[:20]}, only {methods}.",
         429: f"Too many requests from your address. At most {error.description} are allowed.",

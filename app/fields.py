@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
+from typing import NoReturn
 
 from marshmallow import Schema, ValidationError, fields
 
@@ -29,7 +30,7 @@ def kind(value) -> str:
 
 def flat(messages: dict, path: tuple[str, ...] = ()) -> dict[str, list[str]]:
     """Return the messages of a ValidationError by the whole name of each field, such as conversions.0.timestamp."""
-    found = {}
+    found: dict[str, list[str]] = {}
     for name, inner in messages.items():
         inner_path = path if name is None else (*path, str(name))
         by_field = flat(inner, inner_path) if isinstance(inner, dict) else {".".join(inner_path): inner}
@@ -59,7 +60,7 @@ class Exact(fields.Field):
     def make_error(self, key, **values):
         return super().make_error(key, wanted=self.wanted, **values)
 
-    def refuse(self, value):
+    def refuse(self, value) -> NoReturn:
         raise self.make_error("type", value=shown(value))
 
 
@@ -99,8 +100,11 @@ class Flag(Exact):
         return value if isinstance(value, bool) else self.refuse(value)
 
 
-class Date(Text):
+class Date(Exact):
     """One edge of the window, as an instant: "start" is the first second that the text names, "end" the last."""
+
+    wanted = Text.wanted
+    json_schema = Text.json_schema
 
     def __init__(self, edge: str = "end", description: str = "", example=None, **kwargs):
         super().__init__(description, example, **kwargs)
@@ -124,8 +128,8 @@ class Moment(Date):
     """A moment of an imported session, as an instant; a fraction of a second is dropped, and hh:mm is the minute's first second."""
 
     def _deserialize(self, value, attr, data, **kwargs) -> int:
-        if moment := _of_epoch(value):
-            raise ValidationError(f"Must be a date-time, not a number: write {moment} instead of {value}.")
+        if meant := _of_epoch(value):
+            raise ValidationError(f"Must be a date-time, not a number: write {meant} instead of {value}.")
         moment = min(self.span(value))
         if len(value) <= len("YYYY-MM-DD"):
             raise ValidationError(f"{shown(value)} has no time of day. Use a date-time such as 2025-07-15T10:00:00Z.")
@@ -156,7 +160,7 @@ class Strict(Schema):
 
     def handle_error(self, error: ValidationError, data, **kwargs):
         given = data if isinstance(data, dict) else {}
-        messages = dict(error.messages)
+        messages = dict(error.messages_dict)
         whole = None if WHOLE in given else messages.pop(WHOLE, None)
         unknown = [name for name in given if name in messages and name not in self.fields]
         for name in unknown[:MOST_FAULTS]:

@@ -20,7 +20,7 @@ LOCAL = rf"https?://(({_LABEL}\.)*localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
 
 def read(setting: str | None) -> list[str] | None:
-    """Return the origins of the setting, which has spaces between them. Raises ValueError with a sentence."""
+    """Return the origins in the setting, which are separated by spaces. Raises ValueError with a sentence."""
     origins = None if setting is None else setting.split()
     for origin in origins or ():
         if origin != "*" and not _ORIGIN.fullmatch(origin):

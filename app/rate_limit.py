@@ -1,11 +1,14 @@
 """A rate limit by client address, for hosting platforms where no proxy of your own can do it. Off by default."""
 
+from typing import cast
+
 import click
 from flask import Flask
+from flask.typing import RouteCallable
 
 
 def read(rate: str) -> str:
-    """Raises ValueError if the rate can't be read, and click.ClickException if Flask-Limiter is not installed."""
+    """Check the rate. Raises ValueError if it can't be parsed, and click.ClickException if Flask-Limiter is not installed."""
     if rate:
         try:
             from limits import parse_many
@@ -25,4 +28,5 @@ def init_app(app: Flask) -> None:
         from flask_limiter.util import get_remote_address
 
         limiter = Limiter(get_remote_address, app=app, headers_enabled=True, storage_uri="memory://")
-        app.view_functions["conversions"] = limiter.limit(rate)(app.view_functions["conversions"])
+        limited = limiter.limit(rate)(app.view_functions["conversions"])
+        app.view_functions["conversions"] = cast(RouteCallable, limited)

@@ -1,4 +1,4 @@
-"""What a request to the endpoint took: the header Server-Timing and a line in the log, without keys, filters and addresses."""
+"""How long a request to the endpoint took: the header Server-Timing and a line in the log, without keys, filters or addresses."""
 
 from itertools import groupby, islice
 
@@ -28,6 +28,6 @@ def add_server_timing(response: Response) -> Response:
 
 
 def run_lengths(counts: list[int]) -> str:
-    """Return the conversions of each of the first batches, with equal neighbours counted: 0*12,3,47."""
+    """Return how many conversions each of the first batches had: 0*12,3,47 means 12 batches with none, then 3, then 47."""
     runs = [(count, len(list(run))) for count, run in islice(groupby(counts), MOST_RUNS)]
     return ",".join(f"{count}*{number}" if number > 1 else f"{count}" for count, number in runs)

@@ -1,7 +1,7 @@
-"""What comes in and goes out, as marshmallow schemas: a request and its responses. Decisions 6 to 8, 11, 20, 21.
+"""The request and its responses, as marshmallow schemas. Decisions 6 to 8, 11, 20, 21.
 
-The OpenAPI document is generated from these schemas. Requests are loaded with them. Responses are not dumped by them, which would
-take longer than all the rest: the tests load every response with them instead.
+The OpenAPI document is generated from these schemas. Requests are loaded with them. Responses are not dumped with them, which would
+take longer than everything else; instead, the tests load every response with them.
 """
 
 from functools import lru_cache
@@ -78,13 +78,13 @@ class Query(Strict):
     )
 
 
-_FIELDS = frozenset(Query().fields)
+_FIELDS = tuple(Query().fields)
 
 
 @lru_cache(maxsize=32)
 def _query_with(names: frozenset[str]) -> Query:
     """Return the schema of the requests that have these fields: with fewer fields, it loads a body in half the time."""
-    return Query(only=names)
+    return Query(only=[name for name in _FIELDS if name in names])
 
 
 def load_query(body: dict, now: int) -> dict:
@@ -93,7 +93,7 @@ def load_query(body: dict, now: int) -> dict:
     "Unless otherwise specified, the query defaults to a 30-day time window." Raises marshmallow.ValidationError.
     """
     given = frozenset(body)
-    query = _query_with(given if given <= _FIELDS else _FIELDS).load(body)
+    query = _query_with(given if given.issubset(_FIELDS) else frozenset(_FIELDS)).load(body)
     query.setdefault("offset", 0)
     query.setdefault("end", now)
     query.setdefault("start", query["end"] - DEFAULT_WINDOW)

@@ -1,6 +1,6 @@
-"""Every CONVERSIONS_* setting: its default, how its text is read, and the sentence for a wrong one.
+"""Every CONVERSIONS_* setting: its default, how its text is parsed, and the error message if it is wrong. Decision 85.
 
-Afterwards app.config has what the text means: a path, a number, True.
+Afterwards app.config has the parsed values: a path, a number, True.
 """
 
 import re
@@ -18,12 +18,12 @@ LONGEST_DELAY = 10_000  # milliseconds
 
 
 def load(app: Flask, given: dict, is_mock: bool) -> None:
-    """Read the environment variables and the given settings, which take precedence. is_mock is the default of CONVERSIONS_MOCK.
+    """Read the environment variables and the given settings, which take precedence. is_mock: the default of CONVERSIONS_MOCK.
 
     Raises click.ClickException with a sentence.
     """
     folder = platformdirs.user_data_path("conversions", appauthor=False) if IS_INSTALLED else Path(app.instance_path)
-    app.config.from_mapping(DATABASE=folder / "conversions.sqlite", MOCK=str(int(is_mock)), **DEFAULTS)
+    app.config.from_mapping(DEFAULTS, DATABASE=folder / "conversions.sqlite", MOCK=str(int(is_mock)))
     app.config.from_prefixed_env("CONVERSIONS", loads=str)
     app.config.update(given)
     for name, read in READERS.items():

@@ -6,9 +6,10 @@ values by name; a filter that the request leaves out is missing from the query. 
 transaction, so that they read one snapshot.
 """
 
-import json
 from operator import itemgetter
 from typing import NamedTuple
+
+import orjson
 
 from .database import Connection
 
@@ -140,7 +141,7 @@ def session_page(connection: Connection, query: dict) -> Page:
     # each batch or exhausts the session pool." The 50 counts across all batches of a page, not per batch. A page can hold more: it
     # has every conversion of its sessions, since the next offset starts after them, and cutting it would lose the rest.
     for sessions in connection.batches(with_filters(POOL, query), query, BATCH_SIZE):
-        batch = json.dumps([id for (id,) in sessions])
+        batch = orjson.dumps([id for (id,) in sessions]).decode()
         found = connection.rows(with_filters(CONVERSIONS_OF_BATCH, query), query | {"batch": batch})
         conversions += found
         per_batch.append(len(found))

@@ -60,9 +60,18 @@ def parse(raw: bytes):
 
 def shown(value) -> str:
     """Return a parsed value as JSON, cut at 60 characters, for an error sentence."""
-    # str() of a Decimal keeps its digits; inside an array or object, float() is near enough.
-    text = str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False, default=float)
+    text = _as_json(value)
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+
+
+def _as_json(value) -> str:
+    if isinstance(value, Decimal):
+        return str(value)  # with all of its digits, and even if it is too large for a float
+    if isinstance(value, list):
+        return f"[{', '.join(map(_as_json, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_as_json(name)}: {_as_json(inner)}' for name, inner in value.items())}}}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _decode(text: str):
@@ -81,7 +90,7 @@ def _place(text: str, position: int) -> str:
 
 
 def _replacement(token: re.Match) -> str:
-    """Return a token with its last comma as a space, or a constant that JSON does not have as a fault; both keep their length."""
+    """Replace the comma after a last member by a space, or a constant that JSON does not have by an error of the same length."""
     if token[0].endswith(","):
         return token[0][:-1] + " "
     return token[0] if token[0].startswith('"') else "?" + token[0][1:]

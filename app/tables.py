@@ -14,16 +14,16 @@ TABLES = ("accounts", "keys", "usage", "sessions", "conversions")  # those with 
 def check(connection: sqlite3.Connection, create: bool = False) -> None:
     """Raise sqlite3.DatabaseError if the file was not made by this version of this program.
 
-    With create, an empty file and one of an earlier version are right, too.
+    With create, an empty file and a file of an earlier version are accepted too.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if is_empty(connection):
         if not create:
-            raise sqlite3.DatabaseError("it has no tables yet; flask seed creates them")
+            raise sqlite3.DatabaseError("it has no tables yet; conversions seed creates them")
     elif is_earlier_version(connection):
         if not create:
-            raise sqlite3.DatabaseError(f"it has schema version {version}; flask seed upgrades it")
+            raise sqlite3.DatabaseError(f"it has schema version {version}; conversions seed upgrades it")
     elif application != APPLICATION_ID:
         raise sqlite3.DatabaseError("it is a database of another program")
     elif version != SCHEMA_VERSION:

@@ -21,7 +21,7 @@ OPTIONS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
     --disable-component-update --disable-sync""".split()
 ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
-TOUR = json.loads((ROOT / "seed" / "explorer.json").read_text(encoding="utf-8"))
+TOUR = json.loads((ROOT / "app" / "explorer" / "explorer.json").read_text(encoding="utf-8"))
 ENDPOINT = "**/api/v1/conversions"
 SAMPLE = {"source": "google.com", "start_date": "2025-03-01", "end_date": "2025-03-05"}
 TWO_WEEKS = {"start_date": "2025-07-15", "end_date": "2025-07-30"}

@@ -1,15 +1,19 @@
-"""Fixtures and helpers: each test has its own server and uses it as a client would."""
+"""Fixtures: each test has its own server and uses it as a client would."""
 
+import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
+import venv
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -163,3 +167,45 @@ SERVERS = {
     "waitress": lambda hub: listening(hub, *WAITRESS),
     "gunicorn": lambda hub: serving(hub, "--workers", "4", "--threads", "8"),
 }
+
+
+def once(name: str, tmp_path_factory, make: Callable[[Path], None]) -> Path:
+    """Return a folder that one of the processes that run the tests makes, while the others wait for it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            make(folder)
+            (folder / "complete").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def distributions(tmp_path_factory) -> Path:
+    """Return a folder with the wheel and the source distribution, built from a copy of the repository."""
+
+    def build(folder: Path) -> None:
+        unwanted = shutil.ignore_patterns(".git", ".venv", "build", "instance", "*.egg-info", "__pycache__", ".*_cache")
+        copy = shutil.copytree(REPOSITORY, folder / "copy", ignore=unwanted)
+        for kind in ("wheel", "sdist"):  # as pip builds them, but with the setuptools that is here
+            program = f"from setuptools import build_meta; build_meta.build_{kind}({str(folder)!r})"
+            subprocess.run([sys.executable, "-c", program], cwd=copy, check=True, capture_output=True)
+
+    return once("distributions", tmp_path_factory, build)
+
+
+@pytest.fixture(scope="session")
+def installed(distributions, tmp_path_factory) -> Path:
+    """Return the bin folder of a virtual environment with the wheel, which takes everything else from this environment."""
+
+    def install(folder: Path) -> None:
+        venv.create(folder, symlinks=True)
+        (wheel,) = distributions.glob("*.whl")
+        pip = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "install", "--quiet", "--no-index", "--no-deps"]
+        subprocess.run([*pip, wheel], check=True)
+        (packages,) = folder.glob("lib/python*/site-packages")
+        (packages / "others.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+
+    return once("installed", tmp_path_factory, install) / "bin"

@@ -1,7 +1,7 @@
 """A small server of the endpoint that is easy to break, over a list of sessions in the import format.
 
-It does what the spec says, the slow and obvious way. tools/defects.py changes one thing at a time in it, and test_kit.py points the
-conformance kit at the results.
+It does what app/decisions.md says, the slow and obvious way. tools/defects.py changes one thing at a time in it, and test_kit.py
+points the conformance kit at the results.
 """
 
 import json
@@ -131,7 +131,7 @@ def only(query: dict, names: list[str]) -> dict:
 
 
 class Endpoint:
-    """POST /api/v1/conversions as the spec has it. Every method is a place for a defect."""
+    """POST /api/v1/conversions as app/decisions.md describes it. A defect replaces one of the methods."""
 
     page_size, batch_size = 50, 200
     default_days = 30

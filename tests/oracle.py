@@ -1,4 +1,4 @@
-"""The expected responses, computed from plain lists in the slow and obvious way (specification, section 2).
+"""The expected responses, computed from plain lists in the slow and obvious way. Decisions 1 and 14 to 19.
 
 Sessions are in the import format. Their order, and that of the conversions in each, is the order of their ids.
 """

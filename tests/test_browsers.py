@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import click
 import pytest
 from conversions_api import api
 from playwright.sync_api import Page, sync_playwright
@@ -88,6 +89,41 @@ def test_listed_origins_may_use_the_mock_and_others_may_not(tmp_path):
     for origin, status in [("https://app.example", 204), ("https://demo.example", 204), ("http://localhost:5173", 403)]:
         response = hub.client.delete("/_mock/walks", headers={"Origin": origin})
         assert (response.status_code, allows(response, {"Origin": origin})) == (status, status == 204)
+
+
+@pytest.mark.parametrize(
+    ("setting", "origin", "is_allowed"),
+    [
+        ("https://app.example", "https://app.example", True),
+        ("https://app.example", "https://appXexample", False),
+        ("https://app.example", "https://app.example.evil.org", False),
+        ("https://app.example", "https://app.example:8443", False),
+        ("https://app.example", "http://app.example", False),
+        ("https://*.example.com", "https://www.example.com", True),
+        ("https://*.example.com", "https://xexample.com", False),
+        ("https://*.example.com", "https://xexample.com.evil.org", False),
+        ("https://*.example.com", "https://example.com", False),
+        ("https://*.example.com", "https://a.b.example.com", False),
+        ("http://localhost:3000", "http://localhost:3000", True),
+        ("http://localhost:3000", "http://localhost:30001", False),
+        ("http://[::1]:3000", "http://[::1]:3000", True),
+    ],
+)
+def test_an_origin_is_compared_as_a_whole(tmp_path, setting, origin, is_allowed):
+    hub = Hub(tmp_path / "conversions.sqlite", MOCK="1", ORIGINS=f"https://another.example {setting}")
+    headers = {"Origin": origin}
+    assert hub.client.delete("/_mock/walks", headers=headers).status_code == (204 if is_allowed else 403)
+    assert allows(hub.post("{}", headers=headers), headers) == is_allowed
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["localhost:3000", "https://app.example/", "https://app.example/path", "app.example", "https://*", "https://a.*.example", ".*"],
+)
+def test_what_is_not_an_origin_stops_the_start_with_a_sentence(tmp_path, setting):
+    with pytest.raises(click.ClickException) as stopped:
+        Hub(tmp_path / "conversions.sqlite", ORIGINS=f"https://app.example {setting}")
+    assert f"{setting} is not an origin" in stopped.value.message
 
 
 def test_only_allowed_origins_can_read_readyz(tmp_path, mocking):

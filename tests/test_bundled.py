@@ -1,4 +1,4 @@
-"""The bundled data (specification, section 8): each key shows what its row says, and a date has the same records forever."""
+"""The bundled data, decisions 29 and 31: each key shows what the README says, and a date has the same records forever."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The commands and the settings (specification, section 7): what they print, what they change, and how they fail."""
+"""The commands and the settings, decisions 30 to 32: what they print, what they change, and how they fail."""
 
 import json
 import re
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conversions_api import create_app
+from flask import g, request_finished
 
 from tests.conftest import NOW, Hub, a_conversion, a_session
 from tests.test_import import flask, lines, tables
@@ -341,6 +342,60 @@ def test_exec_fails_with_a_message_if_the_command_cannot_be_run(tmp_path):
     assert (done.returncode, done.stderr) == (1, "Error: no-such-command cannot be run: No such file or directory.\n")
 
 
+def test_exec_leaves_every_option_after_the_command_to_the_command():
+    code = "import os, sys; print(sys.argv[1:], 'FLASK_RUN_FROM_CLI' in os.environ)"
+    for options in (["exec"], ["exec", "--"], ["exec", "--check-paging"]):
+        done = subprocess.run(
+            **flask(*options, sys.executable, "-c", code, "--help", "--check-paging"), stdin=subprocess.DEVNULL, capture_output=True
+        )
+        assert done.stdout.splitlines()[0] == "['--help', '--check-paging'] False", (options, done)
+
+
+A_COMMAND_WITH_A_CHILD = """
+import signal, subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+def clean_up(*_):
+    print("cleaned up", flush=True)
+    sys.exit(7)
+signal.signal(signal.SIGTERM, clean_up)
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+def test_exec_passes_sigterm_on_to_the_command_and_to_what_it_has_started():
+    process = flask("exec", sys.executable, "-c", A_COMMAND_WITH_A_CHILD)
+    with subprocess.Popen(**process, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as running:
+        assert running.stdout.readline() == "ready\n"
+        running.terminate()
+        assert running.stdout.read() == "cleaned up\n"  # it ends when no process has it open any more
+        assert running.wait() == 7
+
+
+# flask explain
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{}, {"offset": 60}, {"meta_id": "none"}, {"source": "(direct)"}, {"source": "(direct)", "offset": 250}, {"source": "none"}],
+)
+def test_explain_shows_the_statements_that_answer_a_request(hub, query):
+    hub.load([a_session(session_id=f"s-{n}", conversions=[a_conversion()] * (n % 3 == 0)) for n in range(450)])
+    ran = []
+    with request_finished.connected_to(lambda *_, **__: ran.extend((each.sql, each.values) for each in g.ran), hub.app):
+        hub.ask(query)
+    explained = Hub(hub.path).run("explain", json.dumps(query), "--key", "key").stdout
+    shown = re.findall(r"^\d+\. .*\n((?:.*\n)*?)with (.*)$", explained, re.MULTILINE)
+    assert shown == [
+        (
+            "".join(f"{line}\n" for line in sql.splitlines() if line.strip()),
+            ", ".join(f"{name} = {value!r}" for name, value in values.items()),
+        )
+        for sql, values in ran
+    ]
+    assert len(ran) == len(shown) >= 2
+
+
 # The app in another program
 
 
@@ -356,7 +411,7 @@ run()
     process = flask()
     process["args"] = [sys.executable, "-c", command]
     done = subprocess.run(**process, capture_output=True)
-    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
 
 
 # Settings

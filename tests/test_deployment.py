@@ -1,4 +1,4 @@
-"""The recipes of app/deployment.md and the README, run as they are written, in an environment with nothing else in it."""
+"""The recipes of app/deployment.md, run as they are written, in an environment with nothing else in it."""
 
 import configparser
 import json
@@ -18,8 +18,8 @@ from conversions_api import api
 
 from .conftest import REPOSITORY
 
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-BLOCKS = dict(re.findall(r"```(\w+)\n(.*?)```", (REPOSITORY / "app" / "deployment.md").read_text(encoding="utf-8"), re.DOTALL))
+RECIPES = (REPOSITORY / "app" / "deployment.md").read_text(encoding="utf-8")
+BLOCKS = dict(re.findall(r"```(\w+)\n(.*?)```", RECIPES, re.DOTALL))
 DOCKERFILE = dict(line.split(" ", 1) for line in BLOCKS["dockerfile"].splitlines())
 IN_IMAGE = dict(pair.split("=", 1) for pair in shlex.split(DOCKERFILE["ENV"]))
 PROGRAMS = Path(sys.executable).parent
@@ -76,7 +76,7 @@ def test_the_container_serves_the_demo_data_and_stops_on_sigterm(tmp_path):
 
 
 def test_a_hosting_platform_starts_the_server_as_the_container_does():
-    assert shlex.split(re.search(r"^sh -c '.*'$", README, re.MULTILINE)[0]) == json.loads(DOCKERFILE["CMD"])
+    assert shlex.split(re.search(r"^sh -c '.*'$", RECIPES, re.MULTILINE)[0]) == json.loads(DOCKERFILE["CMD"])
 
 
 def test_compose_publishes_the_port_and_keeps_the_folder_of_the_dockerfile():

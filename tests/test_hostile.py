@@ -1,4 +1,4 @@
-"""Hostile requests: each one gets a response, in JSON, in time, and never a 5xx.
+"""Hostile requests: each one gets a response in JSON, quickly, and never a 5xx.
 
 Requests that a client library would correct are sent over sockets, to each server that the README names. Such a server may respond
 to malformed HTTP in its own way. Requests that a client library does not change are sent in process.

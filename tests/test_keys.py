@@ -33,7 +33,7 @@ def test_a_new_key_works_and_the_other_keys_still_work(hub):
 def test_a_key_can_only_be_created_for_an_existing_account(hub):
     outcome = hub.run("keys", "add", "--domain", "nobody.example")
     assert outcome.exit_code == 1
-    assert outcome.stderr == "Error: There is no account of nobody.example; flask import creates one.\n"
+    assert outcome.stderr == "Error: There is no account of nobody.example; conversions import creates one.\n"
     assert len(list_keys(hub)) == 1
 
 
@@ -76,4 +76,4 @@ def test_a_whole_key_is_revoked_even_if_it_is_the_prefix_of_another(hub):
 def test_an_unknown_key_cannot_be_revoked(hub):
     outcome = hub.run("keys", "revoke", "nobody")
     assert outcome.exit_code == 1
-    assert outcome.stderr == "Error: No key is shown as nobody; flask keys list shows them all.\n"
+    assert outcome.stderr == "Error: No key is shown as nobody; conversions keys list shows them all.\n"

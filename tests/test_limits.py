@@ -1,4 +1,4 @@
-"""Accounts, their keys and their monthly limits (specification, section 4), also with several processes counting at once."""
+"""Accounts, their keys and their monthly limits, decisions 25 and 26; also with several processes counting at once."""
 
 import hashlib
 import json

@@ -1,6 +1,7 @@
 """The mock features: CORS, forced errors and delays, reset, and provider states; also health checks and Server-Timing."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conversions_api import api, schemas
@@ -422,3 +423,22 @@ def test_the_log_line_shows_server_timing_without_keys_or_email_addresses(bundle
     response = bundled.post('{"campaign": "50-conversions", "meta_id": "visitor-1@mail.example"}', "boundaries")
     (line,) = [record.getMessage() for record in caplog.records if record.name == "conversions_api"]
     assert line == f"POST 200 {response.headers['Server-Timing']}"
+
+
+def test_states_that_are_set_up_at_the_same_time_do_not_mix(mock):
+    def set_up(count: int) -> tuple[int, int]:
+        body = {"state": "a number of conversions", "params": {"count": count}}
+        return mock.app.test_client().post("/_mock/states", json=body).status_code, count
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(set_up, [1, 2, 3, 4])) == [(200, 1), (200, 2), (200, 3), (200, 4)]
+    assert len(mock.ask({}, "state")["records"]) in (1, 2, 3, 4)
+
+
+def test_a_state_that_cannot_be_set_up_changes_nothing(tmp_path):
+    mock = Hub(tmp_path / "conversions.sqlite", MOCK="1")
+    mock.load([a_session(conversions=[a_conversion()])], "state.example", "my-key")
+    made = mock.client.post("/_mock/accounts", json={"sessions": []}).json
+    response = mock.client.post("/_mock/states", json={"state": "an exhausted limit"})
+    assert response.status_code == 409
+    assert mock.post("{}", made["key"]).status_code == 200

@@ -38,6 +38,14 @@ def test_behind_a_trusted_proxy_the_rate_limit_applies_to_the_forwarded_address(
     assert [ask_from(hub, "10.0.0.1", **{"X-Forwarded-For": client}).status_code for client in clients] == [200, 200, 429]
 
 
+@pytest.mark.decision(60)
+@pytest.mark.parametrize(("proxies", "address"), [("0", "http://10.0.0.1:5000"), ("1", "https://api.example.org")])
+def test_only_a_trusted_proxy_can_say_which_address_the_document_names(tmp_path, proxies, address):
+    forwarded = {"X-Forwarded-Host": "api.example.org", "X-Forwarded-Proto": "https"}
+    response = hub_with(tmp_path, PROXIES=proxies).client.get("/openapi.json", base_url="http://10.0.0.1:5000", headers=forwarded)
+    assert response.json["servers"] == [{"url": address}]
+
+
 def test_without_a_trusted_proxy_a_client_cannot_choose_its_address(tmp_path):
     hub = hub_with(tmp_path, RATE_LIMIT="1 per minute")
     clients = ["192.0.2.1", "192.0.2.2"]

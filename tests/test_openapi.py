@@ -8,19 +8,19 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
-from conversions_api import api, openapi, schemas
+from conversions_api import api, schemas
+from conversions_api.openapi.document import EXAMPLES, document
 from pact import Verifier
 
 from tests.conftest import Hub, serving
 from tests.tools import examples
 
 ROOT = Path(__file__).parent.parent
-DOCUMENT = openapi.document()
+DOCUMENT = document()
 OPERATION = DOCUMENT["paths"][api.PATH]["post"]
 SCHEMAS = DOCUMENT["components"]["schemas"]
-REQUESTS = openapi.EXAMPLES["requests"]
-RESPONSES = openapi.EXAMPLES["responses"]
+REQUESTS = EXAMPLES["requests"]
+RESPONSES = EXAMPLES["responses"]
 
 
 def values_in(value) -> list:
@@ -34,7 +34,7 @@ def values_in(value) -> list:
 
 def test_the_document_is_openapi_3_1_at_openapi_json(hub):
     response = hub.client.get("/openapi.json")
-    assert response.json == json.loads(json.dumps(openapi.document("http://localhost")))
+    assert response.json == json.loads(json.dumps(document("http://localhost")))
     assert response.json["openapi"].startswith("3.1")
     assert response.json["components"]["securitySchemes"]["key"].items() >= {
         ("type", "apiKey"),
@@ -43,27 +43,18 @@ def test_the_document_is_openapi_3_1_at_openapi_json(hub):
     }
 
 
-def test_the_document_is_also_yaml_at_openapi_yaml(hub):
-    response = hub.client.get("/openapi.yaml")
-    assert response.mimetype == "application/yaml"
-    assert yaml.safe_load(response.text) == hub.client.get("/openapi.json").json
-    assert not re.search(r"[&*]id\d", response.text)  # repeated values are written out instead of being anchors
-
-
 @pytest.mark.decision(60)
 def test_the_document_names_the_server_that_the_request_was_sent_to(hub):
     for address in ("http://127.0.0.1:5000", "https://api.example.org"):
-        for path in ("/openapi.json", "/openapi.yaml"):
-            document = yaml.safe_load(hub.client.get(path, base_url=address, headers={"X-Forwarded-Host": "evil.example"}).text)
-            assert document["servers"] == [{"url": address}]
-    document = hub.client.get("/openapi.json", headers={"Host": "a b"}).json
-    assert document["servers"] == [{"url": "/"}]
+        found = hub.client.get("/openapi.json", base_url=address, headers={"X-Forwarded-Host": "evil.example"}).json
+        assert found["servers"] == [{"url": address}]
+    assert hub.client.get("/openapi.json", headers={"Host": "a b"}).json["servers"] == [{"url": "/"}]
 
 
 def test_flask_openapi_prints_the_document_without_a_server(hub):
-    assert json.loads(hub.run("openapi").stdout) == json.loads(json.dumps(openapi.document("http://127.0.0.1:5000")))
-    outcome = hub.run("openapi", "--yaml", "--server", "https://api.example.org/")
-    assert yaml.safe_load(outcome.stdout) == json.loads(json.dumps(openapi.document("https://api.example.org")))
+    assert json.loads(hub.run("openapi").stdout) == json.loads(json.dumps(document("http://127.0.0.1:5000")))
+    outcome = hub.run("openapi", "--server", "https://api.example.org/")
+    assert json.loads(outcome.stdout) == json.loads(json.dumps(document("https://api.example.org")))
     assert not hub.path.exists()
 
 

@@ -5,7 +5,7 @@ import re
 from datetime import date
 
 import pytest
-from conversions_api import explorer
+from conversions_api.explorer import pages as explorer
 from playwright.sync_api import expect
 
 # ruff: noqa: F811 (pytest finds fixtures by their names)
@@ -174,7 +174,7 @@ def test_the_explorer_works_without_a_database_and_without_demo_accounts(tmp_pat
     hub = Hub(tmp_path / "conversions.sqlite")
     response = hub.client.get("/")
     assert response.status_code == 200
-    assert "flask seed creates one with demo data." in response.text
+    assert "conversions seed creates one with demo data." in response.text
     assert offered(hub) == []
     hub.load([a_session(conversions=[a_conversion()])], "own.example", "own")
     assert "This server has no demo accounts. Enter a key of your own." in hub.client.get("/").text

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conversions_api import openapi
+from conversions_api.openapi.document import EXAMPLES
 from playwright.sync_api import expect, sync_playwright
 
 from tests.browser import AXE, CHROMIUM, ONLY_HERE, OPTIONS, in_browser
@@ -35,7 +35,7 @@ def open_reference(browser):
         page.on("console", lambda message: messages.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: messages.append(str(error)))
         page.goto("/docs/")
-        expect(page.locator(".responses-table .microlight")).to_have_count(len(openapi.EXAMPLES["responses"]), timeout=TIMEOUT)
+        expect(page.locator(".responses-table .microlight")).to_have_count(len(EXAMPLES["responses"]), timeout=TIMEOUT)
         return page
 
     yield open_page

@@ -22,13 +22,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conversions_api import api, openapi
+from conversions_api import api
+from conversions_api.openapi.document import EXAMPLES, document
 
 from .conftest import REPOSITORY, serving
 
 OURS = Path(__file__).parent / "openapi_tools"
 PINS = [OURS / "package.json", OURS / "requirements.txt"]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PAGE = (REPOSITORY / "app" / "openapi" / "README.md").read_text(encoding="utf-8")
 README_QUERY = re.search(r"-d '(\{.*\})'\n", README)[1]
 SUMMER = {"start_date": "2025-07-01", "end_date": "2025-08-15"}
 
@@ -84,9 +86,8 @@ def address(bundled) -> Iterator[str]:
 def workplace(address, tmp_path_factory) -> Path:
     """Return a folder with the document of the running server."""
     folder = tmp_path_factory.mktemp("openapi")
-    for name in ("openapi.json", "openapi.yaml"):
-        with urllib.request.urlopen(f"{address}/{name}") as response:
-            (folder / name).write_bytes(response.read())
+    with urllib.request.urlopen(f"{address}/openapi.json") as response:
+        (folder / "openapi.json").write_bytes(response.read())
     for name in ("dredd.cjs", "spectral.yaml"):
         shutil.copy(OURS / name, folder)
     return folder
@@ -94,15 +95,15 @@ def workplace(address, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def generated(tools, tmp_path_factory) -> Path:
-    """Return a folder with our programs, in which the README's commands have generated types, models and a client."""
+    """Return a folder with our programs, in which the documented commands have generated types, models and a client."""
     folder = tmp_path_factory.mktemp("generated")
     shutil.copytree(OURS, folder, dirs_exist_ok=True)
     (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
     (folder / "node_modules").symlink_to(tools / "node_modules")
-    (block,) = re.findall(r"```\n(\.venv/bin/flask openapi .*?)```", README, re.DOTALL)
-    flask = f"'{sys.executable}' -m flask --app '{REPOSITORY / 'wsgi.py'}'"
+    (block,) = re.findall(r"```\n(conversions openapi .*?)```", PAGE, re.DOTALL)
+    conversions = f"'{sys.executable}' -m conversions_api"
     path = f"{tools / 'python' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    run("bash", "-ec", block.replace(".venv/bin/flask", flask), cwd=folder, PATH=path)
+    run("bash", "-ec", block.replace("conversions openapi", f"{conversions} openapi"), cwd=folder, PATH=path)
     return folder
 
 
@@ -130,7 +131,7 @@ def walked(bundled) -> list[dict]:
 
 def test_openapi_spec_validator_accepts_the_document(tools, workplace):
     """The document is valid according to the schema of OpenAPI 3.1."""
-    run(tools / "python" / "bin" / "openapi-spec-validator", "openapi.json", "openapi.yaml", cwd=workplace)
+    run(tools / "python" / "bin" / "openapi-spec-validator", "openapi.json", cwd=workplace)
 
 
 def test_redocly_finds_no_error(npx):
@@ -139,8 +140,8 @@ def test_redocly_finds_no_error(npx):
 
 
 def test_spectral_finds_no_warning(npx):
-    """Tags, descriptions and contact are there, examples match their schemas, and nothing is unused. This lints the YAML form."""
-    npx("spectral", "lint", "openapi.yaml", "--ruleset", "spectral.yaml", "--fail-severity", "warn")
+    """Tags, descriptions and contact are there, examples match their schemas, and nothing is unused."""
+    npx("spectral", "lint", "openapi.json", "--ruleset", "spectral.yaml", "--fail-severity", "warn")
 
 
 # Types and clients
@@ -188,8 +189,8 @@ def test_datamodel_code_generators_models_parse_every_response(tools, generated,
     """Every page and every error matches the document in every field."""
     bodies = [("ConversionsPage", page) for page in bundled.walk(SUMMER | {"source": "google.com"}, "YOUR_API_KEY")]
     bodies += [("ConversionsPage", page) for page in bundled.walk({"start_date": "2025-03-01"}, "published-sample")]
-    for status, examples in openapi.EXAMPLES["responses"].items():
-        schema = openapi.document()["paths"][api.PATH]["post"]["responses"][status]["content"]["application/json"]["schema"]
+    for status, examples in EXAMPLES["responses"].items():
+        schema = document()["paths"][api.PATH]["post"]["responses"][status]["content"]["application/json"]["schema"]
         bodies += [(schema["$ref"].rpartition("/")[2], example["value"]) for example in examples.values()]
     run(tools / "python" / "bin" / "python", "models.py", cwd=generated, stdin=json.dumps(bodies))
 
@@ -252,7 +253,7 @@ def post(url: str, query: dict) -> tuple[int, dict]:
 def test_prism_as_a_proxy_finds_no_difference_between_the_document_and_the_server(tools, workplace, address, bundled):
     """With --errors, a request or response that does not match the document gets a status of 422 or 500."""
     with prism(tools, workplace, "proxy", "openapi.json", address, "--errors") as proxy:
-        for example in openapi.EXAMPLES["requests"].values():
+        for example in EXAMPLES["requests"].values():
             assert post(proxy, example["value"]) == (200, bundled.ask(example["value"], "YOUR_API_KEY"))
         assert post(proxy, {"meta_id": "no-such-form"})[0] == 200
         assert post(proxy, {"start_date": "2025-02-30"})[0] == 400
@@ -261,6 +262,6 @@ def test_prism_as_a_proxy_finds_no_difference_between_the_document_and_the_serve
 
 def test_prism_as_a_mock_returns_the_last_page(tools, workplace):
     """A client that pages through a static mock stops."""
-    first = next(iter(openapi.EXAMPLES["responses"]["200"].values()))["value"]
+    first = next(iter(EXAMPLES["responses"]["200"].values()))["value"]
     with prism(tools, workplace, "mock", "openapi.json") as mock:
         assert post(mock, {"offset": 0}) == (200, first)

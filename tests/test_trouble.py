@@ -1,4 +1,4 @@
-"""An unusable database: a documented 503, the reason in the log, no file created by accident. What can be read is still read."""
+"""An unusable database: a documented 503, the reason in the log, and no file created. Reading needs no write access."""
 
 import json
 import logging
@@ -381,3 +381,15 @@ print([ask("key"), ask("limited"), ask("key")])
 """
     done = subprocess.run([sys.executable, "-c", full], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[200, 503, 200]", done.stderr
+
+
+def test_a_copy_made_with_vacuum_into_counts_calls_and_keeps_its_rows(hub, tmp_path):
+    """Such a copy is not in WAL mode, in which counting a call would wait for the reader of the same request."""
+    hub.load([a_session(conversions=[a_conversion()])], "example.com", "key", "--monthly-limit", "2")
+    copy = tmp_path / "copy.sqlite"
+    with closing(sqlite3.connect(hub.path)) as database:
+        database.execute("VACUUM INTO ?", [str(copy)])
+    with closing(sqlite3.connect(copy)) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    restored = Hub(copy)
+    assert [restored.post("{}").status_code for _ in range(3)] == [200, 200, 429]

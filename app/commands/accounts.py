@@ -24,7 +24,7 @@ def list_accounts(context: click.Context):
 
 
 def _table(connection: Connection) -> Iterator[str]:
-    """Return the lines of a table of the accounts, with the days of each one's first start and last end of a session."""
+    """Return the lines of a table of the accounts. The days are those on which the first session starts and the last one ends."""
     header = ("domain", "sessions", "conversions", "first day", "last day", "monthly limit", "keys")
     rows = [header] + [
         (domain, f"{many:,}", f"{conversions:,}", first or "-", last or "-", "-" if limit is None else f"{limit:,}", str(keys))

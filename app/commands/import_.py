@@ -3,11 +3,11 @@
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from difflib import get_close_matches
-from typing import BinaryIO
+from typing import IO, cast
 
 import click
 from flask import current_app
@@ -104,11 +104,13 @@ def import_(
 def _are_in_default_window(first_day: str | None, last_day: str | None) -> bool:
     """Return True if a request without dates finds all conversions of these days, or if there are none."""
     today: date = current_app.extensions["clock"].today()
-    return first_day is None or str(today - timedelta(seconds=DEFAULT_WINDOW)) < first_day <= last_day <= str(today)
+    if first_day is None or last_day is None:
+        return True
+    return str(today - timedelta(seconds=DEFAULT_WINDOW)) < first_day <= last_day <= str(today)
 
 
 @contextmanager
-def _progress(file: BinaryIO) -> Iterator[BinaryIO]:
+def _progress(file: IO[bytes]) -> Iterator[io.RawIOBase]:
     """Show a progress bar on a terminal: how much of the file has been read, or that a pipe is being read."""
     try:
         size = os.fstat(file.fileno()).st_size
@@ -121,14 +123,14 @@ def _progress(file: BinaryIO) -> Iterator[BinaryIO]:
 class _Counted(io.RawIOBase):
     """A file that tells how many bytes have been read."""
 
-    def __init__(self, file: BinaryIO, tell):
-        self.file = file
-        self.tell = tell
+    def __init__(self, file: IO[bytes], add: Callable[[int], None]):
+        self.read_into = cast(io.BufferedIOBase, file).readinto  # click's type leaves it out, but every binary file has it
+        self.add = add
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer) -> int:
-        count = self.file.readinto(buffer)
-        self.tell(count)
+        count = self.read_into(buffer)
+        self.add(count)
         return count

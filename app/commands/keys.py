@@ -18,7 +18,7 @@ def keys_add(domain: str):
     with errors_as_sentences(), current_app.extensions["database"].writing() as connection:
         row = connection.execute(accounts.FIND_ACCOUNT, {"domain": domain}).fetchone()
         if row is None:
-            raise ValueError(f"There is no account of {domain}; flask import creates one.")
+            raise ValueError(f"There is no account of {domain}; conversions import creates one.")
         accounts.add_key(connection, row[0], key)
     click.echo(f"A new key for {domain}, shown only this time: {key}")
 

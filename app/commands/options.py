@@ -1,4 +1,6 @@
-"""What several commands take: a domain; a query with the key that it is sent with."""
+"""Options and arguments of several commands: a domain, a key, a query."""
+
+from typing import Any
 
 import click
 from flask import current_app
@@ -19,7 +21,7 @@ def primary_domain(_context, _parameter, value: str) -> str:
     return primary
 
 
-DOMAIN = {"required": True, "metavar": "D", "callback": primary_domain}
+DOMAIN: dict[str, Any] = {"required": True, "metavar": "D", "callback": primary_domain}
 KEY = click.option("--key", required=True, metavar="K", help="The account's key.")
 
 
@@ -37,5 +39,5 @@ def load_query(text: str) -> dict:
 def account_of(connection: Connection, key: str) -> accounts.Account:
     account = accounts.authenticate(connection, key)
     if account is None:
-        raise click.ClickException(f"The key {key} is unknown. flask keys list shows the keys of this database.")
+        raise click.ClickException(f"The key {key} is unknown. The command conversions keys list shows the keys of this database.")
     return account

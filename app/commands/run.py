@@ -11,7 +11,7 @@ from .sentences import errors_as_sentences
 
 
 def is_run() -> bool:
-    """Tell whether flask run loads the app."""
+    """Return True if flask run loads the app."""
     context = click.get_current_context(silent=True)
     return context is not None and context.command is run_command
 
@@ -38,6 +38,9 @@ def prepare(app: Flask) -> None:
     for sentence in left_out:
         click.echo(f"     {sentence}")
     host, port = (click.get_current_context().params[name] for name in ("host", "port"))
+    if port == 0:  # the system picks one when the server starts, which then prints its address
+        click.echo(" * The explorer is at / of the address below, the documentation at /docs/.")
+        return
     click.echo(f" * Explorer: http://{host}:{port}/")
     click.echo(f" * Documentation: http://{host}:{port}/docs/")
     click.echo(f""" * Try: curl http://{host}:{port}{api.PATH} \\

@@ -15,7 +15,7 @@ def errors_as_sentences() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise click.ClickException("; ".join(f"{name}: {' '.join(told)}" for name, told in error.messages.items())) from None
+        raise click.ClickException("; ".join(f"{name}: {' '.join(told)}" for name, told in error.messages_dict.items())) from None
     except sqlite3.Error as error:
         raise click.ClickException(f"The database {current_app.config['DATABASE']} can't be used: {error}.") from None
     except BrokenPipeError:  # "flask export | head": Click exits without a message

@@ -22,7 +22,8 @@ def walk(query: str, key: str):
     with errors_as_sentences():
         # Loaded once, so that a default window does not move with the clock from page to page.
         loaded = load_query(query)
-        seen, records, pages, has_more = set(), 0, 0, True
+        seen: set[int] = set()
+        records, pages, has_more = 0, 0, True
         while has_more:
             with current_app.extensions["database"].reading() as connection:
                 page = strategies.page(connection, loaded | account_of(connection, key).scope)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import click
 
-INTERVAL = 0.2  # seconds between two looks
+INTERVAL = 0.2  # seconds between two checks
 
 
 def watch(path: str, import_once: Callable[[], None]) -> None:
-    """Call this now and after each change of the file, until interrupted; its errors are shown, and the watch goes on.
+    """Call the function now and after each change of the file, until interrupted. An error is printed and does not end it.
 
     It waits until the file has been the same twice in a row: an editor may write it in parts, or save under another name first.
     """

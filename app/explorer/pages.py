@@ -1,4 +1,4 @@
-"""The pages for people: /, /walks and /decisions. The browser sends its requests to the endpoint. Decisions 37, 62 to 65."""
+"""The pages for people: /, /requests and /decisions. The browser sends its requests to the endpoint. Decisions 37, 62 to 65."""
 
 import json
 import sqlite3
@@ -8,9 +8,9 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, abort, current_app, render_template
+from flask import Blueprint, Flask, abort, current_app, redirect, render_template, url_for
 
-from .. import schemas, strategies
+from .. import accounts, api, schemas, strategies
 from ..loading import traffic
 
 TOUR = json.loads((Path(__file__).parent / "explorer.json").read_text(encoding="utf-8"))
@@ -33,7 +33,7 @@ def address(view: dict) -> str:
 def start():
     demo, problem = demo_accounts(), None
     if demo is None:
-        demo, problem = [], "The server cannot read its database. The command flask seed creates one with demo data."
+        demo, problem = [], "The server cannot read its database. The command conversions seed creates one with demo data."
     elif not demo:
         problem = "This server has no demo accounts. Enter a key of your own."
     keys = {account["key"] for account in demo}
@@ -45,16 +45,23 @@ def start():
         problem=problem,
         views=[view for view in TOUR["views"] if view["key"] in keys],
         suggestions={key: suggested for key, suggested in TOUR["values"].items() if key in keys},
-        now=datetime.fromtimestamp(current_app.extensions["clock"](), UTC),
+        imported=imported_domains(),
+        settings=page_settings(),
     )
+
+
+@bp.get("/requests")
+def live():
+    """Show the requests of the mock's clients. Without mock mode they are not recorded, and there is no page."""
+    if not is_mock():
+        abort(404)
+    return render_template("live.html", settings=page_settings())
 
 
 @bp.get("/walks")
 def walks():
-    """Show the walks that the mock records; without mock mode there are none, and no page."""
-    if not is_mock():
-        abort(404)
-    return render_template("walks.html")
+    """Redirect to the page that replaced this one."""
+    return redirect(url_for(".live"))
 
 
 @bp.get("/decisions")
@@ -65,9 +72,31 @@ def decisions():
 
 @bp.context_processor
 def page_facts() -> dict:
-    """Return what the masthead and the footer of every page show."""
+    """Return what the footer of every page shows, and whether it has a mock."""
     demo = demo_accounts() or []
     return {"is_mock": is_mock(), "version": version(), "seed_date": max((account["seeded_to"] for account in demo), default=None)}
+
+
+@bp.app_context_processor
+def site_pages() -> dict:
+    """Return the pages that the masthead lists, also on /docs/."""
+    live = [("explorer.live", "Live requests")] if is_mock() else []
+    others = [("explorer.decisions", "Decisions"), ("swagger_ui.show", "Reference"), ("openapi.document", "OpenAPI")]
+    return {"site_pages": [("explorer.start", "Explorer"), *live, *others]}
+
+
+def page_settings() -> dict:
+    """Return what the scripts need to know of the server."""
+    return {
+        "path": api.PATH,
+        "page_size": strategies.PAGE_SIZE,
+        "batch_size": strategies.BATCH_SIZE,
+        "session_filters": strategies.SESSION_FILTERS,
+        "fields": list(schemas.Query().fields),
+        "now": datetime.fromtimestamp(current_app.extensions["clock"](), UTC).isoformat(),
+        "demo": {account["key"]: account["domain"] for account in demo_accounts() or []},
+        "errors": TOUR["errors"],
+    }
 
 
 def is_mock() -> bool:
@@ -92,6 +121,17 @@ def demo_accounts() -> list[dict] | None:
         return None
 
 
+def imported_domains() -> list[str]:
+    """Return the domains of imported accounts. Only a mock lists them: elsewhere they are other people's."""
+    if not is_mock():
+        return []
+    try:
+        with current_app.extensions["database"].reading() as connection:
+            return [domain for (domain,) in connection.rows(accounts.IMPORTED, {})]
+    except sqlite3.Error:
+        return []
+
+
 def example_body(example: dict) -> str:
     """Return an example's request as JSON. The page's form keeps an offset as text; in a request it is a number."""
     query = example["query"]
@@ -101,11 +141,15 @@ def example_body(example: dict) -> str:
 
 @cache
 def decision_groups() -> list[tuple[str, list[list[str]]]]:
-    """Return the tables of app/decisions.md as (topic, rows). A row is number, published text, reading and test."""
+    """Return the tables of app/decisions.md as (topic, rows).
+
+    A row is number, published text, what the server does, and test. Features of our own have no published text: it is empty.
+    """
     _, *parts = (Path(__file__).parent.parent / "decisions.md").read_text(encoding="utf-8").split("\n## ")
     groups = []
     for part in parts:
         topic, _, text = part.partition("\n")
         lines = [line for line in text.splitlines() if line.startswith("|")]
-        groups.append((topic, [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]))
+        rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]
+        groups.append((topic, [row if len(row) == 4 else [row[0], "", *row[1:]] for row in rows]))
     return groups

@@ -104,7 +104,8 @@ def landing(url: str) -> Landing:
     """
     url = url.partition("#")[0]
     page, _, query = url.partition("?")
-    parameters, kept, found, is_paid_click = query.split("&") if query else [], [], {}, False
+    parameters, kept, is_paid_click = query.split("&") if query else [], [], False
+    found: dict[str, str] = {}
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         name = unquote_plus(name)
@@ -131,8 +132,9 @@ def _of_referrer(referrer: str, own_domain: str) -> tuple[str, str]:
     if app := _APP.match(referrer):
         return _APPS.get(app[1], (app[1], "referral"))
     referring_host = host(referrer)
-    source = primary_domain(referring_host) if referring_host else own_domain
-    return ("(direct)", "(none)") if source == own_domain else (source, _medium(referring_host, source))
+    if not referring_host or (source := primary_domain(referring_host)) == own_domain:
+        return "(direct)", "(none)"
+    return source, _medium(referring_host, source)
 
 
 def _medium(host: str, source: str) -> str:

@@ -35,7 +35,7 @@ class Columns:
         return bool(self.named or self.values)
 
     def places(self, header: list[str], faults: Faults) -> dict[str, int]:
-        """Return the place of each field's column. What prevents that is added to the faults."""
+        """Return the position of each field's column. Missing and repeated columns are added to the faults."""
         names = {field: self.named.get(field, field) for field in [*OF_SESSION, *OF_CONVERSION] if field not in self.values}
         places = {field: header.index(name) for field, name in names.items() if name in header}
         self.ignored = [name for place, name in enumerate(header) if place not in places.values()]
@@ -60,7 +60,7 @@ class Columns:
 
 
 def is_csv(start: bytes, columns: Columns) -> bool:
-    """Tell whether a file that starts like this is CSV: its first line has several columns, or one that is known."""
+    """Return True if a file that starts like this is CSV: its first line has several columns, or one with a known name."""
     header = start.splitlines()[0].decode(errors="replace")
     return any(mark in header for mark in DELIMITERS) or header.strip(' "') in [
         *OF_SESSION,
@@ -122,7 +122,8 @@ def _together(rows: Iterator[Row]) -> Iterator[list[Row]]:
 
 
 def _session(rows: list[Row], faults: Faults) -> Iterator[tuple[str, dict]]:
-    session, conversions, numbers = {}, [], []
+    session: dict[str, str] = {}
+    conversions, numbers = [], []
     for number, row in rows:
         for name in OF_SESSION:
             if name in row and session.setdefault(name, row[name]) != row[name]:
@@ -133,20 +134,21 @@ def _session(rows: list[Row], faults: Faults) -> Iterator[tuple[str, dict]]:
             conversion = {name: row[name] for name in ("email", "timestamp", "conversion_page", "previous_page") if name in row}
             conversions.append(conversion | {"conversion_meta": meta})
             numbers.append(number)
-    place, given = f"row {rows[0][0]}", session | {"conversions": conversions}
+    place = f"row {rows[0][0]}"
+    given: dict = session | {"conversions": conversions}
     if conversions:
         first = min(conversions, key=_moment)
         given = {"started_at": first["timestamp"], "landing_page": first.get("conversion_page")} | given
     try:
         yield place, imported.load(given)
     except ValidationError as error:
-        for field, sentences in fields.flat(error.messages).items():
+        for field, sentences in fields.flat(error.messages_dict).items():
             of_conversion = re.match(r"conversions\.(\d+)", field)
             if field in ("started_at", "landing_page") and field not in session and conversions:
                 continue  # it is the conversion's, where it is a fault too
-            row = f"row {numbers[int(of_conversion[1])]}" if of_conversion else place
+            row_place = f"row {numbers[int(of_conversion[1])]}" if of_conversion else place
             for sentence in sentences:
-                faults.add(row, field.rpartition(".")[2], sentence)
+                faults.add(row_place, field.rpartition(".")[2], sentence)
 
 
 def _moment(conversion: dict) -> int:

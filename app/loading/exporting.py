@@ -1,4 +1,4 @@
-"""Sessions out of the database, in the import format: importing them elsewhere gives the same responses. Decision 48."""
+"""Read an account's sessions in the import format: importing them elsewhere gives the same responses. Decision 48."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -8,7 +8,7 @@ import orjson
 from ..database import Connection
 from .attribution import UTM
 
-# By id, which decides the order among equal times: whoever imports the lines in turn gives them ids in the same order.
+# By id, which decides the order among equal times: an import of the lines gives them ids in the same order.
 SESSIONS = """
 SELECT
     sessions.id, sessions.session_id,
@@ -26,7 +26,7 @@ _NAMES = ["session_id", "started_at", "ended_at", "landing_page", *UTM, "derived
 def lines(connection: Connection, account_id: int) -> Iterator[bytes]:
     """Return each session of the account as a line.
 
-    The referrer is not stored: derived_source and derived_medium stand for it.
+    The referrer is not stored; derived_source and derived_medium take its place.
     """
     for _, rows in groupby(connection.execute(SESSIONS, {"account_id": account_id}), key=lambda row: row[0]):
         conversions = []

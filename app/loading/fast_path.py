@@ -6,6 +6,7 @@ test checks that both load the same.
 
 import re
 from functools import lru_cache
+from typing import Any, TypeGuard
 
 import orjson
 
@@ -42,7 +43,7 @@ def load_line(line: bytes) -> dict | None:
     return load(session) if members == len(_names(line)) else None
 
 
-def load(given: object) -> dict | None:
+def load(given: Any) -> dict | None:
     """Return the session as imported.load does; None if it is not obviously valid."""
     try:
         return _session(as_session(given) if is_record(given) else given)
@@ -50,7 +51,7 @@ def load(given: object) -> dict | None:
         return None
 
 
-def is_record(given: object) -> bool:
+def is_record(given: object) -> TypeGuard[dict]:
     """Return True if this is a conversion as the API returns it, rather than a session."""
     return isinstance(given, dict) and "started_at" not in given and ("timestamp" in given or "conversion_page" in given)
 
@@ -93,14 +94,15 @@ def _require(condition: object) -> None:
         raise _Unusual
 
 
-def _text(value: object) -> str | None:
+def _text(value: Any) -> str | None:
     _require(value is None or type(value) is str)
     return value or None
 
 
 def _instant(text: str) -> int:
     match = _moment(text)
-    _require(match)
+    if match is None:
+        raise _Unusual
     day, hour, minute, second = match.groups()
     return _midnight(day) + int(hour) * 3600 + int(minute) * 60 + int(second)
 

@@ -20,7 +20,7 @@ class Faults(ValueError):
 
     def add_all(self, place: str, error: ValidationError) -> None:
         """Add what marshmallow says about the fields."""
-        for field, sentences in fields.flat(error.messages).items():
+        for field, sentences in fields.flat(error.messages_dict).items():
             for sentence in sentences:
                 self.add(place, field, sentence)
 

@@ -1,11 +1,10 @@
-"""Read what people have: recognise a file by its content, and load the sessions in it, whatever its form. Decisions 43, 45."""
+"""Recognise the format of a file by its content, and load the sessions in it. Decisions 43, 45."""
 
 import gzip
 import io
 import re
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from . import csv_files, json_files
 from .csv_files import Columns
@@ -28,12 +27,12 @@ _FOREIGN = [
 ]
 
 
-def load(file: BinaryIO, columns: Columns, faults: Faults) -> Iterator[tuple[str, dict]]:
+def load(file: io.RawIOBase, columns: Columns, faults: Faults) -> Iterator[tuple[str, dict]]:
     """Load the sessions of a file: each with its place in the file, as imported.load returns it.
 
-    What is wrong with a session is added to the faults. Raises ValueError with a sentence if the file is nothing that can be read.
+    What is wrong with a session is added to the faults. Raises ValueError with a sentence if the format is not one of these.
     """
-    reader = io.BufferedReader(file, _LOOKED_AT)
+    reader: io.BufferedReader = io.BufferedReader(file, _LOOKED_AT)
     if reader.peek().startswith(b"\x1f\x8b"):
         reader = io.BufferedReader(gzip.GzipFile(fileobj=reader), _LOOKED_AT)
     try:

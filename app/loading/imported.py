@@ -1,12 +1,13 @@
 """An imported session and its conversions, as marshmallow schemas: the same for every form of file. Decisions 30, 43."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from marshmallow import ValidationError, post_load
 
 from .. import fields
 from ..fields import List, Moment, Nested, Strict
-from ..schemas import Conversion
+from ..schemas import ConversionMeta
 from ..strict_json import shown
 from . import attribution, fast_path
 
@@ -14,17 +15,16 @@ from . import attribution, fast_path
 class Text(fields.Text):
     """A string. If null is allowed, "" means null: that is how CSV exports write it."""
 
-    def _deserialize(self, value, attr, data, **kwargs) -> str | None:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        return None if self.allow_none and not text else text
+    def deserialize(self, value, *args, **kwargs):
+        return super().deserialize(None if value == "" and self.allow_none else value, *args, **kwargs)
 
 
 class Url(Text):
     """A full URL."""
 
-    def _deserialize(self, value, attr, data, **kwargs) -> str | None:
+    def _deserialize(self, value, attr, data, **kwargs) -> str:
         url = super()._deserialize(value, attr, data, **kwargs)
-        if url is not None and attribution.host(url) is None:
+        if attribution.host(url) is None:
             raise ValidationError(f"Must be a full URL such as https://example.com/pricing, not {shown(url)}.")
         return url
 
@@ -32,17 +32,18 @@ class Url(Text):
 class OptionalMoment(Moment):
     """A moment; null and "" mean that it is not given."""
 
-    def _deserialize(self, value, attr, data, **kwargs) -> int | None:
-        return None if value == "" else super()._deserialize(value, attr, data, **kwargs)
+    def deserialize(self, value, *args, **kwargs):
+        return super().deserialize(None if value == "" else value, *args, **kwargs)
 
 
-class ImportedConversion(Conversion):
+class ImportedConversion(Strict):
     """A conversion as the API returns it. An email or a previous page that is not known can be left out."""
 
     email = Text(load_default=None)
     timestamp = Moment(required=True)
     conversion_page = Url(required=True)
     previous_page = Url(load_default=None)
+    conversion_meta = Nested(ConversionMeta, required=True)
 
 
 class ImportedSession(Strict):
@@ -89,7 +90,7 @@ def _text(moment: int) -> str:
 _session = ImportedSession()
 
 
-def load(given: object) -> dict:
+def load(given: Any) -> dict:
     """Load a session in the import format, or a record as the API returns it, which becomes a session of its own.
 
     Moments become instants. Raises marshmallow.ValidationError, whose fields are those of what was given.
@@ -101,4 +102,4 @@ def load(given: object) -> dict:
     try:
         return _session.load(fast_path.as_session(given))
     except ValidationError as error:
-        raise ValidationError(error.messages["conversions"][0]) from None
+        raise ValidationError(error.messages_dict["conversions"][0]) from None

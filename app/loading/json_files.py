@@ -23,7 +23,7 @@ def load(reader: io.BufferedReader, start: bytes, faults: Faults) -> Iterator[tu
 
 
 def _is_document(start: bytes) -> bool:
-    """Tell whether this is one document: an array, or an object that goes on after its first line."""
+    """Return True if this is one document: an array, or an object that continues after its first line."""
     first, line_end, _ = start.lstrip().partition(b"\n")
     goes_on = bool(line_end) and first.rstrip().endswith((b"{", b"[", b",", b":"))
     return first.startswith(b"[") or goes_on

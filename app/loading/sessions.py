@@ -1,4 +1,4 @@
-"""Sessions into the database: a file that a person imports, and the bundled data. Decisions 22, 30, 31, 47."""
+"""Write sessions into the database: imported files, and the bundled data. Decisions 22, 30, 31, 47."""
 
 import hashlib
 import sqlite3
@@ -52,7 +52,7 @@ KEEP_BOTH = f"{REPLACE} To keep both, give each session a session_id."
 
 
 class Writer:
-    """Adds sessions to one account, many at a time. Used as a context: leaving it writes the rest."""
+    """Adds sessions to one account, many at a time. A context manager; on exit it writes the rest."""
 
     def __init__(self, connection: Connection, account_id: int, domain: str, faults: Faults | None = None):
         self.connection = connection
@@ -60,7 +60,7 @@ class Writer:
         self.domain = domain
         self.faults = faults if faults is not None else Faults()
         self.sessions = self.conversions = 0
-        self._first_id = self._next_id = None
+        self._first_id = self._next_id = 0  # until the first batch is written
         self._batch: list[tuple[str, dict]] = []
         self._copies: dict[str, int] = {}  # of the sessions that the file has more than once, by the id that was made
 
@@ -72,7 +72,7 @@ class Writer:
             self._write()
 
     def add(self, session: dict, place: str = "") -> None:
-        """Add a session as imported.load returns it. A session_id that is there already is a fault of this place."""
+        """Add a session as imported.load returns it. A session_id that exists already is a fault, reported at this place."""
         landing = attribution.landing(session["landing_page"])
         row = session | {"account_id": self.account_id}
         if session.get("derived_source") is None:
@@ -94,7 +94,7 @@ class Writer:
             self._write()
 
     def _write(self) -> None:
-        if self._batch and self._next_id is None:
+        if self._batch and not self._next_id:
             self._first_id = self._next_id = self._free_id()
         for _, row in self._batch:
             row["id"] = self._next_id
@@ -116,6 +116,7 @@ class Writer:
         found = self.connection.execute(ADD_SESSION, row | {"id": None, "session_id": f"probe {id(self)}"}).lastrowid
         self.connection.execute("ROLLBACK TO probe")
         self.connection.execute("RELEASE probe")
+        assert found is not None  # it is None only before a first INSERT
         return found
 
     def _insert(self, rows: list[dict]) -> None:

@@ -1,6 +1,6 @@
 """The generated traffic of the bundled accounts, as sessions that imported.load has loaded. Decisions 29, 31.
 
-A day is the same on every machine forever: it is drawn with random() alone, whose sequence Python promises to keep.
+A day is the same on every machine forever: it uses only random(), whose sequence Python promises to keep.
 """
 
 import json
@@ -34,7 +34,7 @@ def present(connection: Connection) -> list[dict]:
 
 
 def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:
-    """Return the sessions of a bundled account: of daily traffic, those after one day up to and including the as-of day."""
+    """Return the sessions of a bundled account. Of daily traffic, return those after one day up to and including the as-of day."""
     if "daily" in account:
         habits = read(account["daily"])
         day = after + timedelta(days=1) if after else date.fromisoformat(habits["first_day"])
@@ -108,7 +108,8 @@ def _day(habits: dict, domain: str, day: date) -> Iterator[dict]:
     )
     for number, start in enumerate(starts):
         channel, landing = pick_weighted(habits["channels"]), pick_weighted(habits["landing_pages"])["url"]
-        at, conversions = start, []
+        at = start
+        conversions: list[dict] = []
         while random() < (habits["converts_again"] if conversions else habits["converts"]):
             at += 30 + int(random() * 900)
             point = pick_weighted(habits["conversions"])

@@ -25,7 +25,7 @@ def parse(header: str) -> dict[str, str]:
     >>> parse('note="a, code=503", respond-async; delay=5')
     {}
     """
-    found = {}
+    found: dict[str, str] = {}
     for preference in _split(header, ","):
         parts = [part.partition("=") for part in _split(preference, ";")]
         names = [name.strip().lower() for name, _, _ in parts]

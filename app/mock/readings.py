@@ -50,7 +50,7 @@ READINGS = {
             "session": "a conversion is in the window if its session started in it",
             "associated": "a session query returns every conversion of its sessions, whenever it occurred",
         }),
-        Reading("pool", 15, "“matching sessions …, based on the filters and time range provided”", {
+        Reading("pool", 15, "“matching sessions (in a session-filtered query), based on the filters and time range provided”", {
             "overlapping": "the pool has the sessions that overlap the window",
             "started": "the pool has the sessions that started in the window",
             "converting": "the pool has the sessions that overlap the window and have a conversion that the query returns",
@@ -86,7 +86,7 @@ READINGS = {
             "positions": "`has_more` is true while conversions or sessions remain",
             "conversions": "`has_more` is true only while a conversion remains",
         }),
-        Reading("last-offset", 18, "“by increasing the offset value in increments of 50”", {
+        Reading("last-offset", 18, "“increasing the offset value in increments of 50”", {
             "total": "`records_processed` is the total on the last page of a direct query",
             "plus-50": "`records_processed` is `offset` + 50 on every page of a direct query",
         }),

@@ -3,8 +3,11 @@
 The clock that a state sets is the clock of one process.
 """
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, current_app
 from marshmallow import ValidationError, fields, validate
@@ -12,6 +15,7 @@ from werkzeug.exceptions import BadRequest, Conflict
 
 from .. import accounts, instants
 from ..body import read_json_body
+from ..database import Connection
 from ..fields import Count, Moment, Strict, Text
 from ..loading import sessions, traffic
 from . import faults, temporary_accounts
@@ -32,27 +36,38 @@ def in_seeded_years(now: int) -> None:
         raise ValidationError(sessions.OTHER_YEARS)
 
 
-@bp.post("/reset")
-def reset():
-    """Restore the bundled data and the counted calls of a first start, and delete temporary accounts. Imported data stays."""
+@contextmanager
+def begin_again(instant: int | None = None) -> Iterator[tuple[Connection, date]]:
+    """Restore the data, the counted calls and the clock of a first start, and delete temporary accounts. Imported data stays.
+
+    What is written inside is part of the same transaction. Another instant is what the clock shows from then on.
+    """
     clock: instants.Clock = current_app.extensions["clock"]
-    clock.instant = clock.setting
-    if clock.today().year not in sessions.YEARS:
-        raise Conflict(f"The clock is at {clock.today()}. {sessions.OTHER_YEARS}")
+    instant = clock.setting if instant is None else instant
+    today = instants.Clock(instant).today()
+    if today.year not in sessions.YEARS:
+        raise Conflict(f"The clock is at {today}. {sessions.OTHER_YEARS}")
     with temporary_accounts.writing, current_app.extensions["database"].writing(create=True) as connection:
         connection.execute(accounts.DELETE_TEMPORARY_ACCOUNTS)
         connection.execute(accounts.FORGET_CALLS_OF_BUNDLED)
-        sessions.seed(connection, clock.today())
+        sessions.seed(connection, today)
+        yield connection, today
+        clock.instant = instant
     for record in ("walks", "faults"):
         current_app.extensions[record].clear()
-    return {"message": f"The bundled data is that of {clock.today()}, and no calls are counted."}
+
+
+@bp.post("/reset")
+def reset():
+    with begin_again() as (_, today):
+        return {"message": f"The bundled data is that of {today}, and no calls are counted."}
 
 
 STATE = {"key": "state", "domain": "state.example"}
 BUNDLED = {f"the key {account['key']}": account for account in traffic.accounts()}
 
 COUNT = Count(required=True, validate=validate.Range(max=MOST_SESSIONS, error=f"Must be at most {MOST_SESSIONS}."))
-STATES = {
+STATES: dict[str, dict[str, fields.Field]] = {
     "a number of conversions": {"count": COUNT},
     "a number of sessions": {"count": COUNT},
     "these sessions": {"sessions": temporary_accounts.SESSIONS, "monthly_limit": temporary_accounts.MONTHLY_LIMIT},
@@ -85,31 +100,28 @@ def set_state():
         return {}
     try:
         params = Strict.from_dict(STATES[wanted["state"]])().load(wanted["params"])
-        reset()
-        return set_up(wanted["state"], params)
     except ValidationError as error:
         raise ValidationError({"params": error.messages}) from None
+    with begin_again(params.get("now")) as (connection, today):
+        account = set_up(connection, today, wanted["state"], params)
+    if wanted["state"] == "a fault":
+        faults.add_fault(params)
+    return account
 
 
-def set_up(state: str, params: dict) -> dict:
+def set_up(connection: Connection, today: date, state: str, params: dict) -> dict:
     if state in BUNDLED:
         return {name: BUNDLED[state][name] for name in STATE}
-    clock: instants.Clock = current_app.extensions["clock"]
-    account = STATE | {"series": [{"campaign": "state", "sessions": params.get("count", 1), "spacing": 200}]}
+    if state == "these sessions":
+        temporary_accounts.create(connection, STATE["key"], STATE["domain"], params["monthly_limit"], params["sessions"])
+        return STATE
+    series = {"campaign": "state", "sessions": params.get("count", 1), "spacing": 200}
+    account: dict[str, Any] = STATE | {"series": [series]}
     if state == "a number of sessions":
-        account["series"][0]["every"] = 4
+        series["every"] = 4
     elif state == "an exhausted limit":
         account |= {"monthly_limit": params["limit"], "used_elsewhere": params["limit"]}
-    elif state == "the clock at an instant":
-        clock.instant = params["now"]
-    with temporary_accounts.writing, current_app.extensions["database"].writing(create=True) as connection:
-        if state == "these sessions":
-            temporary_accounts.create(connection, STATE["key"], STATE["domain"], params["monthly_limit"], params["sessions"])
-        elif sessions.seed_account(connection, account, clock.today()):
-            connection.execute(accounts.MAKE_TEMPORARY, STATE)
-        else:
-            raise temporary_accounts.DomainInUse(f"{STATE['domain']} is an imported account, and states need that domain.")
-        sessions.seed(connection, clock.today())
-    if state == "a fault":
-        faults.add_fault(params)
+    if not sessions.seed_account(connection, account, today):
+        raise temporary_accounts.DomainInUse(f"{STATE['domain']} is an imported account, and states need that domain.")
+    connection.execute(accounts.MAKE_TEMPORARY, STATE)
     return STATE

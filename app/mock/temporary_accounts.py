@@ -37,10 +37,10 @@ class SessionOrRecord(Field):
 class Sessions(List):
     """At most so many sessions, each session_id once."""
 
-    def _deserialize(self, value, *args, **kwargs) -> list[dict]:
+    def _deserialize(self, value, attr, data, **kwargs) -> list:
         if isinstance(value, list) and len(value) > MOST_SESSIONS:  # before each one is looked at
             raise ValidationError(f"Must have at most {MOST_SESSIONS} sessions, not {len(value)}.")
-        sessions = super()._deserialize(value, *args, **kwargs)
+        sessions: list = super()._deserialize(value, attr, data, **kwargs)
         seen, faults = set(), {}
         for number, session in enumerate(sessions):
             if (name := session.get("session_id")) in seen:

@@ -113,7 +113,7 @@ class Walk:
         self._keep(page)
         if not has_more:
             self.needed = min(self.needed, end)
-        if not repeats and not leaves_gap:
+        if before is None or not (repeats or leaves_gap):
             return ""
         if offset == before.records_processed:
             fault = f"offset {offset} was requested, but earlier pages already went up to {repeats[-1][1]}"

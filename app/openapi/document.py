@@ -1,4 +1,4 @@
-"""The OpenAPI document, generated from the schemas that do the work. Decisions 58, 61."""
+"""The OpenAPI document, generated from the schemas that load the requests. Decisions 58, 61."""
 
 import json
 from functools import cache

@@ -1,4 +1,4 @@
-"""Load conversions with dlt. The paginator is what counts: each of the wrong ones loads something, too."""
+"""Load conversions with dlt. Use the right paginator: each of the wrong ones loads something too."""
 
 from itertools import islice
 

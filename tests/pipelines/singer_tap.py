@@ -1,4 +1,4 @@
-"""Load conversions with a Singer tap, made with Meltano's SDK. The paginator is what counts."""
+"""Load conversions with a Singer tap, made with Meltano's SDK. Use the right paginator."""
 
 from singer_sdk import RESTStream, Tap
 from singer_sdk import typing as th

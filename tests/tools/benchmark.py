@@ -1,11 +1,11 @@
-"""Measure the speed, as ratios of two figures of the same run: python -m tests.tools.benchmark [--quick | --large] [--draw FILE]
+"""Measure the speed, as ratios of two figures of the same run: python -m tests.tools.benchmark [--quick] [--before FOLDER]
 
-Creates a database of a million sessions and 250,000 conversions, in five accounts and 400 days (--quick: a twentieth of that,
---large: ten times), measures, and prints each figure with its goal. Other servers are measured with the same data, in a separate
-environment; what cannot be installed is skipped by name.
+Imports accounts of 2,000, 20,000 and 100,000 sessions, which is what people have, and one of a million, which shows how the cost
+grows. Measures and prints each figure with its goal, if it has one. With --before it measures the checkout of an earlier commit in
+turn with this one; that folder has an environment in .venv. Other servers are measured with the same data, in an environment of
+their own; what cannot be installed is skipped by name. --quick leaves out the million and the other servers.
 """
 
-import csv
 import json
 import os
 import shutil
@@ -17,8 +17,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, date, datetime
-from functools import partial
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -29,82 +28,120 @@ from typing import NamedTuple
 
 import click
 import orjson
-from conversions_api import accounts, api, create_app, database, fast, openapi, schemas, strategies, tables
-from conversions_api.database import Database
-from conversions_api.fast import Cache
-from conversions_api.loading import sessions as loading
-from conversions_api.mock import walks
+from conversions_api import accounts, api, create_app, schemas, strategies, tables
+from conversions_api.database import Database, Statement
+from conversions_api.openapi.document import document
 from flask import Flask, Response
 from werkzeug.test import EnvironBuilder
 
-from tests.tools.picture import Growth, Row, draw
-
 ROOT = Path(__file__).parent.parent.parent
-KEY = {"Authentication": "key-0"}
 NOW, MOMENT = 1_760_000_000, "2025-10-09T08:53:20Z"
-DAYS = 400
-EVERYTHING = {"start_date": "2020-01-01", "end_date": "2030-01-01"}
+MONTH = {"start_date": "2025-09-09", "end_date": "2025-10-09"}
+ALL_TIME = {"start_date": "2020-01-01", "end_date": "2030-01-01"}
+QUERIES = {"direct": {"meta_type": "type-common"}, "session": {"source": "source-common"}}
+SIZES = [2_000, 20_000, 100_000]  # sessions of an account: people's
+LARGEST = 1_000_000
 
-# One in so many sessions or conversions has the value. All sessions have the medium "everywhere".
+# One in so many sessions or conversions has the value.
 SHARES = {"common": 2, "middling": 20, "rare": 1000}
 
 
-def make(path: Path, sessions: int) -> None:
-    """Create the data: nine tenths of it in the first account, with a pool without conversions and a pool with hardly any."""
+def write_sessions(path: Path, size: int) -> None:
+    """Write sessions of 400 days in the import format. One in five converts; half of the others are a pool without conversions."""
     dice = Random(1)
-    database = Database(path)
-    with database.writing_sessions() as connection:
-        for number in range(5):
-            connection.execute(accounts.ADD_ACCOUNT, accounts.NO_LIMIT | {"domain": f"{number}.example"}).fetchall()
-            accounts.add_key(connection, number + 1, f"key-{number}")
 
-        def value(kind: str) -> str:
-            names = (name for name, share in reversed(SHARES.items()) if dice.random() < 1 / share)
-            return f"{kind}-{next(names, 'other')}"
+    def moment(second: int) -> str:
+        return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-        with click.progressbar(range(sessions), label="Making the data", file=sys.stderr) as bar:
-            for number in bar:
-                account = 1 if dice.random() < 0.9 else dice.randint(2, 5)
-                start = NOW - int(DAYS * 86_400 * (1 - number / sessions))
-                converts = dice.random() < 0.2
-                # Half of the sessions that do not convert are the pool without conversions, the others the pool with hardly any.
-                campaign = None if converts and dice.random() > 1 / 5000 else "silent" if number % 2 and not converts else "hardly"
-                row = {
-                    "id": None,
-                    "account": account,
-                    "session_id": str(number),
-                    "started_at": start,
-                    "ended_at": start + dice.randint(0, 1800),
-                    "utm_source": None,
-                    "utm_medium": None,
-                    "derived_source": value("source"),
-                    "derived_medium": "everywhere",
-                    "utm_campaign": campaign,
-                    "utm_content": value("content"),
-                    "utm_term": value("term"),
-                    "landing_page": value("https://0.example/landing"),
-                    "converts": converts,
+    def value(kind: str) -> str:
+        names = (name for name, share in reversed(SHARES.items()) if dice.random() < 1 / share)
+        return f"{kind}-{next(names, 'other')}"
+
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(size):
+            start = NOW - int(400 * 86_400 * (1 - number / size))
+            conversions = [
+                {
+                    "email": f"visitor-{number}@mail.example",
+                    "timestamp": moment(start),
+                    "conversion_page": f"https://shop.example/{value('page')}",
+                    "previous_page": f"https://shop.example/item/{dice.randrange(500)}",
+                    "conversion_meta": {"type": value("type"), "id": value("id")},
                 }
-                session = connection.execute(loading.ADD_SESSION, row).lastrowid
-                if converts:
-                    rows = [
-                        {
-                            "account": account,
-                            "session": session,
-                            "timestamp": start,
-                            "email": "somebody@mail.example",
-                            "conversion_page": value("https://0.example/page"),
-                            "previous_page": None,
-                            "type": value("type"),
-                            "id": value("id"),
-                        }
-                        for _ in range(dice.choice([1, 1, 1, 2]))
-                    ]
-                    connection.executemany(loading.ADD_CONVERSION, rows)
-        loading.seed(connection, date.fromisoformat(MOMENT[:10]))  # otherwise the first flask run would do it while it is measured
+                for _ in range(dice.choice([1, 1, 1, 2]) if number % 5 == 0 else 0)
+            ]
+            session = {
+                "session_id": f"s-{number}",
+                "started_at": moment(start),
+                "ended_at": moment(start + dice.randint(0, 1800)),
+                "landing_page": f"https://shop.example/{value('landing')}",
+                "referrer": "https://www.google.com/",
+                "utm_source": value("source"),
+                "utm_medium": "everywhere",
+                "utm_campaign": "silent" if number % 2 and number % 5 else None,
+                "utm_content": value("content"),
+                "utm_term": value("term"),
+                "conversions": conversions,
+            }
+            file.write(f"{json.dumps(session)}\n")
+
+
+class Times(NamedTuple):
+    """The seconds of a request."""
+
+    warm: float
+    cold: float  # right after a write to another account
+    write: float  # that write: an account for one test, made and deleted
+
+
+class Version(NamedTuple):
+    """A checkout that is measured: this one, or that of an earlier commit."""
+
+    folder: Path
+    python: str
+
+    def run(self, *arguments: str, database: Path, **more) -> subprocess.CompletedProcess:
+        settings = {"CONVERSIONS_DATABASE": str(database), "CONVERSIONS_NOW": MOMENT, "CONVERSIONS_MOCK": "1"}
+        environment = os.environ | settings | {"PYTHONPATH": str(self.folder)}
+        return subprocess.run([self.python, *arguments], cwd=self.folder, env=environment, check=True, capture_output=True, **more)
+
+    def load(self, file: Path, size: int, database: Path) -> float:
+        """Import the file into an account named after its size; return how long that took."""
+        started = perf_counter()
+        domain, key = f"shop-{size}.example", key_of(size)
+        self.run("-m", "flask", "import", str(file), "--domain", domain, "--key", key, "--replace", database=database)
+        return perf_counter() - started
+
+    def times(self, size: int, queries: list[dict], database: Path) -> list[Times]:
+        program = (ROOT / "tests" / "tools" / "requests_timed.py").read_text(encoding="utf-8")
+        lines = "".join(f"{json.dumps(query)}\n" for query in queries)
+        done = self.run("-c", program, key_of(size), database=database, input=lines, text=True)
+        return [Times(*json.loads(line)) for line in done.stdout.splitlines()]
+
+
+def key_of(size: int) -> str:
+    return f"key-{size}"
 
 
 # Measuring
+
+
+class Row(NamedTuple):
+    what: str
+    figure: float
+    most: float | None
+    least: float | None
+    unit: str
+
+    @property
+    def is_met(self) -> bool:
+        return (self.most is None or self.figure <= self.most) and (self.least is None or self.figure >= self.least)
+
+    @property
+    def goal(self) -> str:
+        if self.most is None and self.least is None:
+            return ""
+        return f"≤ {self.most:g}{self.unit}" if self.most is not None else f"≥ {self.least:g}{self.unit}"
 
 
 class Bench:
@@ -118,12 +155,8 @@ class Bench:
     def row(self, what: str, figure: float, most: float | None = None, least: float | None = None, unit: str = "") -> None:
         row = Row(what, figure, most, least, unit)
         self.rows.append(row)
-        click.echo(f"{'✓' if row.is_met else '✗'} {what:<92} {row.goal:>9} {figure:>9.2f}{unit}")
-
-
-def median_of(times: int, run) -> float:
-    """Return the median time of a run, in seconds."""
-    return medians_of(times, run)[0]
+        mark = " " if not row.goal else "✓" if row.is_met else "✗"
+        click.echo(f"{mark} {what:<92} {row.goal:>9} {figure:>9.2f}{unit}")
 
 
 def medians_of(times: int, *runs) -> list[float]:
@@ -137,104 +170,92 @@ def medians_of(times: int, *runs) -> list[float]:
     return [statistics.median(times_of_run) for times_of_run in taken]
 
 
-def warm(path: Path) -> None:
-    """Read the file once, so that no figure includes reading from the disk."""
-    with path.open("rb") as file:
-        while file.read(2**24):
-            pass
+def measure_sizes(bench: Bench, sizes: list[int], folder: Path, path: Path, before: Version | None) -> None:
+    """Import an account of each size, and measure requests, warm and after a write to another account."""
+    ours, queries = Version(ROOT, sys.executable), [MONTH | filters for filters in QUERIES.values()]
+    theirs = path.with_name("before.sqlite")
+    for size in sizes:
+        file = folder / f"{size}.jsonl"
+        write_sessions(file, size)
+        rounds = 3 if before and size == SIZES[-1] else 1
+        imports = [(ours.load(file, size, path), before.load(file, size, theirs) if before else None) for _ in range(rounds)]
+        if rounds > 1:
+            bench.row(f"import of {size:,} sessions ÷ the commit before", median_ratio(imports), most=0.9)
+        times = [
+            (ours.times(size, queries, path), before.times(size, queries, theirs) if before else None)
+            for _ in range(3 if before else 1)
+        ]
+        for number, name in enumerate(QUERIES):
+            mine = [now[number] for now, _ in times]
+            warm, cold = (statistics.median(getattr(each, part) for each in mine) for part in ("warm", "cold"))
+            of = f"{size:,} sessions, {name}"
+            bench.row(f"{of}: a request", warm * 1e6, unit=" µs")
+            bench.row(f"{of}: after a write to another account ÷ warm", cold / warm, most=1.5 if size == SIZES[0] else None)
+            if before:
+                both = [(now[number], old[number]) for now, old in times]
+                ratios = {part: median_ratio([(getattr(a, part), getattr(b, part)) for a, b in both]) for part in ("warm", "cold")}
+                bench.row(f"{of}: warm ÷ the commit before", ratios["warm"])
+                bench.row(f"{of}: after a write ÷ the commit before", ratios["cold"], most=0.6 if size == SIZES[1] else None)
+        bench.row(f"{size:,} sessions: an account for one test, made and deleted", times[0][0][0].write * 1000, unit=" ms")
+        if before:
+            written = [(now[0].write, old[0].write) for now, old in times]
+            bench.row(f"{size:,} sessions: such an account ÷ the commit before", median_ratio(written), most=0.3)
+
+
+def median_ratio(pairs: list[tuple]) -> float:
+    return statistics.median(ours / theirs for ours, theirs in pairs)
 
 
 class PageReader:
     """Gets pages directly from the strategies, on one connection in one transaction."""
 
-    def __init__(self, path: Path):
-        self.database = Database(path)
-        self.reading = self.database.reading()
+    def __init__(self, path: Path, size: int):
+        self.reading = Database(path).reading()
         self.connection = self.reading.__enter__()
-        self.account = accounts.authenticate(self.connection, "key-0")
+        self.account = accounts.authenticate(self.connection, key_of(size))
 
-    def query(self, body: dict, now: int = NOW) -> dict:
-        return schemas.load_query(body, now) | self.account.scope
-
-    def page(self, body: dict, cache: Cache | None = None, now: int = NOW) -> strategies.Page:
+    def page(self, body: dict) -> strategies.Page:
         self.connection.ran = []
-        query = self.query(body, now)
-        return fast.page(self.connection, query, cache) if cache else strategies.page(self.connection, query)
+        return strategies.page(self.connection, schemas.load_query(body, NOW) | self.account.scope)
 
 
-def measure_strategies(bench: Bench, reader: PageReader) -> None:
-    dice, cache = Random(2), Cache()
-    filters = [{}, *({name: f"{kind}-common"} for name, kind in {"meta_type": "type", "meta_id": "id"}.items())]
-    filters += [{"conversion_page": "https://0.example/page-common"}, {"source": "source-common"}, {"medium": "everywhere"}]
-    filters += [{"content": "content-common"}, {"term": "term-common"}, {"landing_page": "https://0.example/landing-common"}]
-    deep_ratios, first_ratios = [], []
-    for body in filters:
-        body = EVERYTHING | body
-        plain = median_of(3, lambda body=body: reader.page(body))
-        first_ratios.append(median_of(3, lambda body=body: reader.page(body, Cache())) / plain)
-        total = reader.page(body, cache).total_records
-        at_first, at_random = medians_of(
-            200,
-            lambda body=body: reader.page(body, cache),
-            lambda body=body, total=total: reader.page(body | {"offset": dice.randrange(total)}, cache),
-        )
-        deep_ratios.append(at_random / at_first)
-    bench.row("a random deep page ÷ page 1, in SQL (the worst of all single filters)", max(deep_ratios), most=2)
-    bench.row("a filter's first request ÷ a plain count and page (the worst of all single filters)", max(first_ratios), most=2)
-
-    for what, body, most in [
-        ("a pool without conversions: first request ÷ the pool's count", {"campaign": "silent"}, 2),
-        ("a pool with a conversion in 5,000 sessions: the same", {"campaign": "hardly"}, 2),
-        ("any pool, with a conversion filter that matches nothing: the same", {"medium": "everywhere", "meta_id": "nothing"}, 4),
-    ]:
-        body = EVERYTHING | body
-        query = reader.query(body)
-        count = strategies.with_filters(strategies.SESSIONS_IN_POOL, query)
-        counting = median_of(3, lambda count=count, query=query: reader.connection.rows(count, query))
-        first = median_of(3, lambda body=body: reader.page(body, Cache()))
-        bench.row(what, first / counting, most=most)
-        reader.page(body, cache)
-        afterwards = median_of(20, lambda body=body: reader.page(body, cache)) * 1000
-        bench.row("   afterwards", afterwards, most=1, unit=" ms")
-
-    def walk(body: dict, most: float = float("inf")) -> tuple[int, float]:
-        started, seen, has_more, offset = perf_counter(), 0, True, 0
-        while has_more and seen < most:
-            page = reader.page(EVERYTHING | body | {"offset": offset}, cache)
-            seen, has_more, offset = seen + len(page.conversions), page.has_more, page.records_processed
-        return seen, perf_counter() - started
-
-    for name, body in {"directly": {}, "by sessions": {"medium": "everywhere"}}.items():
-        some, time_of_some = walk(body, reader.page(EVERYTHING, cache).total_records / 50)
-        every, time_of_all = walk(body)
-        ratio = (time_of_all / every) / (time_of_some / some)
-        bench.row(f"walking all conversions {name} ÷ 50 times walking a fiftieth, a conversion", ratio, most=1.2)
-
-    for name, body in {"direct": {}, "session": {"source": "source-common"}}.items():
-        ticks = iter(range(NOW, NOW + 10_000))
-        fixed, moving = medians_of(
-            300, lambda body=body: reader.page(body, cache), lambda body=body, ticks=ticks: reader.page(body, cache, next(ticks))
-        )
-        bench.row(f"pages a second, a default window that moves on ÷ one that stands still, {name}", fixed / moving, least=0.8)
+def measure_depth(bench: Bench, path: Path, size: int, most: float | None) -> None:
+    """Compare any page with page 1."""
+    reader, dice = PageReader(path, size), Random(2)
+    for window_name, window in {"30 days": MONTH, "all time": ALL_TIME}.items():
+        for name, filters in {"direct": {}, "session": {"medium": "everywhere"}}.items():
+            body = window | filters
+            total = reader.page(body).total_records
+            first, anywhere = medians_of(
+                50,
+                lambda body=body: reader.page(body),
+                lambda body=body, total=total: reader.page(body | {"offset": dice.randrange(total)}),
+            )
+            goal = most if window is MONTH else None
+            bench.row(f"{size:,} sessions, {window_name}, {name}: any page ÷ page 1, in SQL", anywhere / first, most=goal)
+    (silent,) = medians_of(3, lambda: reader.page(ALL_TIME | {"campaign": "silent", "offset": 0}))
+    bench.row(f"{size:,} sessions, all time: a pool without conversions", silent * 1000, unit=" ms")
+    reader.reading.__exit__(None, None, None)
 
 
-def measure_wsgi(bench: Bench, path: Path, reader: PageReader) -> None:
+def measure_floor(bench: Bench, path: Path, size: int) -> None:
     app = create_app({"DATABASE": path, "NOW": MOMENT})
     app.logger.setLevel("WARNING")
-    for name, filters in {"direct": {"meta_type": "type-common"}, "session": {"source": "source-common"}}.items():
-        body = json.dumps(EVERYTHING | filters).encode()
-        cache = Cache()
-        reader.page(EVERYTHING | filters, cache)
-        page = reader.page(EVERYTHING | filters, cache)
-        key = database.Statement(accounts.ACCOUNT_OF_KEY, {"digest": accounts.digest("key-0")}, [], 0)
+    reader = PageReader(path, size)
+    for name, filters in QUERIES.items():
+        body = MONTH | filters
+        reader.page(body)
+        page = reader.page(body)  # without the number, which is remembered
+        key = Statement(accounts.ACCOUNT_OF_KEY, {"digest": accounts.digest(key_of(size))})
         floor = minimal_app(path, [key, *reader.connection.ran], api.response_of(page))
-        ours, least = wsgi_request(app, body), wsgi_request(floor, body)
+        ours, least = (wsgi_request(each, json.dumps(body).encode(), size) for each in (app, floor))
         assert ours() == least()
         as_wsgi, at_least = medians_of(1000, ours, least)
-        bench.row(f"page 1 as WSGI ÷ an empty Flask route with the same SQL and bytes, {name}", as_wsgi / at_least, most=1.6)
+        bench.row(f"{size:,} sessions, {name}: a request ÷ an empty Flask route, same SQL and bytes", as_wsgi / at_least, most=1.5)
+    reader.reading.__exit__(None, None, None)
 
 
-def minimal_app(path: Path, statements: list[database.Statement], response: dict) -> Flask:
+def minimal_app(path: Path, statements: list[Statement], response: dict) -> Flask:
     """Return an app that does the minimum for a request: Flask, these statements in one transaction, and orjson."""
     connection = sqlite3.connect(path, isolation_level=None)
     app = Flask(__name__)
@@ -250,24 +271,22 @@ def minimal_app(path: Path, statements: list[database.Statement], response: dict
     return app
 
 
-def wsgi_request(app: Flask, body: bytes) -> Callable[[], bytes]:
-    asked = EnvironBuilder(path=api.PATH, method="POST", data=body, content_type="application/json", headers=KEY)
+def wsgi_request(app: Flask, body: bytes, size: int) -> Callable[[], bytes]:
+    headers = {"Authentication": key_of(size)}
+    asked = EnvironBuilder(path=api.PATH, method="POST", data=body, content_type="application/json", headers=headers)
     environ = asked.get_environ()
     return lambda: b"".join(app(environ | {"wsgi.input": BytesIO(body)}, lambda *_: None))
 
 
-def measure_walks(bench: Bench, path: Path) -> None:
-    """Measure what the record of walks costs in mock mode: requests with it and without it take turns."""
-    recording, silent = (create_app({"DATABASE": path, "NOW": MOMENT, "MOCK": "1"}) for _ in range(2))
-    recording.logger.setLevel("WARNING")
-    silent.after_request_funcs[None].remove(walks.record_page)
-    for name, filters in {"direct": {"meta_type": "type-common"}, "session": {"source": "source-common"}}.items():
-        body = json.dumps(EVERYTHING | filters).encode()
-        ask, ask_silently = wsgi_request(recording, body), wsgi_request(silent, body)
-        for warming in (ask, ask_silently):
-            warming()
-        with_record, without = medians_of(1000, ask, ask_silently)
-        bench.row(f"a request in mock mode ÷ without the record of walks, {name}", with_record / without, most=1.05)
+def measure_mock(bench: Bench, path: Path, size: int) -> None:
+    """Measure what the records of the mock cost: requests with them and without them take turns."""
+    recording, silent = (create_app({"DATABASE": path, "NOW": MOMENT, "MOCK": is_on}) for is_on in ("1", "0"))
+    for app in (recording, silent):
+        app.logger.setLevel("WARNING")
+    for name, filters in QUERIES.items():
+        body = json.dumps(MONTH | filters).encode()
+        with_record, without = medians_of(1000, wsgi_request(recording, body, size), wsgi_request(silent, body, size))
+        bench.row(f"{size:,} sessions, {name}: a request in mock mode ÷ with the mock off", with_record / without)
 
 
 # Over HTTP: real servers, each in a process of its own
@@ -315,7 +334,7 @@ class Client:
 def post_request(body: dict) -> bytes:
     sent = json.dumps(body)
     return (
-        f"POST {api.PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthentication: key-0\r\nContent-Type: application/json\r\n"
+        f"POST {api.PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthentication: {key_of(SIZES[-1])}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(sent)}\r\n\r\n{sent}"
     ).encode()
 
@@ -387,20 +406,7 @@ def flask_run(app: str = "wsgi:app") -> list[str]:
     return [sys.executable, "-m", "flask", "--app", app, "run", "--port", "{port}"]
 
 
-def measure_http(bench: Bench, path: Path, reader: PageReader) -> None:
-    dice = Random(3)
-    with serving(waitress(), path, post_request({})) as served, closing(Client(served.port)) as client:
-        for name, filters in {"direct": {"meta_type": "type-common"}, "session": {"source": "source-common"}}.items():
-            body = EVERYTHING | filters
-            total = reader.page(body).total_records
-            client.ask(post_request(body))
-            first, deep = medians_of(
-                300,
-                lambda body=body: client.ask(post_request(body)),
-                lambda body=body, total=total: client.ask(post_request(body | {"offset": dice.randrange(total)})),
-            )
-            bench.row(f"a random deep page ÷ page 1, over HTTP, {name}", deep / first, most=1.3)
-
+def measure_clients(bench: Bench, path: Path) -> None:
     with serving(flask_run(), path, post_request({})) as served:
         alone, together = [], []
         for _ in range(bench.rounds):
@@ -437,66 +443,25 @@ def measure_start(bench: Bench, path: Path, folder: Path) -> None:
     bench.row("   memory then", memory, most=40, unit=" MB")
 
 
-def measure_import(bench: Bench, folder: Path, sessions: int) -> None:
-    """Compare imports of a conversion per session with sqlite3's own .import of the same rows and the index build."""
+def measure_import(bench: Bench, folder: Path, path: Path, size: int) -> None:
+    """Compare the import with sqlite3's own .import of the same rows and the index build."""
     sqlite3 = shutil.which("sqlite3")
     if not sqlite3:
         click.echo("- import ÷ .import and the indexes: skipped, there is no sqlite3 to run")
         return
-    files, path, floor = [folder / "sessions.csv", folder / "sessions.jsonl"], folder / "imported.sqlite", folder / "floor.sqlite"
-    dice = Random(4)
-
-    def moment(second: int) -> str:
-        return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-    with files[0].open("w", encoding="utf-8", newline="") as table, files[1].open("w", encoding="utf-8") as lines:
-        rows = csv.writer(table)
-        for number in range(sessions):
-            start = NOW - number * 170
-            conversion = {
-                "email": f"visitor-{number}@mail.example",
-                "timestamp": moment(start + 300),
-                "conversion_page": f"https://shop.example/thank-you/{dice.randrange(20)}",
-                "previous_page": f"https://shop.example/item/{dice.randrange(500)}",
-                "conversion_meta": {"type": "html_form", "id": f"form-{dice.randrange(10)}"},
-            }
-            session = {
-                "session_id": f"s-{number}",
-                "started_at": moment(start),
-                "ended_at": moment(start + 1200),
-                "landing_page": f"https://shop.example/item/{dice.randrange(500)}?utm_source=news&utm_medium=email",
-                "referrer": "https://www.google.com/",
-                "utm_campaign": f"campaign-{dice.randrange(30)}",
-                "conversions": [conversion],
-            }
-            lines.write(f"{json.dumps(session)}\n")
-            flat = {name: value for name, value in (session | conversion).items() if type(value) is str} | conversion[
-                "conversion_meta"
-            ]
-            rows.writerows([flat] * (number == 0))  # the header
-            rows.writerow(flat.values())
-
-    ours = {}
-    for file in files:
-        path.unlink(missing_ok=True)
-        started = perf_counter()
-        command = [sys.executable, "-m", "flask", "import", str(file), "--domain", "shop.example"]
-        subprocess.run(command, cwd=ROOT, env=os.environ | {"CONVERSIONS_DATABASE": str(path)}, check=True, capture_output=True)
-        ours[file.suffix[1:]] = perf_counter() - started
-
+    ours, floor = folder / "imported.sqlite", folder / "floor.sqlite"
+    seconds = Version(ROOT, sys.executable).load(folder / f"{size}.jsonl", size, ours)
     for table in ("sessions", "conversions"):
         with (folder / f"{table}.csv").open("wb") as rows:
-            subprocess.run([sqlite3, "-csv", path, f"SELECT * FROM {table}"], stdout=rows, check=True)
+            subprocess.run([sqlite3, "-csv", ours, f"SELECT * FROM {table}"], stdout=rows, check=True)
     schema, indexes = tables.schema_statements()
     account = "INSERT INTO accounts (domain) VALUES ('shop.example');"
     subprocess.run([sqlite3, floor], input=f"{''.join(schema)}{account}", text=True, check=True)
     imports = "".join(f".import {folder / table}.csv {table}\n" for table in ("sessions", "conversions"))
     started = perf_counter()
     subprocess.run([sqlite3, "-csv", floor], input=f"{imports}{''.join(indexes)}", text=True, check=True)
-    floor_seconds = perf_counter() - started
-    for form, seconds in ours.items():
-        what = f"import of {sessions:,} sessions with a conversion each, {form} ÷ sqlite3 .import and the index build"
-        bench.row(what, seconds / floor_seconds, most=4)
+    ratio = seconds / (perf_counter() - started)
+    bench.row(f"import of {size:,} sessions ÷ sqlite3 .import of their rows and the index build", ratio, most=4)
 
 
 # Other servers, with the same data on the same machine
@@ -505,16 +470,16 @@ DATASETTE = {
     "direct": """
         SELECT id, email, datetime(timestamp, 'unixepoch') AS timestamp, conversion_page, previous_page, meta_type, meta_id, (
             SELECT count(*) FROM conversions
-            WHERE account_id = 1 AND meta_type = :value AND timestamp BETWEEN unixepoch(:start) AND unixepoch(:end) + 86399
+            WHERE account_id = :account AND meta_type = :value AND timestamp BETWEEN unixepoch(:start) AND unixepoch(:end) + 86399
         ) AS total
         FROM conversions
-        WHERE account_id = 1 AND meta_type = :value AND timestamp BETWEEN unixepoch(:start) AND unixepoch(:end) + 86399
+        WHERE account_id = :account AND meta_type = :value AND timestamp BETWEEN unixepoch(:start) AND unixepoch(:end) + 86399
         ORDER BY timestamp DESC, id DESC LIMIT 50 OFFSET :offset
     """,
     "session": """
         WITH pool AS (
             SELECT id, started_at FROM sessions
-            WHERE account_id = 1 AND source = :value
+            WHERE account_id = :account AND source = :value
               AND started_at BETWEEN unixepoch(:start) - 86400 AND unixepoch(:end) + 86399 AND ended_at >= unixepoch(:start)
         ), batch AS (
             SELECT * FROM pool ORDER BY started_at DESC, id DESC LIMIT 200 OFFSET :offset
@@ -531,32 +496,35 @@ DATASETTE = {
 
 
 def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
-    window = {"start_date": "2025-09-09", "end_date": "2025-10-09"}
-    asked = {"direct": {"meta_type": "type-common"}, "session": {"source": "source-common"}}
+    window, asked = MONTH, QUERIES
 
     def get_request(name: str) -> bytes:
         (value,) = asked[name].values()
-        at = f"/{path.stem}/{name}.json?_shape=array&value={value}&start=2025-09-09&end=2025-10-09&offset=0"
+        at = f"/{path.stem}/{name}.json?_shape=array&value={value}&start=2025-09-09&end=2025-10-09&offset=0&account={account}"
         return f"GET {at} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
 
     python, prism = folder / "environment" / "bin" / "python", folder / "node_modules" / ".bin" / "prism"
+    reader = PageReader(path, SIZES[-1])
+    account = reader.account.id
+    reader.reading.__exit__(None, None, None)
     with create_app({"DATABASE": path, "NOW": MOMENT}).test_client() as client:
-        a_page = client.post(api.PATH, json=window | asked["direct"], headers=KEY).json
-    document = json.loads(json.dumps(openapi.document()))
-    document["paths"][api.PATH]["post"]["responses"]["200"]["content"]["application/json"]["examples"] = {"page": {"value": a_page}}
-    (folder / "openapi.json").write_text(json.dumps(document), encoding="utf-8")
+        a_page = client.post(api.PATH, json=window | asked["direct"], headers={"Authentication": key_of(SIZES[-1])}).json
+    with_a_page = json.loads(json.dumps(document()))
+    ok = with_a_page["paths"][api.PATH]["post"]["responses"]["200"]
+    ok["content"]["application/json"]["examples"] = {"page": {"value": a_page}}
+    (folder / "openapi.json").write_text(json.dumps(with_a_page), encoding="utf-8")
     (folder / "datasette.json").write_text(
         json.dumps({"databases": {path.stem: {"queries": {name: {"sql": sql} for name, sql in DATASETTE.items()}}}}),
         encoding="utf-8",
     )
     peers = {
         "flask-smorest with SQLAlchemy": (
-            {"direct": 7, "session": 11},
+            {"direct": 4, "session": 5},
             waitress(str(python), "tests.tools.peers:app"),
             lambda name: post_request(window | asked[name]),
         ),
         "datasette with a canned query and count": (
-            {"direct": 4, "session": 3},
+            {"direct": 4, "session": 4},
             [str(python), "-m", "datasette", str(path), "--port", "{port}", "--metadata", str(folder / "datasette.json")],
             get_request,
         ),
@@ -589,68 +557,41 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
                     bench.row(f"requests a second ÷ {peer}, {name}", ratio, least=least)
 
 
-# How the cost grows
-
-
-def measure_growth(path: Path, sessions: int) -> list[Growth]:
-    """Measure what a page costs at this size: page 1, any page, and any page with the plain statements."""
-    reader, cache, dice, found = PageReader(path), Cache(), Random(5), []
-    for strategy, filters in {"direct": {}, "session": {"medium": "everywhere"}}.items():
-        body = EVERYTHING | filters
-        total = reader.page(body, cache).total_records
-
-        def anywhere(cache: Cache | None, body=body, total=total) -> strategies.Page:
-            return reader.page(body | {"offset": dice.randrange(total)}, cache)
-
-        first = partial(reader.page, body, cache)
-        times = medians_of(50, first, partial(anywhere, cache), partial(anywhere, None))
-        found.append(Growth(strategy, sessions, *(seconds * 1000 for seconds in times)))
-        click.echo(f"{sessions:>10,} sessions, {strategy:<8}" + "".join(f"{figure:>10.3f}" for figure in found[-1][2:]))
-    return found
-
-
 def main() -> None:
     parser = ArgumentParser(description=__doc__, prog="python -m tests.tools.benchmark")
-    parser.add_argument("--sessions", type=int, default=1_000_000)
-    parser.add_argument("--quick", action="store_const", const=50_000, dest="sessions", help="a twentieth, without the peers")
-    parser.add_argument("--large", action="store_const", const=10_000_000, dest="sessions", help="ten times as many")
-    parser.add_argument("--database", type=Path, help="take the data of an earlier run, or leave it for a later one")
-    parser.add_argument("--peers", type=Path, help="a folder for what the peers need; left out: one that is deleted")
-    parser.add_argument("--draw", type=Path, metavar="FILE", help="draw the figures, as SVG")
+    parser.add_argument("--quick", action="store_true", help="without the million sessions and the other servers")
+    parser.add_argument("--sizes", type=int, nargs="+", metavar="N", help="other numbers of sessions")
+    parser.add_argument("--before", type=Path, metavar="FOLDER", help="the checkout of an earlier commit, with .venv in it")
+    parser.add_argument("--peers", type=Path, metavar="FOLDER", help="where the other servers are, or are to be, installed")
     options = parser.parse_args()
-    is_quick = options.sessions < 1_000_000
+    if options.sizes:
+        SIZES[:] = options.sizes
+    before = (
+        Version(options.before.absolute(), str(options.before.absolute() / ".venv" / "bin" / "python")) if options.before else None
+    )
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        path = options.database or folder / "benchmark.sqlite"
-        if not path.exists():
-            make(path, options.sessions)
-        bench, reader = Bench(is_quick), PageReader(path)
-        measure_wsgi(bench, path, reader)
-        measure_walks(bench, path)
-        warm(path)
-        measure_strategies(bench, reader)
-        warm(path)
-        measure_http(bench, path, reader)
+        path = folder / "benchmark.sqlite"
+        bench = Bench(options.quick)
+        measure_sizes(bench, SIZES, folder, path, before)
+        for size in SIZES[:2]:
+            measure_floor(bench, path, size)
+        measure_mock(bench, path, SIZES[0])
+        measure_depth(bench, path, SIZES[-1], most=3)
+        measure_import(bench, folder, path, SIZES[-1])
+        measure_clients(bench, path)
         measure_start(bench, path, folder)
-        measure_import(bench, folder, options.sessions // 5 if is_quick else 200_000)
-        if is_quick:
-            click.echo("- the peers: skipped, because installing them takes minutes")
+        if options.quick:
+            click.echo("- the other servers and the million: skipped, because they take minutes")
         else:
             peers = options.peers or folder / "peers"
             peers.mkdir(exist_ok=True)
             measure_peers(bench, path, peers)
-        click.echo(f"\n{sum(row.is_met for row in bench.rows)} of {len(bench.rows)} goals met.\n")
-
-        click.echo(f"{'A page, in ms':<30}    page 1  any page    OFFSET")
-        growth = []
-        for sessions in [*(10**power for power in range(3, 7) if 10**power < options.sessions), options.sessions]:
-            of_size = path if sessions == options.sessions else folder / f"{sessions}.sqlite"
-            if not of_size.exists():
-                make(of_size, sessions)
-            warm(of_size)
-            growth += measure_growth(of_size, sessions)
-        if options.draw:
-            options.draw.write_text(draw(bench.rows, growth), encoding="utf-8")
+            million = folder / "million.sqlite"
+            measure_sizes(bench, [LARGEST], folder, million, None)
+            measure_depth(bench, million, LARGEST, most=None)
+        with_goal = [row for row in bench.rows if row.goal]
+        click.echo(f"\n{sum(row.is_met for row in with_goal)} of {len(with_goal)} goals met.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Defects that are planted in the endpoint, one at a time, and other readings of the text that are no defects.
+"""Defects that are planted in the endpoint, one at a time, and other readings of the text, which are not defects.
 
     python -m tests.tools.defects [NAME ...]
 

@@ -1,6 +1,6 @@
-"""Write the responses of seed/examples.json, which the OpenAPI document shows: python -m tests.tools.examples
+"""Write the responses of app/openapi/examples.json, which the OpenAPI document shows: python -m tests.tools.examples
 
-They are what the server returns for the bundled data. tests/test_openapi.py compares them. Run this after changing a sentence.
+They are what the server returns for the bundled data. tests/test_openapi.py compares them. Run this after you change a message.
 """
 
 import json
@@ -11,7 +11,7 @@ from conversions_api.body import LARGEST_BODY
 
 from tests.conftest import REPOSITORY, Hub
 
-FILE = REPOSITORY / "seed" / "examples.json"
+FILE = REPOSITORY / "app" / "openapi" / "examples.json"
 
 
 def true_responses(hub: Hub, empty: Hub) -> dict[str, dict]:

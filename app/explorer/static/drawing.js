@@ -1,8 +1,8 @@
 // The drawing of a walk: the pages on the strip, enlarged around the page that is shown if the whole is too long for it.
 
 import { count, element, figure, fillTable, legend, part, range, strong, sum } from "./elements.js";
-import { BATCH_SIZE, PAGE_SIZE } from "./request.js";
-import { barsOf, cellsOf, flag, positionAt } from "./strip.js";
+import { settings, stepOf } from "./request.js";
+import { barsOf, cellsOf, flag, onPosition } from "./strip.js";
 import { pageOf } from "./walk.js";
 
 const TOO_NARROW = 28; // pixels: a page narrower than this is enlarged
@@ -14,7 +14,7 @@ export function drawWalk(walk, jump) {
   part("drawing").hidden = !walk.pages.length;
   if (!walk.pages.length) return;
   const page = pageOf(walk);
-  const step = page.unit === "session" ? BATCH_SIZE : PAGE_SIZE;
+  const step = stepOf(page.unit);
   const whole = { from: 0, to: Math.max(page.total, 1) };
   const hasBars = walk.pages.some(({ found }) => found.length);
   part("drawing").classList.toggle("with-bars", hasBars);
@@ -27,17 +27,19 @@ export function drawWalk(walk, jump) {
   part("overview").hidden = part("lens").toggleAttribute("hidden", !isEnlarged);
   if (isEnlarged) {
     const { cells } = cellsOf(whole, segments, { width, step, className: "thin" });
-    part("overview").replaceChildren(clickable(cells, whole, jump));
+    part("overview").replaceChildren(cells);
+    onPosition(whole, cells, jump);
     drawLens(view, whole);
   }
   const { cells, size } = cellsOf(view, segments, { width, step });
   const ends = `records_processed ${figure(page.to)}, ${page.hasMore ? "the next offset" : "the end"}`;
   part("detail").replaceChildren(
     flag(view, page.from, hasBars ? "begins tall" : "begins", `offset ${figure(page.offset)}`),
-    ...(hasBars ? [barsOf(view, walk.pages.flatMap((each) => batchesOf(each)), PAGE_SIZE)] : []),
-    clickable(cells, view, jump),
+    ...(hasBars ? [barsOf(view, walk.pages.flatMap((each) => batchesOf(each)), settings.page_size)] : []),
+    cells,
     flag(view, page.to, "ends", ends),
   );
+  onPosition(view, cells, jump);
   tellParts(walk, page);
   const cellOf = size === step ? `, one ${page.unit === "session" ? "batch" : "full page"}` : "";
   const shown = isEnlarged ? ` The lower strip enlarges ${page.unit}s ${range(Math.floor(view.from) + 1, Math.ceil(view.to))}.` : "";
@@ -63,11 +65,6 @@ function drawLens(view, whole) {
   part("lens").firstElementChild.setAttribute("points", `${left},0 ${Math.max(right, left + 0.3)},0 100,14 0,14`);
 }
 
-function clickable(cells, view, jump) {
-  cells.addEventListener("click", (event) => jump(Math.floor(positionAt(view, cells, event.clientX))));
-  return cells;
-}
-
 function tellParts({ pages }, { from, to, total }) {
   const before = pages[0].from;
   const reached = pages.at(-1).to;
@@ -90,9 +87,9 @@ function batchesOf({ from, to, records, batches, found }) {
   }
   let collected = 0;
   return entries.map(({ first, last, own }) => {
-    const start = from + (first - 1) * BATCH_SIZE;
-    const end = Math.min(from + last * BATCH_SIZE, to);
-    const reason = records.length < PAGE_SIZE ? "the end of the pool" : `${PAGE_SIZE} or more collected`;
+    const start = from + (first - 1) * settings.batch_size;
+    const end = Math.min(from + last * settings.batch_size, to);
+    const reason = records.length < settings.page_size ? "the end of the pool" : `${settings.page_size} or more collected`;
     collected += own;
     const then = last < batches ? "continue" : `stop: ${reason}`;
     return { start, end, own, collected, then, numbers: range(first, last), sessions: range(start + 1, end), isMany: last > first };

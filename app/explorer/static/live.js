@@ -1,21 +1,24 @@
-// /walks: asks the mock every second for the walks of its clients, and draws them, the newest first. Decision 63.
+// /requests: asks the mock every second for the requests that are new, and shows them, the newest first. Decision 63.
 
-import { code, count, element, figure, part } from "./elements.js";
-import { nameOf, sentQueries } from "./sent.js";
-import { cellsOf, flag } from "./strip.js";
-import { pagesWithVerdict, rightOffset, segmentsOf } from "./verdict.js";
+import { codeFor } from "./code.js";
+import { code, copy, count, element, figure, listenToCopies, part, sum } from "./elements.js";
+import { askMock, listenToMock, refreshMock } from "./mock.js";
+import { addressOf, configure, decisionBehind, requestWith, settings, stepOf } from "./request.js";
+import { cellsOf, coverage, flag } from "./strip.js";
 
 const EVERY = 1000; // milliseconds
 const AFTER_A_FAILURE = 5000;
-const MOST_ROWS = 200; // of the table of pages
-const STEPS = { session: 200, direct: 50 };
+const MOST_REQUESTS = 500; // that the page keeps, as the mock does
+const LONGEST_BODY = 2048; // bytes that the mock keeps: a longer body is not whole
 
-const entries = []; // {walk, text, item}, in the order in which the server sends them
+const entries = new Map(); // by name, the newest last: {requests, walk, item}. A walk is one entry, any other request is its own.
+let last = 0; // the number of the newest request
+let kind = "all"; // of the statuses to show
 
 async function poll() {
   let wait = EVERY;
   try {
-    if (!document.hidden) show((await askMock("GET")).walks);
+    if (!document.hidden) await fetchNew();
   } catch (error) {
     part("state").textContent = `${error.message} Trying again every ${AFTER_A_FAILURE / 1000} seconds.`;
     wait = AFTER_A_FAILURE;
@@ -23,121 +26,185 @@ async function poll() {
   setTimeout(poll, wait);
 }
 
-// The mock's own sentence says why it cannot list walks: it runs as several processes, or belongs to another origin.
-async function askMock(method) {
-  const response = await fetch("/_mock/walks", { method }).catch(() => {
-    throw new Error("The server cannot be reached.");
-  });
-  const json = await response.json().catch(() => null);
-  if (!response.ok) throw new Error(json?.error ?? `The server does not list walks: ${response.status} ${response.statusText}.`);
-  return json;
+async function fetchNew() {
+  const asked = `after=${last}${part("own").checked ? "&explorer=1" : ""}`;
+  const { requests } = await askMock("GET", `requests?${asked}`);
+  if (requests.length && requests[0].number <= last) forget(); // the server was restarted, and counts from 1 again
+  const walks = requests.some(({ walk }) => walk) ? (await askMock("GET", `walks?${asked}`)).walks : [];
+  for (const request of requests) add(request);
+  const changed = new Set(requests.map(nameOf));
+  for (const walk of walks) if (entries.has(`walk ${walk.number}`)) entries.get(`walk ${walk.number}`).walk = walk;
+  for (const name of changed) draw(entries.get(name));
+  if (requests.some(({ fault }) => fault)) refreshMock();
+  shorten();
+  tellState();
 }
 
-function show(walks) {
-  const own = sentQueries();
-  const before = entries.splice(0);
-  for (const walk of walks) {
-    const isOwn = own.has(nameOf(walk.domain, walk.query));
-    const text = JSON.stringify([walk, isOwn]);
-    const entry = takeEntry(before, walk, text) ?? { item: element("li") };
-    entries.push(entry);
-    if (entry.text === text) continue;
-    const wasOpen = entry.item.querySelector("details")?.open;
-    Object.assign(entry, { text, walk });
-    entry.item.dataset.own = isOwn;
-    draw(entry.item, walk, isOwn);
-    entry.item.querySelector("details").open = wasOpen ?? false;
+const nameOf = ({ walk, number }) => (walk ? `walk ${walk}` : `request ${number}`);
+
+function add(request) {
+  const name = nameOf(request);
+  const entry = entries.get(name) ?? { requests: [], walk: null, item: element("li") };
+  entries.delete(name);
+  entries.set(name, entry);
+  entry.requests.push(request);
+  part("requests").prepend(entry.item);
+  last = request.number;
+}
+
+function shorten() {
+  let kept = sum([...entries.values()].map(({ requests }) => requests.length));
+  for (const [name, { requests, item }] of entries) {
+    if (kept <= MOST_REQUESTS) break;
+    kept -= requests.length;
+    item.remove();
+    entries.delete(name);
   }
-  const items = entries.map(({ item }) => item).reverse();
-  const isInOrder = items.length === part("walks").children.length && items.every((item, at) => item === part("walks").children[at]);
-  if (!isInOrder) part("walks").replaceChildren(...items);
-  hideOwn();
-  tellState(walks);
 }
 
-// The entry that showed this walk a moment ago, which may have had fewer pages then.
-function takeEntry(before, walk, text) {
-  const goesOn = (earlier) =>
-    nameOf(earlier.domain, earlier.query) === nameOf(walk.domain, walk.query) &&
-    JSON.stringify(earlier.pages) === JSON.stringify(walk.pages.slice(0, earlier.pages.length));
-  let at = before.findIndex((entry) => entry.text === text);
-  if (at < 0) at = before.findIndex((entry) => goesOn(entry.walk));
-  return at < 0 ? null : before.splice(at, 1)[0];
+function forget() {
+  entries.clear();
+  part("requests").replaceChildren();
+  last = 0;
 }
 
-function tellState(walks) {
-  const faulty = walks.filter(({ faults }) => faults.length).length;
-  const told = `${count(walks.length, "walk")}${faulty ? `, ${figure(faulty)} with a fault` : ", none with a fault"}.`;
-  part("state").textContent = walks.length ? told : `No requests yet. Send them to ${location.origin}/api/v1/conversions.`;
+const kindOf = (status) => (status ? `${String(status)[0]}xx` : "5xx");
+
+function tellState() {
+  const all = [...entries.values()].flatMap(({ requests }) => requests);
+  for (const chip of document.querySelectorAll("[data-status]")) {
+    const ofKind = all.filter(({ status }) => ["all", kindOf(status)].includes(chip.dataset.status));
+    chip.lastElementChild.textContent = ofKind.length ? figure(ofKind.length) : "";
+  }
+  const faulty = [...entries.values()].filter(({ walk }) => walk?.faults.length).length;
+  const told = faulty ? `${count(faulty, "query")} paged wrongly.`.replace("querys", "queries") : "No paging mistakes.";
+  part("state").textContent = all.length ? told : "No requests yet.";
 }
 
-function hideOwn() {
-  for (const { item } of entries) item.hidden = part("hide-own").checked && item.dataset.own === "true";
-}
-
-function draw(item, walk, isOwn) {
-  const { domain, query, strategy, pages, total_records: total, faults, message } = walk;
-  const unit = strategy === "session" ? "session" : "conversion";
-  const records = pages.reduce((all, page) => all + page.records, 0);
-  item.className = faults.length ? "faulty" : walk.complete ? "complete" : "";
-  const heading = element("h2", {}, code(JSON.stringify(query)), element("span", {}, ` ${domain}`));
-  if (isOwn) heading.append(element("span", { class: "own-label" }, "the explorer sent this query too"));
-  const figures = `${strategy} query · ${count(pages.length, "page")} · ${count(records, "record")} returned`;
-  item.replaceChildren(
-    heading,
-    element("p", { class: "verdict" }, element("strong", {}, verdict(walk, unit)), element("span", {}, figures)),
-    ...(message && faults.length ? [element("p", { class: "sentence" }, message)] : []),
-    strip(walk, total, strategy, unit),
-    pageTable(walk),
+function draw({ requests, walk, item }) {
+  const newest = requests.at(-1);
+  const { at, status, user_agent: agent, domain, records } = newest;
+  const wasOpen = item.firstElementChild?.open;
+  item.dataset.kind = kindOf(status);
+  item.hidden = kind !== "all" && item.dataset.kind !== kind;
+  const isFaulty = Boolean(walk?.faults.length);
+  const problem = isFaulty ? walk.message : [sentencesOf(newest), causeOf(newest)].filter(Boolean).join(" – ");
+  const told = walk ? toldOf(walk, requests) : records === 0 ? "nothing found · " : "";
+  const summary = element("summary", {},
+    element("time", { datetime: at, title: at }, at.slice(11, 19)),
+    element("span", { class: `status ${classOf(status)}` }, String(status ?? "cut")),
+    element("span", { class: "agent", title: agent }, agent.replace(/[ /].*/, "") || "no name"),
+    element("span", { class: "sent" }, walk ? JSON.stringify(walk.query) : sentBy(newest)),
+    element("span", { class: "told" }, `${told}${domain ?? "no account"}`),
+    ...(problem ? [element("span", { class: "problem" }, problem)] : []),
+    ...(walk && (walk.pages.length > 1 || isFaulty) ? [stripOf(walk)] : []),
   );
+  const details = element("details", { class: "entry" }, summary);
+  details.addEventListener("toggle", () => open(details, requests));
+  details.open = wasOpen ?? false;
+  item.replaceChildren(details);
 }
 
-const NAMES = { repeats: "Repeats", gaps: "Gaps", past_the_end: "Past the end" };
+const classOf = (status) => (status === null || status >= 500 ? "server" : status >= 400 ? "client" : "good");
+const sentBy = ({ method, body }) => (method === "POST" ? body.replace(/\s+/g, " ") || "no body" : `${method} request`);
+const causeOf = ({ fault, preference }) => (fault ? "forced by the mock" : preference ? "forced with Prefer" : "");
 
-function verdict({ faults, complete, pages, total_records: total }, unit) {
-  if (faults.length) return faults.map((fault) => NAMES[fault] ?? fault).join(", ");
-  if (complete) return "Complete";
+// What the server said about a request that it refused: about its fields, if it named some.
+function sentencesOf({ status, error, fields }) {
+  const named = Object.entries(fields ?? {}).map(([name, sentences]) => `${name}: ${[sentences].flat().join(" ")}`);
+  return status === null ? "The mock closed the connection." : named.join(" ") || error || "";
+}
+
+function toldOf({ complete, faults, pages, total_records: total, strategy }, requests) {
   const reached = Math.max(0, ...pages.map((page) => page.records_processed));
-  return `At ${figure(reached)} of ${count(total ?? 0, unit)}`;
+  const unit = strategy === "session" ? "session" : "conversion";
+  const extent = complete ? "complete · " : `at ${figure(reached)} of ${count(total, unit)} · `;
+  return `${count(requests.length, "page")} · ${faults.length ? "" : extent}`;
 }
 
-function strip(walk, total, strategy, unit) {
-  const view = { from: 0, to: Math.max(total ?? 0, 1) };
-  const step = STEPS[strategy] ?? 50;
-  const width = part("walks").clientWidth;
-  const { cells, size } = cellsOf(view, segmentsOf(walk), { width, step });
-  const right = rightOffset(walk);
-  const flags = right === null ? [] : [flag(view, right, "ends right", `the offset should have been ${figure(right)}`)];
-  const drawn = element("div", { class: "strip", role: "img" }, cells, ...flags);
-  const ranges = (name) => walk[name]?.map(([from, to]) => `${figure(from)} to ${figure(to)}`).join(", ");
-  drawn.ariaLabel = [
-    `${count(total ?? 0, unit)}.`,
-    walk.repeats?.length ? `Returned again: ${ranges("repeats")}.` : "",
-    walk.gaps?.length ? `Never fetched: ${ranges("gaps")}.` : "",
-  ].join(" ");
-  drawn.title = `One cell = ${count(size, unit)}`;
-  return drawn;
+function stripOf({ strategy, total_records: total, pages, faults, repeats, gaps, expected_offset: right }) {
+  const view = { from: 0, to: Math.max(total, 1) };
+  const covering = pages.map(({ offset, records_processed }) => ({ from: offset, to: records_processed }));
+  const width = part("requests").clientWidth * 0.7;
+  const { cells } = cellsOf(view, coverage({ pages: covering, total, repeats, gaps }), { width, step: stepOf(strategy) });
+  const isKnown = faults.length > 0 && right !== null && right !== undefined;
+  const flags = isKnown ? [flag(view, right, "ends right", `the offset should have been ${figure(right)}`)] : [];
+  const told = [["Returned again", repeats], ["Never fetched", gaps]].filter(([, ranges]) => ranges.length);
+  const title = told.map(([name, ranges]) => `${name}: ${ranges.map(([from, to]) => `${figure(from)} to ${figure(to)}`).join(", ")}.`);
+  return element("span", { class: "strip", title: title.join(" ") || "Nothing repeated, nothing skipped" }, cells, ...flags);
 }
 
-function pageTable(walk) {
-  const rows = pagesWithVerdict(walk).slice(-MOST_ROWS);
-  const cell = (text) => element("td", {}, text);
-  const row = ({ offset, records_processed, records, problem }) =>
-    element("tr", problem ? { class: "wrong" } : {}, ...[figure(offset), figure(records_processed), figure(records), problem].map(cell));
-  const heads = ["offset", "records_processed", "records", ""].map((name) => element("th", { scope: "col" }, name));
-  const table = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows.map(row)));
+// Fills what a click opens: of a walk its pages, and of one request what was sent and what it got.
+function open(details, requests, chosen = requests.at(-1)) {
+  if (details.lastElementChild.className === "opened") details.lastElementChild.remove();
+  if (!details.open) return;
+  const table = requests.length > 1 ? [pageTable(requests, chosen, (request) => open(details, requests, request))] : [];
+  details.append(element("div", { class: "opened" }, ...table, ...detailsOf(chosen)));
+}
+
+function pageTable(requests, chosen, choose) {
+  const rows = requests.map((request) => {
+    const { number, offset, records_processed, records, warning } = request;
+    const button = element("button", { class: "link", type: "button", "aria-pressed": String(request === chosen) }, `#${number}`);
+    button.addEventListener("click", () => choose(request));
+    const cells = [button, ...[offset, records_processed, records].map((each) => figure(each ?? 0)), warning || ""];
+    return element("tr", warning ? { class: "wrong" } : {}, ...cells.map((cell) => element("td", {}, cell)));
+  });
+  const heads = ["request", "offset", "records_processed", "records", "warning"].map((name) => element("th", { scope: "col" }, name));
+  const table = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
   const region = element("div", { class: "scrolls", role: "region", tabindex: 0 }, table);
-  region.ariaLabel = "Pages of this walk";
-  return element("details", {}, element("summary", {}, "Page by page"), region);
+  region.ariaLabel = "Pages of this query";
+  return region;
 }
 
-part("hide-own").addEventListener("change", hideOwn);
-part("clear-walks").addEventListener("click", async () => {
+function detailsOf(entry) {
+  const { number, method, status, domain, body, headers, milliseconds, warning } = entry;
+  const key = Object.keys(settings.demo).find((each) => settings.demo[each] === domain) ?? "";
+  const request = requestWith(key, body);
+  const [isPost, isWhole] = [method === "POST", body.length < LONGEST_BODY];
+  const command = isPost ? codeFor("curl", { ...request, key: key || "YOUR_KEY" }) : `curl -X ${method} '${settings.url}'`;
+  const curl = element("button", { class: "link", type: "button" }, "Copy as curl");
+  curl.addEventListener("click", () => copy(curl, command));
+  const sentences = sentencesOf(entry);
+  const decision = decisionBehind(status, `${entry.error} ${sentences}`);
+  const told = [sentences, causeOf(entry), warning].filter(Boolean).join(" – ");
+  const names = Object.entries(headers ?? {}).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);
+  return [
+    element("p", {}, `Request ${figure(number)}: ${method}, ${status ?? "no response"}, ${figure(milliseconds)} ms. ${told}`),
+    element("p", { class: "buttons" },
+      ...(isPost && isWhole ? [element("a", { href: `/${addressOf(request)}` }, "Open in explorer")] : []),
+      ...(isWhole ? [curl] : []),
+      ...(decision ? [element("a", { href: `/decisions#${decision}` }, `Decision ${decision}`)] : []),
+    ),
+    body ? element("pre", {}, body + (isWhole ? "" : " …")) : element("p", {}, "Sent without a body, which is the same as ", code("{}"), "."),
+    element("dl", {}, ...names),
+  ];
+}
+
+for (const chip of document.querySelectorAll("[data-status]")) {
+  chip.addEventListener("click", () => {
+    kind = chip.dataset.status;
+    for (const each of document.querySelectorAll("[data-status]")) each.ariaPressed = String(each === chip);
+    for (const { item } of entries.values()) item.hidden = kind !== "all" && item.dataset.kind !== kind;
+  });
+}
+part("own").addEventListener("change", () => {
+  forget();
+  fetchNew().catch((error) => (part("state").textContent = error.message));
+});
+part("clear-requests").addEventListener("click", async () => {
   try {
-    await askMock("DELETE");
-    show([]);
+    await askMock("DELETE", "requests");
+    await askMock("DELETE", "walks");
+    const newest = last;
+    forget();
+    last = newest;
+    tellState();
   } catch (error) {
     part("state").textContent = error.message;
   }
 });
+configure();
+listenToCopies();
+listenToMock(() => {});
 poll();

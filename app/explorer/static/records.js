@@ -1,25 +1,26 @@
-// The response as tabs: its records as a table that can be sorted, its JSON, its headers.
+// The response as tabs: its records as a table that can be sorted and that filters on a click, its JSON, its headers.
 
-import { breakable, count, element, figure, part } from "./elements.js";
+import { breakable, colouredJson, count, element, figure, part } from "./elements.js";
+import { addressOf } from "./request.js";
 
 const FIRST_ROWS = matchMedia("(max-width: 900px)").matches ? 6 : 15; // the others are shown when asked for
-const COLUMNS = [
+const COLUMNS = [ // name, value of a record, the filter that finds it
   ["timestamp", (record) => record.timestamp],
   ["email", (record) => record.email],
-  ["conversion_page", (record) => record.conversion_page],
+  ["conversion_page", (record) => record.conversion_page, "conversion_page"],
   ["previous_page", (record) => record.previous_page],
-  ["type", (record) => record.conversion_meta.type],
-  ["id", (record) => record.conversion_meta.id],
+  ["type", (record) => record.conversion_meta.type, "meta_type"],
+  ["id", (record) => record.conversion_meta.id, "meta_id"],
 ];
 const tabs = [...document.querySelectorAll("[role=tab]")];
 const sortButtons = [...document.querySelectorAll("[data-sort]")];
 
-let shown = { records: [], text: "", json: null, headers: [] };
+let shown = { records: [], request: null, text: "", json: null, headers: [] };
 let sorting = null; // {column, direction}; without it, the order of the response
 let rows = FIRST_ROWS;
 let chosen = tabs[0]; // by the person; a response without records is shown as JSON meanwhile
 
-// Shows a response: {records, json, text, headers}. If json is null, the text is shown as it came.
+// Shows a response: {records, request, json, text, headers}. If json is null, the text is shown as it came.
 export function showResponse(response) {
   shown = response;
   const hasTable = Boolean(response.json?.records);
@@ -30,16 +31,19 @@ export function showResponse(response) {
 function fillPanels() {
   const { json, text, headers } = shown;
   if (!part("panel-records").hidden) fillRecords();
-  if (!part("panel-json").hidden) part("json").textContent = json ? JSON.stringify(json, null, 2) : text;
+  if (!part("panel-json").hidden) part("json").replaceChildren(...(json ? colouredJson(JSON.stringify(json, null, 2)) : [text]));
   part("headers").textContent = headers.map(([name, value]) => `${name}: ${value}`).join("\n");
 }
 
 function fillRecords() {
   const sorted = sortRecords(shown.records);
-  const cell = ([name, read]) => (record) => {
+  const filtering = ({ key, query: { offset, ...query } }, filter, value) => ({ key, query: { ...query, [filter]: value } });
+  const cell = ([name, read, filter]) => (record) => {
     const value = read(record);
-    const content = value === null ? [element("span", { class: "null" }, "null")] : breakable(value);
-    return element("td", { "data-name": name }, ...content);
+    if (value === null) return element("td", { "data-name": name }, element("span", { class: "null" }, "null"));
+    if (!filter) return element("td", { "data-name": name }, ...breakable(value));
+    const href = addressOf(filtering(shown.request, filter, value));
+    return element("td", { "data-name": name }, element("a", { href, title: `Only conversions with this ${filter}` }, ...breakable(value)));
   };
   const cells = COLUMNS.map(cell);
   const made = sorted.slice(0, rows).map((record) => element("tr", {}, ...cells.map((make) => make(record))));
@@ -99,10 +103,12 @@ export function listenToTabs() {
     });
   }
   for (const button of sortButtons) button.addEventListener("click", () => sortBy(Number(button.dataset.sort)));
-  part("more-records").addEventListener("click", () => {
+  const showAll = () => {
     rows = Infinity;
     fillRecords();
-  });
+  };
+  part("more-records").addEventListener("click", showAll);
+  addEventListener("beforeprint", showAll);
 }
 
 // Everything that was walked, as files

@@ -27,6 +27,30 @@ function joinNarrow(segments, pixelsPerPosition) {
   });
 }
 
+// What a series of pages covers, as segments from end to end: what is returned once or again, lost in between, or left. Without the
+// server's verdict, which knows of retries, whatever is covered twice is returned again.
+export function coverage({ pages, total, repeats = null, gaps = null }) {
+  const edges = new Set([0, total]);
+  const changes = new Map(); // position → by how many pages more it is covered
+  let reached = 0;
+  for (const { from, to } of pages) {
+    reached = Math.max(reached, Math.min(from, total), to);
+    if (to <= from) continue;
+    changes.set(from, (changes.get(from) ?? 0) + 1);
+    changes.set(to, (changes.get(to) ?? 0) - 1);
+  }
+  for (const at of [...changes.keys(), reached, ...(repeats ?? []).flat(), ...(gaps ?? []).flat()]) edges.add(at);
+  const sorted = [...edges].sort((one, other) => one - other);
+  const isIn = (ranges, at) => ranges.some(([from, to]) => from <= at && at < to);
+  let covering = 0;
+  return sorted.slice(0, -1).map((from, at) => {
+    covering += changes.get(from) ?? 0;
+    const isAgain = repeats ? isIn(repeats, from) : covering > 1;
+    const isLost = gaps ? isIn(gaps, from) : from < reached;
+    return { kind: isAgain ? "again" : covering ? "once" : isLost ? "lost" : "left", from, to: sorted[at + 1] };
+  });
+}
+
 // How many positions one cell stands for: 1, the step, or a multiple of it that can be seen at this width.
 function cellSize(positions, step, width) {
   const most = Math.min(MOST_CELLS, width / NARROWEST_CELL);
@@ -64,7 +88,9 @@ export function barsOf(view, batches, full) {
   return element("div", { class: "bars" }, ...bars, line);
 }
 
-export const positionAt = (view, cells, clientX) => {
-  const box = cells.getBoundingClientRect();
-  return view.from + ((clientX - box.left) / box.width) * (view.to - view.from);
-};
+// Calls jump with the position of a click.
+export const onPosition = (view, cells, jump) =>
+  cells.addEventListener("click", ({ clientX }) => {
+    const box = cells.getBoundingClientRect();
+    jump(Math.floor(view.from + ((clientX - box.left) / box.width) * (view.to - view.from)));
+  });

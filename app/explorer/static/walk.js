@@ -2,30 +2,28 @@
 
 import { isSameRequest, unitOf } from "./request.js";
 
-export const startWalk = ({ key, query, prefer }) => {
+// A body that was written as text ("raw") is the first page's; the others have its members and their own offset.
+export const startWalk = ({ key, query, raw }) => {
   const { offset = "0", ...filters } = query;
   const tally = { days: new Map(), types: new Map(), pages: new Map(), paths: new Map() };
-  return { key, filters, prefer, start: String(offset), unit: unitOf(query), pages: [], at: 0, tally };
+  return { key, filters, raw, start: String(offset), unit: unitOf(query), pages: [], at: 0, tally };
 };
 
 export const pageOf = (walk) => walk.pages[walk.at];
 
-// The request of the next page, or of the first.
-export function nextRequest({ key, filters, prefer, start, pages }) {
-  const offset = pages.length ? String(pages.at(-1).to) : start;
-  return { key, prefer, query: offset === "0" ? filters : { ...filters, offset } };
+function requestAt({ key, filters, raw, start }, offset) {
+  const query = offset === "0" ? filters : { ...filters, offset };
+  return offset === start && raw !== undefined ? { key, query, raw } : { key, query };
 }
 
-// The request of a page that was fetched.
-export function requestOf({ key, filters, prefer, pages, at }) {
-  const offset = pages[at]?.offset ?? "0";
-  return { key, prefer, query: offset === "0" ? filters : { ...filters, offset } };
-}
+// The request of the next page, or of the first.
+export const nextRequest = (walk) => requestAt(walk, walk.pages.length ? String(walk.pages.at(-1).to) : walk.start);
+
+// The request of the page that is shown.
+export const requestOf = (walk) => requestAt(walk, pageOf(walk)?.offset ?? walk.start);
 
 // What the address of the page says: where the walk starts, and how many pages of it are shown.
-export function addressed({ key, filters, start, at }) {
-  return { key, query: start === "0" ? filters : { ...filters, offset: start }, pages: at + 1 };
-}
+export const addressed = (walk) => ({ ...requestAt(walk, walk.start), pages: walk.at + 1 });
 
 export const isSameWalk = (walk, request) => isSameRequest(addressed(walk), addressed(startWalk(request)));
 

@@ -1,0 +1,59 @@
+"""What every pytest run of an environment imports, installed as conversions_api_pytest.
+
+It is not a part of conversions_api, because that would import Flask. A test with the fixture imports the rest. Decision 86.
+"""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+USED: pytest.StashKey = pytest.StashKey()  # the fixture's value in a test that uses it
+MARKER = "pages_wrongly: the client of this test pages wrongly on purpose, so the fixture conversions_api does not fail the test."
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
+
+
+@pytest.fixture(scope="session")
+def _conversions_api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple]:
+    from conversions_api.pytest_plugin.fixture import serving
+
+    with serving(tmp_path_factory.mktemp("conversions_api") / "conversions.sqlite") as server:
+        yield server
+
+
+@pytest.fixture
+def conversions_api(request: pytest.FixtureRequest, _conversions_api_server: tuple) -> Iterator:
+    """A mock of the AttributionHub conversions API, with an account of its own for the test: url, key, load(), walks() and more.
+
+    If the client pages wrongly, the test fails.
+    """
+    from conversions_api.pytest_plugin.fixture import ConversionsApi
+
+    conversions_api = request.node.stash[USED] = ConversionsApi(*_conversions_api_server)
+    yield conversions_api
+    conversions_api.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item):
+    """Fail the test if its client paged wrongly. If the test has failed already, add to its report what the server says."""
+    try:
+        returned = yield
+    except BaseException:
+        if wrong := _wrong_walks(item):
+            item.add_report_section("call", "conversions_api", wrong)
+        raise
+    if wrong := _wrong_walks(item):
+        pytest.fail(wrong, pytrace=False)
+    return returned
+
+
+def _wrong_walks(item: pytest.Item) -> str:
+    conversions_api = item.stash.get(USED, None)
+    if conversions_api is None or item.get_closest_marker("pages_wrongly"):
+        return ""
+    wrong = [walk for walk in conversions_api.walks() if walk["faults"]]
+    return "\n".join(f"The client paged wrongly through {json.dumps(walk['query'])}: {walk['message']}" for walk in wrong)

@@ -1,0 +1,93 @@
+"""What the fixture conversions_api is: an account for one test, on a server that all tests of a process share. Decision 86."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import click
+import pytest
+from flask import Flask
+from marshmallow import ValidationError
+from werkzeug.serving import make_server
+
+from .. import accounts, api, create_app, fields, instants, strict_json
+from ..commands.exec_ import QuietHandler
+from ..loading.sessions import Writer
+from ..mock import temporary_accounts
+
+
+@contextmanager
+def serving(database: Path) -> Iterator[tuple[Flask, str]]:
+    """Serve an empty mock from this process. Yields the app and its base URL."""
+    try:
+        app = create_app({"DATABASE": database, "MOCK": "1"})
+    except click.ClickException as error:
+        pytest.fail(error.message, pytrace=False)
+    app.logger.setLevel("WARNING")
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield app, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    app.extensions["database"].close()
+
+
+class ConversionsApi:
+    """An account for one test, and where its server is."""
+
+    def __init__(self, app: Flask, base_url: str):
+        self._app = app
+        self.base_url = base_url
+        self.url = base_url + api.PATH
+        self.key = accounts.make_key()
+        self.domain = f"test-{secrets.token_hex(8)}.example"
+        with app.extensions["database"].writing(create=True) as connection:
+            temporary_accounts.create(connection, self.key, self.domain, None, [])
+
+    def load(self, sessions: list[dict]) -> None:
+        """Add sessions in the import format, or records as the API returns them. Raises ValueError with what is wrong."""
+        __tracebackhide__ = True  # pytest shows the line of the test
+        read = strict_json.parse(json.dumps(sessions).encode())
+        try:
+            sessions = temporary_accounts.SESSIONS.deserialize(read)
+        except ValidationError as error:
+            faults = [f"{name}: {' '.join(told)}" for name, told in fields.flat({"sessions": error.messages}).items()]
+            raise ValueError("\n".join(faults[: fields.MOST_FAULTS])) from None
+        with self._app.extensions["database"].writing() as connection:
+            with Writer(connection, accounts.find(connection, self.domain), self.domain) as writer:
+                for session in sessions:
+                    writer.add(session, "sessions")
+            if writer.faults.count:
+                raise ValueError("\n".join(writer.faults.sentences))
+
+    def walks(self) -> list[dict]:
+        """Return the verdict on each walk of the test, as GET /_mock/walks does."""
+        return [walk for walk in self._app.extensions["walks"].verdicts() if walk["domain"] == self.domain]
+
+    def now(self, text: str) -> None:
+        """Fix the server's clock at this instant until the test ends. A date means its first second, in UTC."""
+        self._app.extensions["clock"].instant = instants.instant(text)
+
+    @property
+    def transport(self):
+        """For httpx.Client(transport=…): sends requests to the app without a network."""
+        from .transports import httpx_transport
+
+        return httpx_transport(self._app)
+
+    @property
+    def adapter(self):
+        """For the mount() of a requests.Session: sends requests to the app without a network."""
+        from .transports import requests_adapter
+
+        return requests_adapter(self._app)
+
+    def close(self) -> None:
+        """Undo what the test changed on the server."""
+        clock: instants.Clock = self._app.extensions["clock"]
+        clock.instant = clock.setting
+        with self._app.extensions["database"].writing() as connection:
+            accounts.delete(connection, self.domain)

@@ -1,0 +1,195 @@
+"""The pytest plugin in a small project of somebody else, which has installed the wheel."""
+
+import re
+import subprocess
+
+import pytest
+
+CLIENT = '''
+def fetch_all(url, key, query, step=None, session=None):
+    """Return all records. The step is how a client can go wrong."""
+    import requests
+
+    offset, records = 0, []
+    while offset is not None:
+        response = (session or requests).post(url, json=query | {"offset": offset}, headers={"Authentication": key})
+        page = response.json()
+        records += page.get("records", [])
+        pagination = page.get("pagination", {"has_more": False})
+        if not pagination["has_more"]:
+            return records
+        offset = step(offset, page) if step else pagination["records_processed"]
+'''
+START = """
+import pytest
+from client import fetch_all
+
+DIRECT, SESSION = {"start_date": "2025-08-01"}, {"start_date": "2025-08-01", "source": "google.com"}
+
+def session(number):
+    at = f"2025-08-01 1{number // 60}:{number % 60:02}:00"
+    record = {"timestamp": at, "conversion_page": "https://shop.example/", "email": None, "previous_page": None}
+    record["conversion_meta"] = {"type": "form", "id": "lead"}
+    return {"started_at": at, "landing_page": "https://shop.example/?utm_source=google.com", "conversions": [record] * (number % 3)}
+
+SESSIONS = [session(number) for number in range(450)]  # with 450 conversions
+"""
+
+
+@pytest.fixture
+def run(installed, tmp_path):
+    """Return a function that runs pytest on one test file in a project, and returns what it prints."""
+
+    def run_pytest(test: str, *arguments: str, **environment: str) -> str:
+        (tmp_path / "client.py").write_text(CLIENT, encoding="utf-8")
+        (tmp_path / "test_client.py").write_text(START + test, encoding="utf-8")
+        (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\nfilterwarnings = error\n", encoding="utf-8")
+        done = subprocess.run(
+            [installed / "python", "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+            cwd=tmp_path,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "COLUMNS": "200"} | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout + done.stderr
+
+    return run_pytest
+
+
+RIGHT = """
+@pytest.mark.parametrize("query", [DIRECT, SESSION])
+@pytest.mark.parametrize("number", range(3))
+def test_the_client_gets_everything(conversions_api, query, number):
+    conversions_api.load(SESSIONS)
+    assert len(fetch_all(conversions_api.url, conversions_api.key, query)) == 450
+    (walk,) = conversions_api.walks()
+    assert walk["complete"]
+    assert walk["domain"] == conversions_api.domain
+"""
+
+
+@pytest.mark.decision(86)
+@pytest.mark.parametrize("arguments", [[], ["-n2"]], ids=["one process", "xdist"])
+def test_a_client_that_pages_correctly_passes(run, arguments):
+    assert " 6 passed" in run(RIGHT, *arguments)
+
+
+WRONG = """
+STEPS = {
+    "add 50": lambda offset, page: offset + 50,
+    "add the number": lambda offset, page: offset + len(page["records"]),
+    "add records_processed": lambda offset, page: offset + page["pagination"]["records_processed"],
+}
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("query", [DIRECT, SESSION], ids=["direct", "session"])
+def test_the_client_runs(conversions_api, query, step):
+    conversions_api.load(SESSIONS)
+    fetch_all(conversions_api.url, conversions_api.key, query, STEPS[step])
+"""
+
+
+@pytest.mark.decision(86)
+@pytest.mark.parametrize("arguments", [[], ["-n2"]], ids=["one process", "xdist"])
+def test_a_test_whose_client_pages_wrongly_fails_with_the_servers_sentence(run, arguments):
+    printed = run(WRONG, *arguments)
+    assert re.search(" 4 failed, 2 passed in ", printed), printed  # two of these habits are right for a direct query
+    for habit, many in (("add 50.", 1), ("add the number of records", 1), ("add records_processed instead of replacing", 2)):
+        assert (
+            len(re.findall(rf"^The client paged wrongly through \{{.*the client seems to {habit}", printed, re.MULTILINE)) == many
+        )
+
+
+def test_a_test_that_has_failed_already_shows_the_servers_sentence_too(run):
+    printed = run(WRONG + "    assert query == DIRECT, 'my own reason'\n", "-k", "number")
+    assert "my own reason" in printed
+    assert "the client seems to add the number of records" in printed
+    assert " 1 failed, 1 passed" in printed
+
+
+def test_a_test_marked_pages_wrongly_passes(run):
+    assert " 6 passed" in run(WRONG.replace("@pytest", "@pytest.mark.pages_wrongly\n@pytest", 1))
+
+
+def test_in_process_transports_of_httpx_and_requests_reach_the_same_account(run):
+    printed = run("""
+import httpx
+import requests
+
+def test_transports(conversions_api):
+    conversions_api.load(SESSIONS)
+    session = requests.Session()
+    session.mount(conversions_api.base_url, conversions_api.adapter)
+    with httpx.Client(transport=conversions_api.transport) as client:
+        for sender in (session, client):
+            assert len(fetch_all(conversions_api.url, conversions_api.key, SESSION, session=sender)) == 450
+            refused = sender.post(conversions_api.url, json={})
+            assert (refused.status_code, list(refused.json())) == (401, ["error"])
+    assert len(conversions_api.walks()) == 2
+""")
+    assert " 1 passed" in printed, printed
+
+
+def test_each_test_has_its_own_account_and_clock(run):
+    printed = run("""
+RECORD = SESSIONS[1]["conversions"][0]
+
+@pytest.mark.parametrize("number", range(2))
+def test_the_clock(conversions_api, number):
+    conversions_api.load([RECORD])
+    assert fetch_all(conversions_api.url, conversions_api.key, {}) == []
+    conversions_api.now("2025-08-15")
+    assert fetch_all(conversions_api.url, conversions_api.key, {}) == [RECORD]
+
+def test_loading_twice_adds(conversions_api):
+    conversions_api.load([RECORD])
+    conversions_api.load([RECORD | {"email": "a@shop.example"}])
+    assert len(fetch_all(conversions_api.url, conversions_api.key, DIRECT)) == 2
+
+def test_what_cannot_be_loaded_is_said(conversions_api):
+    with pytest.raises(ValueError, match="^sessions.0.timestamp: Is missing.$"):
+        conversions_api.load([{name: value for name, value in RECORD.items() if name != "timestamp"}])
+""")
+    assert " 4 passed" in printed, printed
+
+
+def test_a_wrong_setting_is_a_sentence_without_a_traceback(run):
+    printed = run(RIGHT, "-k0-query0", CONVERSIONS_DELAY="soon")
+    assert "The setting CONVERSIONS_DELAY is wrong: soon." in printed
+    assert "create_app" not in printed
+
+
+@pytest.mark.decision(86)
+def test_a_project_that_does_not_use_the_fixture_imports_nothing_of_it(run):
+    printed = run("""
+import sys
+
+def test_nothing(request):
+    imported = {name.partition(".")[0] for name in sys.modules}
+    assert "conversions_api_pytest" in imported
+    assert not imported & {"conversions_api", "flask", "werkzeug", "click", "marshmallow", "orjson", "httpx", "requests"}
+""")
+    assert " 1 passed" in printed, printed
+
+
+def test_the_plugin_can_be_switched_off_by_name(run):
+    assert "fixture 'conversions_api' not found" in run(RIGHT, "-p", "no:conversions_api")
+
+
+def test_all_names_of_the_plugin_say_whose_they_are(run):
+    printed = run("""
+def test_names(request):
+    fixtures = request.session._fixturemanager._arg2fixturedefs
+    ours = [name for name, found in fixtures.items() if found[0].func.__module__ == "conversions_api_pytest"]
+    assert sorted(ours) == ["_conversions_api_server", "conversions_api"]
+""")
+    assert " 1 passed" in printed, printed
+
+
+def test_importing_the_plugin_costs_pytest_next_to_nothing(installed, tmp_path):
+    program = (
+        "import sys, pytest; before = set(sys.modules); import conversions_api_pytest; print(sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([installed / "python", "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stdout == "['conversions_api_pytest']\n"
