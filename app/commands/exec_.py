@@ -2,14 +2,16 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
+from typing import IO
 
 import click
 from flask import Flask
@@ -17,6 +19,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from .. import api
 from ..loading import sessions
+from . import readings
 from .sentences import errors_as_sentences
 
 
@@ -24,19 +27,26 @@ def exec_command(create_app: Callable[[dict], Flask]) -> click.Command:
     # Whatever stands after the first word of COMMAND belongs to it: "flask exec pytest --help" is the help of pytest.
     @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
     @click.option("--check-paging", is_flag=True, help="Print each walk with its verdict, and exit with 1 if one has a fault.")
+    @click.option("--readings", "runs", **readings.OPTION)
     @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
     @click.pass_context
-    def exec_(context: click.Context, check_paging: bool, command: tuple[str, ...]):
+    def exec_(context: click.Context, check_paging: bool, runs: list[str] | None, command: tuple[str, ...]):
         """Run COMMAND beside a server with fresh bundled data.
 
         The server listens on a free port until COMMAND ends. COMMAND finds it with CONVERSIONS_URL (the endpoint),
         CONVERSIONS_BASE_URL (without the path) and CONVERSIONS_KEY. Exits with the status of COMMAND.
         """
-        with serving(create_app) as (app, base_url):
-            status = run(command, environment_of(base_url))
-        if check_paging and not report(app.extensions["walks"].verdicts()):
-            status = 1
-        context.exit(status)
+
+        def run_once(reading: str | None = None, output: IO | None = None, longest: float | None = None) -> int:
+            with serving(create_app, seeded, reading) as (app, base_url):
+                status = run(command, environment_of(base_url), output, longest)
+            if check_paging and not report(app.extensions["walks"].verdicts(), output):
+                status = 1
+            return status
+
+        with TemporaryDirectory() as folder:
+            seeded = Path(folder) / "seeded.sqlite"
+            context.exit(run_once() if runs is None else readings.run_under(runs, run_once))
 
     return exec_
 
@@ -49,13 +59,20 @@ class QuietHandler(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(create_app: Callable[[dict], Flask]) -> Iterator[tuple[Flask, str]]:
-    """Serve a mock with fresh data from this process. It listens before anyone asks for its address."""
+def serving(create_app: Callable[[dict], Flask], seeded: Path, reading: str | None) -> Iterator[tuple[Flask, str]]:
+    """Serve a mock with fresh data from this process. It listens before anyone asks for its address.
+
+    The data is a copy of the file seeded, which the first call makes.
+    """
     with TemporaryDirectory() as folder:
-        app = create_app({"DATABASE": Path(folder) / "conversions.sqlite", "MOCK": "1"})
-        app.logger.setLevel("WARNING")
-        with app.app_context(), errors_as_sentences(), app.extensions["database"].writing(create=True) as connection:
-            sessions.seed(connection, app.extensions["clock"].today())
+        database = Path(folder) / "conversions.sqlite"
+        app = create_app({"DATABASE": database, "MOCK": "1"} | ({} if reading is None else {"READING": reading}))
+        app.logger.setLevel("WARNING" if reading is None else "ERROR")
+        if not seeded.exists():
+            with app.app_context(), errors_as_sentences(), app.extensions["database"].writing(create=True) as connection:
+                sessions.seed(connection, app.extensions["clock"].today())
+            database.rename(seeded)
+        shutil.copy(seeded, database)
         server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
         Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -78,12 +95,17 @@ def environment_of(base_url: str) -> dict[str, str]:
     return environment
 
 
-def run(command: tuple[str, ...], environment: dict[str, str]) -> int:
-    """Run the command and return its status. SIGTERM and SIGINT are passed on to it and to what it has started."""
+def run(command: tuple[str, ...], environment: dict[str, str], output: IO | None = None, longest: float | None = None) -> int:
+    """Run the command and return its status. SIGTERM and SIGINT are passed on to it and to what it has started.
+
+    With an output, it gets no input, and a signal ends this program too. It is stopped after so many seconds.
+    """
     # Its own process group, so that a signal reaches all of it. But a terminal lets only one group read, and sends Ctrl+C to that.
-    has_terminal = sys.stdin.isatty()
+    has_terminal = sys.stdin.isatty() and output is None
+    stdin, stderr = (subprocess.DEVNULL, subprocess.STDOUT) if output else (None, None)
+    group = None if has_terminal else 0
     try:
-        process = subprocess.Popen(command, env=environment, process_group=None if has_terminal else 0)
+        process = subprocess.Popen(command, env=environment, process_group=group, stdin=stdin, stdout=output, stderr=stderr)
     except OSError as error:
         raise click.ClickException(f"{command[0]} cannot be run: {error.strerror}.") from None
 
@@ -92,22 +114,41 @@ def run(command: tuple[str, ...], environment: dict[str, str]) -> int:
             os.killpg(process.pid, number)
         elif number != signal.SIGINT:
             process.send_signal(number)
+        if output:
+            raise click.exceptions.Exit(128 + number)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        status = process.wait()
+        status = process.wait(longest)
+    except subprocess.TimeoutExpired:
+        click.echo(f"The command did not end within {longest:.0f} seconds.", file=output)
+        status = 1
     finally:
+        if process.returncode is None:  # stopped by a signal, or too slow
+            kill(process)
         for number, handler in before.items():
             signal.signal(number, handler)
     return status if status >= 0 else 128 - status
 
 
-def report(walks: list[dict]) -> bool:
+def kill(process: subprocess.Popen) -> None:
+    """Ask a process group to end, and kill what is left of it."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def report(walks: list[dict], output: IO | None = None) -> bool:
     """Print the verdicts; return whether no walk has a fault."""
     for walk in walks:
         mark = "✗" if walk["faults"] else "✓"
         pages = f"{len(walk['pages'])} page{'s' if len(walk['pages']) != 1 else ''}"
-        click.echo(f"{mark} {walk['domain']} {json.dumps(walk['query'])}, {walk['strategy']}, {pages}: {walk['message']}")
+        click.echo(
+            f"{mark} {walk['domain']} {json.dumps(walk['query'])}, {walk['strategy']}, {pages}: {walk['message']}", file=output
+        )
     if not walks:
-        click.echo("No request of COMMAND got a page, or a reset has cleared the walks.")
+        click.echo("No request of COMMAND got a page, or a reset has cleared the walks.", file=output)
     return not any(walk["faults"] for walk in walks)

@@ -147,7 +147,9 @@ def session_page(readings: dict[str, str], query: dict, sessions: list[tuple[int
     if readings["order"] == "oldest":
         pool.reverse()
 
-    position, conversions, per_batch, is_full = min(query["offset"], len(pool)), [], [], False
+    position, is_full = min(query["offset"], len(pool)), False
+    conversions: list[Conversion] = []
+    per_batch: list[int] = []
     while position < len(pool) and not is_full:
         before = len(conversions)
         for session in pool[position : position + BATCH_SIZE]:
