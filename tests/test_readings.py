@@ -1,6 +1,11 @@
 """Other readings of the published text: the mock serves each of them, and a client's tests can be run against all."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +17,14 @@ from tempfile import TemporaryDirectory
 import click
 import pytest
 from conversions_api import api
+from conversions_api.explorer.pages import decision_groups
 from conversions_api.mock import other_readings
 from conversions_api.mock.readings import AS_DECIDED, READINGS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import readings_oracle
-from tests.conftest import NOW, Hub, a_conversion, a_session
+from tests.conftest import NOW, REPOSITORY, Hub, a_conversion, a_session, flask
 from tests.oracle import NOTHING, instant
 from tests.test_strategies import OFFSET, QUERY, TRAFFIC, between, examples, pool, visit
 
@@ -111,6 +117,20 @@ def test_a_wrong_file_of_readings_stops_the_start_with_a_sentence(path, tmp_path
 def test_readings_need_mock_mode(path):
     with pytest.raises(click.ClickException, match="CONVERSIONS_READING needs a mock"):
         Hub(path, READING="page=cut")
+
+
+@pytest.mark.parametrize("command", ["seed", "accounts", "exec"])
+def test_commands_that_serve_nothing_or_have_a_mock_of_their_own_accept_the_setting(path, command):
+    arguments = [*{"exec": ("exec", "--", sys.executable, "-c", SHOW_A_TIMESTAMP)}.get(command, (command,))]
+    done = subprocess.run(**flask(*arguments, DATABASE=path, READING="timestamp-form=iso"), capture_output=True)
+    assert done.returncode == (command == "accounts"), done.stderr  # no database
+    assert command != "exec" or done.stdout.endswith("Z\n")
+
+
+def test_flask_run_without_the_mock_refuses_the_setting(path):
+    done = subprocess.run(**flask("run", "--port", "0", DATABASE=path, MOCK="0", READING="page=cut"), capture_output=True)
+    assert done.returncode == 1
+    assert "CONVERSIONS_READING needs a mock" in done.stderr
 
 
 # Every reading, on data that tells it from the decision
@@ -323,6 +343,174 @@ def test_errors_can_have_another_status_and_another_field(path, readings, of_que
     assert list(unknown.json) == [field]
     assert hub.post("{}", content_type="text/plain").status_code == 415
     assert list(hub.client.get("/nowhere").json) == ["error"]  # only the endpoint is the vendor's
+
+
+# Lists
+
+
+def test_the_command_lists_every_reading_with_its_words_decision_and_values(hub):
+    listed = hub.run("readings").stdout
+    for name, reading in READINGS.items():
+        assert f"{name}: {reading.text}, decision {reading.decision}\n  {reading.default} " in listed
+        assert all(f"  {value} " in listed and means in listed for value, means in reading.values.items())
+
+
+def test_the_decisions_and_the_page_of_readings_have_what_the_table_in_code_has():
+    page = (REPOSITORY / "app" / "mock" / "readings.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.endswith("(../decisions.md) |")]
+    assert rows == [
+        f"| `{name}` | {'<br>'.join(f'`{value}`: {means}' for value, means in reading.values.items())} "
+        f"| {reading.text} | [{reading.decision}](../decisions.md) |"
+        for name, reading in READINGS.items()
+    ]
+    for row in [row for _, rows in decision_groups() for row in rows]:
+        others = [
+            f"`{name}={value}`: {means}"
+            for name, reading in READINGS.items()
+            if str(reading.decision) == row[0]
+            for value, means in reading.others.items()
+        ]
+        assert row[3] in ("; ".join(others), "–" if not others else None)
+
+
+KIT = REPOSITORY / "tests" / "contract"
+
+
+@pytest.mark.skipif(not (KIT / "readings.json").exists(), reason="the conformance kit does not know readings yet")
+def test_the_conformance_kit_has_the_same_names_values_and_published_words():
+    kit = json.loads((KIT / "readings.json").read_text(encoding="utf-8"))
+    assert {name: reading["values"] for name, reading in kit.items()} == {
+        name: list(reading.values) for name, reading in READINGS.items()
+    }
+    sentences = json.loads((KIT / "sentences.json").read_text(encoding="utf-8")).values()
+    for reading in READINGS.values():
+        for quoted in re.findall("“([^“”]+)”", reading.text):
+            assert any(quoted in sentence for sentence in sentences), quoted
+
+
+def test_decisions_json_has_every_decision_with_its_other_readings(bundled):
+    found = {decision["number"]: decision for decision in bundled.client.get("/decisions.json").json["decisions"]}
+    assert sorted(found) == sorted(int(row[0]) for _, rows in decision_groups() for row in rows)
+    assert found[16]["other_readings"] == [
+        {"reading": f"{name}={value}", "means": READINGS[name].values[value]}
+        for name, value in [("page", "cut"), ("batch", "each")]
+    ]
+    assert found[16]["test"] == "test_strategies.test_a_walk_returns_the_expected_pages"
+    assert "batches of 200" in found[16]["published"]
+    assert (found[25]["published"], found[25]["other_readings"]) == (None, [])
+
+
+def test_the_explorer_says_which_readings_are_on(path):
+    Hub(path).load([EARLY])
+    assert "Other readings" not in under(path, "").client.get("/").text
+    page = under(path, "page=cut missing=omitted").client.get("/").text
+    assert "<code>page=cut</code> <code>missing=omitted</code>" in page
+    assert "Could also mean: <code>page=cut</code>" in under(path, "").client.get("/decisions").text
+
+
+# exec --readings
+
+SHOW_A_TIMESTAMP = """
+import json, os, urllib.request
+headers = {"Authentication": os.environ["CONVERSIONS_KEY"], "Content-Type": "application/json"}
+print(json.load(urllib.request.urlopen(urllib.request.Request(os.environ["CONVERSIONS_URL"], b"{}", headers)))["records"][0]["timestamp"])
+"""
+
+# A client's tests as people write them: without a word about readings.
+A_SUITE = """
+import json, os, urllib.request
+from datetime import datetime
+
+def ask(offset, **query):
+    body = json.dumps({"start_date": "2025-07-15", "end_date": "2025-07-25", "offset": offset} | query).encode()
+    headers = {"Authentication": os.environ["CONVERSIONS_KEY"], "Content-Type": "application/json"}
+    return json.load(urllib.request.urlopen(urllib.request.Request(os.environ["CONVERSIONS_URL"], body, headers)))
+
+def test_until_empty():
+    offset = 0
+    while (page := ask(offset))["records"]:
+        offset = page["pagination"]["records_processed"]
+
+def test_typed():
+    for record in ask(0)["records"]:
+        datetime.strptime(record["timestamp"], "%Y-%m-%d %H:%M:%S"), record["email"]
+"""
+
+
+def run_suite(tmp_path: Path, *options: str, suite: str = A_SUITE) -> subprocess.CompletedProcess:
+    (tmp_path / "test_client.py").write_text(suite)
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-c", os.devnull, str(tmp_path))
+    return subprocess.run(**flask("exec", *options, "--", *command, TMPDIR=str(tmp_path)), capture_output=True)
+
+
+@pytest.mark.decision(76)
+def test_exec_with_readings_runs_a_command_under_each_reading_and_says_what_failed(tmp_path):
+    done = run_suite(tmp_path, "--readings=timestamp-form=iso,page,missing=omitted,empty-page,to-the-letter")
+    table, *failures = done.stdout.split("\n\n")
+    assert table.splitlines() == [
+        "✓ as decided here",
+        "✗ timestamp-form=iso  ValueError: time data '2025-07-25T21:11:02Z' does not match format '%Y-%m-%d %H:%M:%S'",
+        "✓ page=cut",
+        "✗ missing=omitted     KeyError: 'email'",
+        "✗ empty-page=message  KeyError: 'records'",
+        "✓ to-the-letter",
+    ]
+    assert done.returncode == 1
+    assert failures[-1] == "Failed: 3 of 5 readings.\n"
+    logs = re.findall(r"^(\S+), from (\S+):$", done.stdout, re.MULTILINE)
+    assert [name for name, _ in logs] == ["timestamp-form=iso", "missing=omitted", "empty-page=message"]
+    for _, log in logs:
+        assert "1 failed, 1 passed" in Path(log).read_text()
+    assert "FAILED" in failures[0]
+
+
+def test_exec_with_readings_exits_with_0_and_leaves_no_log_if_nothing_failed(tmp_path):
+    done = run_suite(tmp_path, "--readings=page,status", suite="def test_nothing():\n    pass\n")
+    assert (done.returncode, done.stdout) == (0, "✓ as decided here\n✓ page=cut\n✓ status=201\n")
+
+
+def test_exec_with_readings_runs_nothing_else_if_the_command_fails_as_decided_here(tmp_path):
+    done = run_suite(tmp_path, "--readings", suite="def test_broken():\n    {}['no such key']\n")
+    assert done.returncode == 1
+    assert done.stdout.startswith("✗ as decided here")
+    assert "KeyError: 'no such key'" in done.stdout.splitlines()[0]
+    assert "✓" not in done.stdout
+    assert done.stdout.endswith("COMMAND fails without another reading, too, so it was not run under the others.\n")
+
+
+def test_exec_with_readings_judges_how_a_client_pages_too(tmp_path):
+    suite = A_SUITE.replace("offset = page", "offset += 50; page").replace("ask(offset))", 'ask(offset, source="google.com"))')
+    done = run_suite(tmp_path, "--check-paging", "--readings=status", suite=suite)
+    assert done.stdout.startswith("✗ as decided here"), done.stdout
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ("=pages", "'pages' is not a reading. Write NAME=VALUE"),
+        ("=page=50", "The reading page has no value '50'."),
+        (
+            " true",
+            "'true' is not a reading. Write NAME=VALUE, such as page=cut, or to-the-letter, or FILE.json. Before COMMAND, write",
+        ),
+    ],
+)
+def test_exec_with_readings_that_do_not_exist_says_so(hub, names, sentence):
+    done = hub.run("exec", *f"--readings{names}".split(), "--", "true")
+    assert done.exit_code == 2
+    assert sentence in done.stderr
+
+
+def test_ctrl_c_stops_the_readings_at_once(tmp_path):
+    command = flask("exec", "--readings", "--", sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)")
+    command["env"] |= {"TMPDIR": str(tmp_path)}
+    running = subprocess.Popen(**command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    log = tmp_path / "no log yet"
+    while not (log.exists() and log.read_text()):
+        log = next(tmp_path.glob("readings-*/as-decided-here.log"), log)
+    running.send_signal(signal.SIGINT)
+    output, _ = running.communicate(timeout=20)
+    assert (running.returncode, output) == (130, "")
 
 
 # Generated traffic, compared with the oracle

@@ -107,12 +107,15 @@ READINGS = {
             "accepted": "a comma after the last member is accepted",
             "refused": "a comma after the last member is refused with a 400, as JSON has none",
         }),
-        Reading("status", 79, SILENT, {"200": "a page and the message have the status 200", "201": "they have the status 201"}),
+        Reading("status", 79, SILENT, {
+            "200": "a page and the message have the status 200",
+            "201": "a page and the message have the status 201",
+        }),
         Reading("error-status", 79, SILENT, {
             "400-401": "a refused query has the status 400, and a missing or unknown key 401",
             "422-403": "a refused query has the status 422, and a missing or unknown key 403",
         }),
-        Reading("error-field", 27, SILENT, {
+        Reading("error-field", 79, SILENT, {
             "error": "an error is `{\"error\": \"…\"}`",
             "message": "an error is `{\"message\": \"…\"}`",
         }),
