@@ -413,7 +413,8 @@ def test_the_explorer_says_which_readings_are_on(path):
 SHOW_A_TIMESTAMP = """
 import json, os, urllib.request
 headers = {"Authentication": os.environ["CONVERSIONS_KEY"], "Content-Type": "application/json"}
-print(json.load(urllib.request.urlopen(urllib.request.Request(os.environ["CONVERSIONS_URL"], b"{}", headers)))["records"][0]["timestamp"])
+request = urllib.request.Request(os.environ["CONVERSIONS_URL"], b"{}", headers)
+print(json.load(urllib.request.urlopen(request))["records"][0]["timestamp"])
 """
 
 # A client's tests as people write them: without a word about readings.

@@ -168,7 +168,7 @@ def example_body(example: dict) -> str:
 def decision_groups() -> list[tuple[str, list[list[str]]]]:
     """Return the tables of app/decisions.md as (topic, rows).
 
-    A row is number, published text, what the server does, other readings, and test. Features of our own have no published text and no
+    A row is number, published text, what the server does, other readings, and test. Features of our own have no text and no
     other readings: both are empty.
     """
     _, *parts = (Path(__file__).parent.parent / "decisions.md").read_text(encoding="utf-8").split("\n## ")
