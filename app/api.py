@@ -16,6 +16,7 @@ UNKNOWN_KEY = "The key in the header Authentication is unknown. Send only the ke
 
 def init_app(app: Flask) -> None:
     app.add_url_rule(PATH, view_func=conversions, methods=["POST"], provide_automatic_options=False)
+    app.extensions["answer"] = answer  # only a mock that serves other readings of the published text replaces it
 
 
 def conversions():
@@ -32,9 +33,14 @@ def conversions():
         accounts.count_call(connection, database, account, now)
         if body_error:
             raise body_error
-        g.body = body = parse_body(raw)
-        query = schemas.load_query(body, now) | account.scope
-        g.page = page = strategies.page(connection, query)
+        return extensions["answer"](connection, account, raw, now)
+
+
+def answer(connection: Connection, account: accounts.Account, raw: bytes, now: int) -> dict:
+    """Return the response to a body that an account sent at that instant."""
+    g.body = body = parse_body(raw)
+    query = schemas.load_query(body, now) | account.scope
+    g.page = page = strategies.page(connection, query)
     return response_of(page)
 
 

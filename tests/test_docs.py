@@ -152,6 +152,6 @@ def test_each_decision_is_cited_by_the_code_that_implements_it():
 
 @pytest.mark.parametrize("number", DECISIONS)
 def test_each_decision_names_the_test_that_enforces_it(number):
-    file, name = re.fullmatch(r"`(\w+)\.(\w+)`", DECISIONS[number][3]).groups()
+    file, name = re.fullmatch(r"`(\w+)\.(\w+)`", DECISIONS[number][-1]).groups()
     enforced = ENFORCED.findall((ROOT / "tests" / f"{file}.py").read_text(encoding="utf-8"))
     assert (str(number), name) in enforced

@@ -83,7 +83,7 @@ def record_request(response: Response) -> Response:
         "user_agent": request.headers.get("User-Agent", "")[:LONGEST_HEADER],
         "headers": shown_headers(),
         "body": sent_body(),
-        "error": said.get("error"),
+        "error": said.get("error") or said.get("message"),  # the latter with the reading error-field=message
         "fields": said.get("fields"),  # of a 400 about fields: sentences by field
         "warning": g.get("warning") or None,
         "offset": int(g.body.get("offset", 0)) if page else None,
