@@ -205,7 +205,9 @@ class Walk:
                 f"{self.past_the_end} requests were at or beyond total_records, {self.total_records}. Stop when has_more is false."
             )
         if not said:
-            said = [f"All {self.total_records} {unit}." if self.is_complete else f"Unfinished, which is not a fault: {self.progress}."]
+            said = [
+                f"All {self.total_records} {unit}." if self.is_complete else f"Unfinished, which is not a fault: {self.progress}."
+            ]
         return " ".join(said)
 
 
