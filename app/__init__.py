@@ -32,7 +32,7 @@ def create_app(given: dict | None = None) -> Flask:
     Raises click.ClickException with a sentence if a setting is wrong.
     """
     app = Flask(__name__)
-    settings.load(app, given or {}, is_mock=commands.is_run())
+    settings.load(app, given or {}, is_mock=commands.is_flask_run())
     app.json = OrjsonProvider(app)
     app.url_map.merge_slashes = False  # Flask would redirect, in HTML
     app.logger.setLevel(logging.INFO)

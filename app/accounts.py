@@ -52,6 +52,8 @@ RETURNING id
 
 MAKE_TEMPORARY = "UPDATE accounts SET is_temporary = 1 WHERE domain = :domain"
 
+MAKE_PERMANENT = "UPDATE accounts SET is_temporary = 0 WHERE id = :account_id"  # it holds imported data
+
 DELETE_TEMPORARY_ACCOUNT = """
 DELETE FROM accounts WHERE is_temporary = 1 AND id = (SELECT account_id FROM keys WHERE digest = :digest)
 """
@@ -139,9 +141,9 @@ def count_call(connection: Connection, database: Database, account: Account, now
     of_month = account._asdict() | {"month": datetime.fromtimestamp(now, UTC).date().isoformat()[:7]}
     ((used,),) = connection.execute(USED, of_month).fetchall()
     # Its commit costs more than a page: it is written to the disk, and the connections that read forget their numbers
-    # (Connection.number), since SQLite's data version does not say what was written.
+    # (Connection.remembered_number), since SQLite's data version does not say what was written.
     if used < account.monthly_limit:
-        with database.writing() as writer:
+        with database.counting() as writer:
             if writer.execute(COUNT_CALL, of_month).fetchall():
                 return
             ((used,),) = writer.execute(USED, of_month).fetchall()

@@ -27,7 +27,7 @@ def conversions():
     # Read the whole body first, so that a slow client does not hold a transaction open. But raise its error only after the key is
     # checked: an unknown key takes precedence.
     raw, body_error = read_body()
-    with database.reading(longest=current_app.config["TIMEOUT"]) as connection:
+    with database.reading(time_limit=current_app.config["TIMEOUT"]) as connection:
         g.ran = connection.ran
         g.account = account = account_of(connection, key)
         accounts.count_call(connection, database, account, now)

@@ -26,9 +26,9 @@ def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]
     if not re.fullmatch("[0-9]{1,18}", length):
         return b"", BadRequest(f"The header Content-Length is {length[:60]!r}; it must be the number of bytes of the body.")
     is_chunked = "HTTP_TRANSFER_ENCODING" in environ
-    # Some servers do not decode chunks, and Waitress does so only for HTTP/1.1: it passes any other such body on as empty.
+    # Not every server decodes chunks, and tells a body that is cut off from a whole one.
     if is_chunked and not (environ.get("wsgi.input_terminated") and environ.get("SERVER_PROTOCOL") == "HTTP/1.1"):
-        return b"", BadRequest("The server in front does not pass on chunked bodies. Send the body with its Content-Length.")
+        return b"", BadRequest("This server does not accept chunked bodies. Send the body with its Content-Length.")
     most = largest + 1  # one byte more than is allowed shows that a chunked body is too large
     wanted = most if is_chunked else int(length)
     if wanted > most:

@@ -1,4 +1,4 @@
-"""The database file: its connections and their transactions. Decisions 28, 39, 40."""
+"""The database file: its connections and their transactions. Decisions 28, 39, 40, 82, 83."""
 
 import os
 import sqlite3
@@ -13,11 +13,12 @@ from time import perf_counter
 from . import tables
 
 PATIENCE = 5  # seconds to wait for another program that writes
+PATIENCE_TO_COUNT = 0.5  # seconds for a call of a monthly limit, which holds a thread of the server
 IDLE_CONNECTIONS = 8  # that read; a new connection costs as much as a page
 REMEMBERED_NUMBERS = 64  # by a connection; their keys have the texts of filters, up to 64 KiB each
 MANY_CHANGES = 5_000  # rows; fewer hardly change what the statistics say
-# The sqlite3 module releases Python's lock at each row, so threads that read at once slow each other down. They take turns; before
-# a statement, a thread waits at most this long for its turn.
+# The sqlite3 module releases Python's lock at each row, so threads that read at once slow each other down. They take turns, one
+# statement at a time; a thread that has waited this long goes ahead without its turn.
 LONGEST_TURN = 0.1  # seconds
 
 
@@ -36,7 +37,7 @@ class Connection(sqlite3.Connection):
     turn: Lock
     file: tuple[int, ...]  # device, inode, size and modification time when it was opened
     is_immutable: bool  # opened without locks: SQLite can't take any in a folder where this user may not write
-    numbers: dict[tuple, int]  # what number() remembers
+    numbers: dict[tuple, int]  # what remembered_number() remembers, by statement and values
     numbers_version: int | None = None  # SQLite's data version when they were read
 
     def rows(self, sql: str, values: dict) -> list[tuple]:
@@ -57,16 +58,16 @@ class Connection(sqlite3.Connection):
             with self._timed(statement):
                 batch = cursor.fetchmany(size)
 
-    def number(self, sql: str, values: dict) -> int:
+    def remembered_number(self, sql: str, values: dict) -> int:
         """Return the one number that the statement selects: a count, or whether something exists.
 
-        The number is remembered until another connection commits. The connection itself must not write.
+        This connection remembers it until another one commits, if only to count a call. It must not write itself.
         """
         (version,) = self.execute("PRAGMA data_version").fetchone()
         if version != self.numbers_version or len(self.numbers) == REMEMBERED_NUMBERS:
             self.numbers.clear()
             self.numbers_version = version
-        key = (sql, *bound(sql, values).values())
+        key = (sql, frozenset(bound(sql, values).items()))
         if key not in self.numbers:
             ((self.numbers[key],),) = self.rows(sql, values)
         return self.numbers[key]
@@ -102,17 +103,18 @@ class Database:
         self.path = path
         self._idle: deque[Connection] = deque()
         self._turn = Lock()
+        self._counting = Lock()
 
     @contextmanager
-    def reading(self, longest: float = 0) -> Iterator[Connection]:
+    def reading(self, time_limit: float = 0) -> Iterator[Connection]:
         """Open a transaction that reads one snapshot of the data and cannot write.
 
         It is interrupted after so many seconds; 0 means never.
         """
         connection = self._take()
         try:
-            if longest:
-                deadline = perf_counter() + longest
+            if time_limit:
+                deadline = perf_counter() + time_limit
                 connection.set_progress_handler(lambda: perf_counter() > deadline, 10_000)  # every 10,000 steps of SQLite
             connection.ran = []
             connection.execute("BEGIN")
@@ -124,14 +126,17 @@ class Database:
             self._give_back(connection)
 
     @contextmanager
-    def writing(self, create: bool = False) -> Iterator[Connection]:
+    def writing(self, create: bool = False, is_durable: bool = True) -> Iterator[Connection]:
         """Open a transaction that writes, all of it or, if an exception is raised, nothing.
 
-        With create, it makes the file and its tables if they are missing, and upgrades a file of an earlier version.
+        With create, it makes the file and its tables if they are missing, and upgrades a file of an earlier version. If it
+        is durable, a power cut can't undo it afterwards.
         """
         if create:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(self._connect("rwc" if create else "rw")) as connection:
+            if is_durable:
+                connection.execute("PRAGMA synchronous = FULL")
             tables.check(connection, create)  # before anything in the file is changed
             indexes = []
             if create:
@@ -145,7 +150,7 @@ class Database:
             for statement in indexes:
                 connection.execute(statement)
             if connection.total_changes - before >= MANY_CHANGES:
-                # With statistics, SQLite looks up the rarer of two filters. Open connections notice them if their table is new.
+                # With statistics, SQLite looks up the rarer of two filters. Open connections read them again if their table is new.
                 connection.execute("DROP TABLE IF EXISTS sqlite_stat1")
                 connection.execute("ANALYZE")
             connection.execute("COMMIT")
@@ -155,6 +160,22 @@ class Database:
         while self._idle:
             self._idle.pop().close()
 
+    @contextmanager
+    def counting(self) -> Iterator[Connection]:
+        """Open a transaction that counts a call. It waits only briefly for other writers, and a power cut can undo it."""
+        # The threads of this process take turns here: waiting for SQLite is slower, and not in order.
+        if not self._counting.acquire(timeout=PATIENCE_TO_COUNT):
+            raise sqlite3.OperationalError("database is locked")
+        try:
+            with closing(self._connect("rw")) as connection:
+                connection.execute(f"PRAGMA busy_timeout = {PATIENCE_TO_COUNT * 1000:.0f}")
+                tables.check(connection)
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+        finally:
+            self._counting.release()
+
     def _take(self) -> Connection:
         file = self._file()
         with suppress(IndexError):  # another thread took the last one
@@ -163,7 +184,16 @@ class Database:
                 if connection.file[:2] == file[:2]:
                     return connection
                 connection.close()  # its file was deleted, or another one took its place
-        connection = self._connect("ro")
+        try:
+            return self._open("ro")
+        except sqlite3.OperationalError as error:
+            # On a full disk SQLite can't create the -shm file. Without a write-ahead log, it needs none.
+            if getattr(error, "sqlite_errorname", "SQLITE_BUSY").startswith("SQLITE_BUSY") or self._has_wal():
+                raise
+            return self._open("immutable")
+
+    def _open(self, mode: str) -> Connection:
+        connection = self._connect(mode)
         try:
             tables.check(connection)
             if not connection.is_immutable:
@@ -173,8 +203,14 @@ class Database:
             raise
         return connection
 
+    def _has_wal(self) -> bool:
+        try:
+            return os.path.getsize(f"{os.path.realpath(self.path)}-wal") > 0
+        except OSError:
+            return False
+
     def _use_wal(self, reader: Connection) -> None:
-        """Change a file that VACUUM INTO made, for example: without WAL, counting a call would wait for its own reader."""
+        """Change a file that VACUUM INTO made, for example: without WAL, counting a call would wait for its request's reader."""
         (mode,) = reader.execute("PRAGMA journal_mode").fetchone()
         if mode != "wal":
             with suppress(sqlite3.OperationalError), closing(self._connect("rw")) as writer:  # a file that can't be written stays
@@ -197,13 +233,14 @@ class Database:
     def _connect(self, mode: str) -> Connection:
         file = () if mode == "rwc" else self._file()
         real = os.path.realpath(self.path)
-        is_immutable = mode == "ro" and not os.access(os.path.dirname(real), os.W_OK) and not os.path.exists(f"{real}-wal")
-        uri = f"{self.path.absolute().as_uri()}?mode={mode}{'&immutable=1' if is_immutable else ''}"
+        if mode == "ro" and not os.access(os.path.dirname(real), os.W_OK) and not os.path.exists(f"{real}-wal"):
+            mode = "immutable"
+        uri = f"{self.path.absolute().as_uri()}?{'mode=ro&immutable=1' if mode == 'immutable' else f'mode={mode}'}"
         connection = sqlite3.connect(
             uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False, factory=Connection
         )
         connection.ran, connection.turn, connection.numbers = [], self._turn, {}
-        connection.file, connection.is_immutable = file, is_immutable
+        connection.file, connection.is_immutable = file, mode == "immutable"
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = NORMAL")  # with WAL, a power cut can undo the last commits, but not break the file
+        connection.execute("PRAGMA synchronous = NORMAL")  # enough for the file to stay whole
         return connection

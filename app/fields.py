@@ -1,6 +1,7 @@
 """Strict marshmallow fields: where marshmallow is lenient (true or "50" as an integer), these are not. Decisions 6 to 8, 59."""
 
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
@@ -128,7 +129,7 @@ class Moment(Date):
     """A moment of an imported session, as an instant; a fraction of a second is dropped, and hh:mm is the minute's first second."""
 
     def _deserialize(self, value, attr, data, **kwargs) -> int:
-        if meant := _of_epoch(value):
+        if meant := of_epoch(value):
             raise ValidationError(f"Must be a date-time, not a number: write {meant} instead of {value}.")
         moment = min(self.span(value))
         if len(value) <= len("YYYY-MM-DD"):
@@ -138,7 +139,7 @@ class Moment(Date):
         return moment
 
 
-def _of_epoch(value) -> str | None:
+def of_epoch(value) -> str | None:
     """Return the date-time that a number of seconds, milli-, micro- or nanoseconds since 1970 means, or None for anything else."""
     if not re.fullmatch(r"([0-9]{10}|[0-9]{13}|[0-9]{16}|[0-9]{19})(\.[0-9]+)?", str(value)):
         return None
@@ -153,6 +154,11 @@ class Nested(fields.Nested):
     default_error_messages = {"required": "Is missing.", "null": "Must be an object, not null.", "type": "Must be an object."}
 
 
+def unknown_field(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"Unknown field: did you mean {near[0]}?" if near else f"Unknown field: the known fields are {', '.join(known)}."
+
+
 class Strict(Schema):
     """A schema that refuses unknown fields, and names the nearest known one."""
 
@@ -164,9 +170,7 @@ class Strict(Schema):
         whole = None if WHOLE in given else messages.pop(WHOLE, None)
         unknown = [name for name in given if name in messages and name not in self.fields]
         for name in unknown[:MOST_FAULTS]:
-            near = get_close_matches(name, self.fields, n=1)
-            advice = f"did you mean {near[0]}?" if near else f"the known fields are {', '.join(self.fields)}."
-            messages[name] = [f"Unknown field: {advice}"]
+            messages[name] = [unknown_field(name, self.fields)]
         # In the order of the request, which marshmallow loses.
         error.messages = {name: messages[name] for name in dict.fromkeys([*given, *self.fields]) if name in messages}
         if whole:

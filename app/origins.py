@@ -13,9 +13,8 @@ from werkzeug.exceptions import Forbidden
 
 _LABEL = "[a-z0-9-]+"
 _ORIGIN = re.compile(rf"https?://((\*\.)?({_LABEL}\.)*{_LABEL}|\[[0-9a-f:]+\])(:[0-9]+)?", re.IGNORECASE)
-_OWN_HOST = re.compile(
-    rf"({_LABEL}|({_LABEL}\.)*localhost|([0-9]{{1,3}}\.){{3}}[0-9]{{1,3}}|\[[0-9a-f:.]+\])(:[0-9]+)?", re.IGNORECASE
-)
+_PORT = ":[0-9]+$"
+_OWN_HOST = re.compile(rf"{_LABEL}|({_LABEL}\.)*localhost|([0-9]{{1,3}}\.){{3}}[0-9]{{1,3}}|\[[0-9a-f:.]+\]", re.IGNORECASE)
 LOCAL = rf"https?://(({_LABEL}\.)*localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
 
@@ -81,10 +80,11 @@ def refuse_other_pages() -> None:
 
 def is_own_host(host: str) -> bool:
     """Tell whether a Host header is an IP address, a name without a dot, localhost, or the host of a listed origin."""
-    if _OWN_HOST.fullmatch(host):
-        return True
-    listed = [origin for origin in current_app.config["ORIGINS"] if origin != "*"]
-    return any(pattern.match(f"{scheme}://{host}") for pattern in patterns(listed) for scheme in ("http", "https"))
+    name = re.sub(_PORT, "", host)
+    listed = patterns([re.sub(_PORT, "", origin) for origin in current_app.config["ORIGINS"] if origin != "*"])
+    return bool(_OWN_HOST.fullmatch(name)) or any(
+        pattern.match(f"{scheme}://{name}") for pattern in listed for scheme in ("http", "https")
+    )
 
 
 def add_timing_allow_origin(response: Response) -> Response:

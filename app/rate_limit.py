@@ -3,7 +3,7 @@
 from typing import cast
 
 import click
-from flask import Flask
+from flask import Flask, Response
 from flask.typing import RouteCallable
 
 
@@ -27,6 +27,14 @@ def init_app(app: Flask) -> None:
         from flask_limiter import Limiter
         from flask_limiter.util import get_remote_address
 
+        app.after_request(drop_retry_after)  # runs after Flask-Limiter's own, which is added later
         limiter = Limiter(get_remote_address, app=app, headers_enabled=True, storage_uri="memory://")
         limited = limiter.limit(rate)(app.view_functions["conversions"])
         app.view_functions["conversions"] = cast(RouteCallable, limited)
+
+
+def drop_retry_after(response: Response) -> Response:
+    """Flask-Limiter adds Retry-After to every response. A client of a response with data need not wait."""
+    if response.status_code < 400:
+        del response.headers["Retry-After"]
+    return response

@@ -15,6 +15,7 @@ from . import instants, origins, rate_limit
 from .tables import IS_INSTALLED
 
 LONGEST_DELAY = 10_000  # milliseconds
+LONGEST_QUERY = 5  # seconds, unless the mock is on
 
 
 def load(app: Flask, given: dict, is_mock: bool) -> None:
@@ -32,6 +33,8 @@ def load(app: Flask, given: dict, is_mock: bool) -> None:
             app.config[name] = read(setting)
         except ValueError as fault:
             raise click.ClickException(f"The setting CONVERSIONS_{name} is wrong: {setting}. {fault}") from None
+    if app.config["TIMEOUT"] is None:
+        app.config["TIMEOUT"] = 0 if app.config["MOCK"] else LONGEST_QUERY
     if app.config["ORIGINS"] is None:
         app.config["ORIGINS"] = ["*"] if app.config["MOCK"] else []
     # Other commands than flask run serve nothing, or have a mock of their own.
@@ -45,7 +48,9 @@ def switch(text: str) -> bool:
     return text == "1"
 
 
-def seconds(text: str) -> float:
+def seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text):
         raise ValueError("Must be a number of seconds, such as 5 or 0.5; 0 means no limit.")
     return float(text)
@@ -70,7 +75,7 @@ def readings(text: str) -> dict[str, str]:
     return parse(text)
 
 
-DEFAULTS = {"NOW": "", "ORIGINS": None, "DELAY": "0", "READING": "", "TIMEOUT": "0", "RATE_LIMIT": "", "PROXIES": "0"}
+DEFAULTS = {"NOW": "", "ORIGINS": None, "DELAY": "0", "READING": "", "TIMEOUT": None, "RATE_LIMIT": "", "PROXIES": "0"}
 
 READERS: dict[str, Callable] = {
     "DATABASE": Path,

@@ -5,6 +5,7 @@ The published examples end in such a comma. Python's own parser accepts more tha
 
 import json
 import re
+from collections import Counter
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from itertools import accumulate
@@ -104,8 +105,7 @@ def _depth(text: str) -> int:
 def _object(members: list[tuple]) -> dict:
     found = dict(members)
     if len(found) < len(members):
-        names = [name for name, _ in members]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, times in Counter(name for name, _ in members).items() if times > 1)
         raise ValueError(f"has the key {shown(twice)} twice in one object")
     return found
 

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import sysconfig
 import threading
+import time
 import venv
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Queue
 
 import pytest
 from conversions_api import create_app
@@ -114,58 +115,84 @@ def flask(*arguments: str, **settings: object) -> dict:
     }
 
 
+GRANIAN = ("granian", "--http", "1", "--no-ws")  # as the README starts it
+
+
 @contextmanager
-def serving(hub: Hub, *options: str, app: str = "wsgi:app", **settings: str) -> Iterator[tuple[str, int]]:
-    """Start Gunicorn with a hub's database and clock, and yield its address. It logs to server.log next to the database."""
-    settings = {"DATABASE": str(hub.path), "NOW": hub.now} | settings
-    # The socket listens before the server starts. Early requests wait in its queue, so no test has to check that the server is up.
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener, (hub.path.parent / "server.log").open("wb") as log:
-        address = listener.getsockname()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", "--no-control-socket", *options, app],
-            cwd=REPOSITORY,
-            env=os.environ | {f"CONVERSIONS_{name}": setting for name, setting in settings.items()},
-            pass_fds=[listener.fileno()],
-            stdout=log,
-            stderr=log,
-        )
-    try:
+def serving(
+    hub: Hub, *options: str, app: str = "wsgi:server", stop: signal.Signals = signal.SIGTERM, **settings: str
+) -> Iterator[tuple[str, int]]:
+    """Start Granian with a hub's database and clock, and yield its address. At the end it gets that signal."""
+    with free_port() as address, started(hub, *GRANIAN, "--port", str(address[1]), *options, app, **settings) as (server, lines):
+        for _ in range(int(options[options.index("--workers") + 1]) if "--workers" in options else 1):
+            assert any(re.search(r"Started worker-\d+ runtime-1$", line.strip()) for line in lines)
+        wait_for(server, address)  # it says that it has started a moment too early
         yield address
-    finally:
-        server.send_signal(signal.SIGTERM)
-        try:
-            assert server.wait(timeout=30) in (0, -signal.SIGTERM)  # -SIGTERM if it had no time to start
-        finally:
-            server.kill()
-            server.wait()
+        if stop == signal.SIGTERM:
+            server.terminate()
+            assert server.wait(timeout=30) == 0
 
 
 @contextmanager
-def listening(hub: Hub, *module: str, stop: signal.Signals = signal.SIGKILL, **settings: str) -> Iterator[tuple[str, int]]:
-    """Start another server, which picks a free port and prints it, and yield its address."""
+def free_port() -> Iterator[tuple[str, int]]:
+    """Reserve a port for a server, and yield its address."""
+    with socket.socket() as reserved:  # it does not listen, so all connections are the server's
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()
+
+
+def wait_for(server: subprocess.Popen, address: tuple[str, int]) -> None:
+    """Wait until the server accepts connections."""
+    while server.poll() is None:
+        with suppress(ConnectionRefusedError), socket.create_connection(address):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"The server exited with {server.returncode}.")
+
+
+@contextmanager
+def listening(hub: Hub, *module: str, **settings: str) -> Iterator[tuple[str, int]]:
+    """Start another server, which picks a free port and prints it, and yield its address. At the end it is killed."""
+    with started(hub, *module, **settings) as (_, lines):
+        yield (
+            "127.0.0.1",
+            next(int(match[1]) for line in lines if (match := re.search(r"http://127\.0\.0\.1:(\d+)$", line.strip()))),
+        )
+
+
+@contextmanager
+def started(hub: Hub, *module: str, **settings: str) -> Iterator[tuple[subprocess.Popen, Iterator[str]]]:
+    """Start a Python module with a hub's database and clock, and yield its process and the lines that it prints, as they come.
+
+    They are in server.log next to the database, too.
+    """
     process = flask(**{"DATABASE": hub.path, "NOW": hub.now} | settings)
     process["args"] = [sys.executable, "-m", *module]
-    server = subprocess.Popen(**process, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
-        port = next(int(match[1]) for line in server.stderr if (match := re.search(r"http://127\.0\.0\.1:(\d+)$", line.strip())))
-        # Read what it prints: a full pipe would block the server.
-        reading = threading.Thread(target=deque, args=(server.stderr, 0))
+    lines: Queue[str] = Queue()
+
+    def read() -> None:  # all: a full pipe would block the server
+        with (hub.path.parent / "server.log").open("w", encoding="utf-8") as log:
+            for line in server.stdout:
+                log.write(line)
+                lines.put(line)
+        lines.put("")
+
+    with subprocess.Popen(**process, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as server:
+        reading = threading.Thread(target=read)
         reading.start()
-        yield "127.0.0.1", port
-    finally:
-        server.send_signal(stop)
-        server.wait()
-        reading.join()
-        server.stderr.close()
+        try:
+            yield server, iter(lambda: lines.get(timeout=60), "")
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)  # and what it has started
+            reading.join()
 
 
-WAITRESS = ("waitress", "--ident=", "--connection-limit=500", "--listen", "127.0.0.1:0", "wsgi:app")
-
-# The servers that tests run the app with. Waitress gets the options that the README gives.
+# The servers that tests run the app with.
 SERVERS = {
     "flask run": lambda hub: listening(hub, "flask", "run", "--port", "0"),
-    "waitress": lambda hub: listening(hub, *WAITRESS),
-    "gunicorn": lambda hub: serving(hub, "--workers", "4", "--threads", "8"),
+    "granian": lambda hub: serving(hub),
 }
 
 

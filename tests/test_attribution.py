@@ -189,6 +189,7 @@ def test_under_a_private_suffix_another_site_is_a_referrer_but_a_subdomain_is_no
         for host in """
             www.google.com google.com www.google.de www.google.co.uk www.google.com.br www.google.co.jp www.google.fr www.google.ca
             search.yahoo.com de.search.yahoo.com search.yahoo.co.jp yahoo.de yahoo.com.au
+            images.search.yahoo.com m.search.naver.com cn.bing.com html.duckduckgo.com yandex.com.tr
             www.bing.com duckduckgo.com yandex.ru www.baidu.com www.ecosia.org www.qwant.com www.startpage.com
         """.split()
     }
@@ -202,7 +203,8 @@ def test_a_search_engine_is_organic(records):
         f"https://{host}/": {"medium": "social"}
         for host in """
             www.facebook.com l.facebook.com m.facebook.com www.instagram.com www.linkedin.com lnkd.in x.com t.co twitter.com
-            www.reddit.com www.youtube.com www.pinterest.com www.tiktok.com www.threads.net bsky.app
+            www.reddit.com www.youtube.com www.pinterest.com pinterest.de www.pinterest.co.uk pinterest.com.au
+            www.tiktok.com www.threads.net bsky.app
         """.split()
     }
 )
@@ -214,7 +216,7 @@ def test_a_social_network_is_social(records):
     {
         f"https://{host}/": {"medium": "email"}
         for host in """
-            mail.google.com mail.yahoo.com mail.aol.com mail.yandex.ru
+            mail.google.com mail.yahoo.com us-mg6.mail.yahoo.com mail.aol.com mail.yandex.ru www.gmx.de www.gmx.at
             outlook.live.com outlook.office.com outlook.office365.com mail.proton.me www.gmx.net
         """.split()
     }
@@ -228,6 +230,7 @@ def test_webmail_is_email_even_on_the_domain_of_a_search_engine(records):
         f"https://{host}/": {"medium": "referral"}
         for host in """
             partner.org news.bbc.co.uk 192.0.2.7 localhost intranet [2001:db8::1]
+            finance.yahoo.com news.yahoo.com market.yandex.ru blog.naver.com pinterest.github.io
             notgoogle.com google.partner.org google.github.io yahoo.github.io facebook.com.partner.org
         """.split()
     }
@@ -256,6 +259,9 @@ def test_a_paid_click_id_makes_the_medium_cpc_and_keeps_the_source(records):
 @landing_pages(
     {
         "/?xgclid=1": {"medium": "(none)"},
+        "/?gclid=": {"medium": "(none)", "landing_page": "/"},
+        "/?gclid&msclkid=": {"medium": "(none)", "landing_page": "/"},
+        "/?gclid=&wbraid=1": {"medium": "cpc", "landing_page": "/"},
         "/?id=gclid": {"medium": "(none)"},
         "/gclid=1": {"medium": "(none)"},
         "/#gclid=1": {"medium": "(none)"},
@@ -273,7 +279,7 @@ def test_a_click_id_counts_only_as_a_query_parameter_with_exactly_that_name(reco
     | {
         f"https://{host}/": {"source": "google.com", "medium": "referral"}
         for host in """
-            accounts.google.com translate.google.com docs.google.com gemini.google.com calendar.google.com sites.google.com
+            accounts.google.com translate.google.com docs.google.com search.google.com calendar.google.com sites.google.com
             www.docs.google.com notmail.google.com
         """.split()
     }
@@ -301,10 +307,30 @@ def test_only_googles_search_hosts_are_organic(records):
             ("com.Slack/", "com.Slack", "referral"),
             ("org.mozilla.firefox", "org.mozilla.firefox", "referral"),
             ("com.example/", "com.example", "referral"),
+            ("ai.perplexity.app.android/", "perplexity.ai", "referral"),
         ]
+    }
+    | {
+        "ios-app://284882215/": {"source": "facebook.com", "medium": "social"},
+        "ios-app://284815942/https/www.google.com/search": {"source": "google.com", "medium": "organic"},
+        "ios-app://422689480": {"source": "google.com", "medium": "email"},
+        "ios-app://1234567890/": {"source": "1234567890", "medium": "referral"},
     }
 )
 def test_the_source_of_an_app_is_its_package_name_or_its_site(records):
+    assert records
+
+
+@pytest.mark.decision(69)
+@referrers(
+    {
+        f"https://{host}/a": {"source": host.removeprefix("www."), "medium": "referral"}
+        for host in """
+            chatgpt.com chat.openai.com www.perplexity.ai gemini.google.com copilot.microsoft.com claude.ai
+        """.split()
+    }
+)
+def test_an_ai_assistant_is_a_referral_under_its_own_name(records):
     assert records
 
 
@@ -413,7 +439,10 @@ def test_a_utm_field_is_kept_exactly_as_given(records):
 # The landing page
 
 
-CLICK_IDS = "gad_source gad_campaignid gclsrc dclid srsltid fbclid ttclid twclid li_fat_id igshid yclid _gl mc_eid"
+CLICK_IDS = """
+gad_source gad_campaignid gclsrc dclid srsltid fbclid ttclid twclid li_fat_id igshid yclid _gl mc_eid
+ScCid rdt_cid epik _kx irclickid qclid ysclid _hsenc _hsmi mkt_tok
+"""
 
 
 @landing_pages({f"/?{click_id}=1": {"medium": "(none)", "landing_page": "/"} for click_id in CLICK_IDS.split()})

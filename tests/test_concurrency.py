@@ -134,3 +134,13 @@ def test_a_number_is_read_once_until_something_is_committed(hub):
     assert [statements(), statements(), statements()] == [2, 1, 1]
     hub.load(FIRST, "another.example", "another-key")
     assert [statements(), statements()] == [2, 1]
+
+
+def test_a_number_is_remembered_by_the_names_of_its_values_in_any_order(hub):
+    hub.load(FIRST)
+    with hub.app.extensions["database"].reading() as connection:
+        numbers = [
+            connection.remembered_number("SELECT :a - :b", values)
+            for values in ({"a": 3, "b": 1}, {"b": 3, "a": 1}, {"b": 1, "a": 3})
+        ]
+    assert numbers == [2, -2, 2]

@@ -1,26 +1,32 @@
-"""The recipes of app/deployment.md, run as they are written, in an environment with nothing else in it."""
+"""The recipes of app/deployment.md and .deploy, run as they are written, in an environment with nothing else in it."""
 
 import configparser
 import json
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from os import killpg
 from pathlib import Path
+from subprocess import DEVNULL
 
+import pytest
 import yaml
 from conversions_api import api
 
-from .conftest import REPOSITORY
+from .conftest import REPOSITORY, free_port, wait_for
 
 RECIPES = (REPOSITORY / "app" / "deployment.md").read_text(encoding="utf-8")
-BLOCKS = dict(re.findall(r"```(\w+)\n(.*?)```", RECIPES, re.DOTALL))
-DOCKERFILE = dict(line.split(" ", 1) for line in BLOCKS["dockerfile"].splitlines())
+FILES = REPOSITORY / ".deploy"
+DOCKERFILE = dict(
+    line.split(" ", 1) for line in (FILES / "Dockerfile").read_text(encoding="utf-8").splitlines() if line and line[0] != "#"
+)
 IN_IMAGE = dict(pair.split("=", 1) for pair in shlex.split(DOCKERFILE["ENV"]))
 PROGRAMS = Path(sys.executable).parent
 BARE = {"PATH": f"{PROGRAMS}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
@@ -36,21 +42,19 @@ def in_container(folder: Path, port: int) -> dict[str, str]:
 
 
 @contextmanager
-def started(command: list[str], environment: dict[str, str]) -> Iterator[int]:
-    """Start a server on a free port and provide the port; at the end, SIGTERM must make it exit with status 0."""
+def running(command: list[str], environment: dict[str, str], address: tuple[str, int]) -> Iterator[None]:
+    """Start a server and wait until it accepts connections; at the end, SIGTERM must make it exit with status 0."""
     # In a session of its own, so that what it leaves behind can be ended too, as when a container stops.
-    server = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    server = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
     try:
-        yield next(
-            int(found[1]) for line in server.stderr if (found := re.search(r"Serving on http://[\d.]+:(\d+)$", line.strip()))
-        )
+        wait_for(server, address)
+        yield
         server.send_signal(signal.SIGTERM)
         assert server.wait(timeout=30) == 0
     finally:
         with suppress(ProcessLookupError):  # nothing is left
             killpg(server.pid, signal.SIGKILL)
         server.wait()
-        server.stderr.close()
 
 
 def records(port: int) -> list[dict]:
@@ -66,13 +70,29 @@ def exit_status(command: str, environment: dict[str, str]) -> int:
 
 
 def test_the_container_serves_the_demo_data_and_stops_on_sigterm(tmp_path):
-    with started(json.loads(DOCKERFILE["CMD"]), in_container(tmp_path, port=0)) as port:
-        assert len(records(port)) == 50
+    with free_port() as address:
+        environment = in_container(tmp_path, address[1])
         health_check = DOCKERFILE["HEALTHCHECK"].removeprefix("CMD ")
-        assert exit_status(health_check, in_container(tmp_path, port)) == 0
-        (tmp_path / "conversions.sqlite").unlink()
-        assert exit_status(health_check, in_container(tmp_path, port)) != 0
-    assert exit_status(health_check, in_container(tmp_path, port)) != 0
+        with running(json.loads(DOCKERFILE["CMD"]), environment, address):
+            assert len(records(address[1])) == 50
+            assert exit_status(health_check, environment) == 0
+            (tmp_path / "conversions.sqlite").unlink()
+            assert exit_status(health_check, environment) != 0
+        assert exit_status(health_check, environment) != 0
+
+
+def test_the_image_has_everything_that_the_wheel_is_built_from_and_no_data(tmp_path):
+    lines = (FILES / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    for name in [line[1:] for line in lines if line.startswith("!")]:
+        source, copy = REPOSITORY / name, tmp_path / "src" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, copy) if source.is_dir() else shutil.copy(source, copy)
+    program = f"from setuptools import build_meta; build_meta.build_wheel({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path / "src", check=True, capture_output=True)
+    with zipfile.ZipFile(*tmp_path.glob("*.whl")) as wheel:
+        names = set(wheel.namelist())
+    assert {"conversions_api/schema.sql", "conversions_api/seed/accounts.json", "conversions_api/api.py"} <= names
+    assert [name for name in names if "instance" in name or name.endswith(".sqlite")] == []
 
 
 def test_a_hosting_platform_starts_the_server_as_the_container_does():
@@ -80,29 +100,50 @@ def test_a_hosting_platform_starts_the_server_as_the_container_does():
 
 
 def test_compose_publishes_the_port_and_keeps_the_folder_of_the_dockerfile():
-    compose = yaml.safe_load(BLOCKS["yaml"])
+    compose = yaml.safe_load((FILES / "compose.yaml").read_text(encoding="utf-8"))
     (service,) = compose["services"].values()
     (port,), (volume,) = service["ports"], service["volumes"]
     assert port.split(":")[1] == IN_IMAGE["PORT"]
     name, folder = volume.split(":")
     assert name in compose["volumes"]
     assert Path(IN_IMAGE["CONVERSIONS_DATABASE"]).parent == Path(folder)
+    assert (FILES / service["build"]["context"] / service["build"]["dockerfile"]).samefile(FILES / "Dockerfile")
 
 
-def test_the_systemd_unit_seeds_and_serves_the_demo_data_and_stops_on_sigterm_also_when_restarted(tmp_path):
-    parser = configparser.ConfigParser(interpolation=None)
+def systemd_unit(folder: Path, port: int) -> dict[str, str]:
+    """Return the settings of the service, with a folder as its state directory, and another port."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.optionxform = str
-    parser.read_string(BLOCKS["ini"])
+    parser.read(FILES / "conversions.service", encoding="utf-8")
     here = {
         "/srv/conversions/.venv/bin": str(PROGRAMS),
         parser["Service"]["WorkingDirectory"]: str(REPOSITORY),
-        f"/var/lib/{parser['Service']['StateDirectory']}": str(tmp_path),
-        ":8080": ":0",
+        f"/var/lib/{parser['Service']['StateDirectory']}": str(folder),
+        "--port 8080": f"--port {port}",
     }
-    service = {name: re.sub("|".join(here), lambda found: here[found[0]], setting) for name, setting in parser["Service"].items()}
-    environment = BARE | dict([service["Environment"].split("=", 1)])
-    for _ in range(2):
-        subprocess.run(shlex.split(service["ExecStartPre"]), cwd=REPOSITORY, env=environment, check=True, capture_output=True)
-        with started(shlex.split(service["ExecStart"]), environment) as port:
-            assert len(records(port)) == 50
+    return {name: re.sub("|".join(here), lambda found: here[found[0]], setting) for name, setting in parser["Service"].items()}
+
+
+def test_the_systemd_unit_seeds_and_serves_the_demo_data_and_stops_on_sigterm_also_when_restarted(tmp_path):
+    with free_port() as address:
+        service = systemd_unit(tmp_path, address[1])
+        environment = BARE | dict([service["Environment"].split("=", 1)])
+        for _ in range(2):
+            seeding = shlex.split(service["ExecStartPre"].removeprefix("-"))
+            subprocess.run(seeding, cwd=REPOSITORY, env=environment, check=True, capture_output=True)
+            with running(shlex.split(service["ExecStart"]), environment, address):
+                assert len(records(address[1])) == 50
     assert (tmp_path / "conversions.sqlite").exists()
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_the_systemd_unit_is_valid_and_its_exposure_is_low(tmp_path):
+    text = (FILES / "conversions.service").read_text(encoding="utf-8")
+    (tmp_path / "conversions.service").write_text(text.replace("/srv/conversions/.venv/bin", str(PROGRAMS)), encoding="utf-8")
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", tmp_path / "conversions.service"], capture_output=True, text=True, check=False
+    )
+    assert [line for line in verified.stderr.splitlines() if "conversions.service" in line] == []
+    security = ["systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=20", tmp_path / "conversions.service"]
+    done = subprocess.run(security, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

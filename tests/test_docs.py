@@ -11,7 +11,7 @@ from conversions_api.loading import traffic
 from conversions_api.mock import states
 from flask import Flask
 
-from .conftest import WAITRESS
+from .conftest import GRANIAN
 
 ROOT = Path(__file__).parent.parent
 SENTENCES = ROOT / "tests" / "contract" / "sentences.json"
@@ -81,9 +81,12 @@ def test_the_workflow_and_contributing_run_the_tests_as_the_readme_does():
     assert f"\n{line}\n" in CONTRIBUTING
 
 
-def test_the_tests_start_waitress_as_the_readme_does():
-    # Not with waitress-serve, which would load the installed app and so use another database than flask seed in the checkout.
-    assert f"/python -m {' '.join(WAITRESS)}\n".replace("127.0.0.1:0", "127.0.0.1:8080") in README
+@pytest.mark.parametrize("page", ["README.md", "app/deployment.md", ".deploy/Dockerfile", ".deploy/conversions.service"])
+def test_the_tests_start_granian_as_every_page_does(page):
+    lines = re.findall(
+        r"python -m (granian.*?)(?: --host \S+)? --port \S+ wsgi:server\b", (ROOT / page).read_text(encoding="utf-8")
+    )
+    assert lines == [" ".join(GRANIAN)]
 
 
 def test_the_request_in_the_readme_gets_the_response_in_the_readme(bundled):
@@ -118,7 +121,6 @@ def test_each_decision_about_the_published_text_quotes_it_and_the_other_ones_hav
     assert [row[0] for row in features if row[1]] == []
 
 
-@pytest.mark.skipif(not SENTENCES.exists(), reason="the conformance kit's list of the published sentences is not there yet")
 def test_each_quotation_in_the_decisions_is_word_for_word_in_a_published_sentence():
     published = json.loads(SENTENCES.read_text(encoding="utf-8")).values()
     quotations = [quoted for row in DECISIONS.values() for cell in row[1:3] for quoted in re.findall("“([^“”]+)”", cell)]

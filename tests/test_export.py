@@ -68,7 +68,7 @@ def test_an_export_keeps_the_source_of_each_session(hub):
     hub.load([a_session(**fields, conversions=[a_conversion(email=f"{n}@example.org")]) for n, fields in enumerate(SOURCES)])
     other = elsewhere(hub)
     columns = "session_id, started_at, ended_at, utm_source, utm_medium, derived_source, derived_medium, source, medium, campaign"
-    rows = f"SELECT {columns}, content, term, landing_page, converts FROM sessions ORDER BY id"
+    rows = f"SELECT {columns}, content, term, landing_page FROM sessions ORDER BY id"
     found = []
     for path in (hub.path, other.path):
         with closing(sqlite3.connect(path)) as database:

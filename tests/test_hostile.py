@@ -41,14 +41,18 @@ def addresses(hub) -> Iterator[dict[str, tuple[str, int]]]:
         yield {name: stack.enter_context(serve(hub)) for name, serve in SERVERS.items()}
 
 
-def exchange(address: tuple[str, int], sent: bytes) -> tuple[int | None, bytes, bytes]:
-    """Return the status, head and body of the response to these bytes. The status is None if there is no response."""
+def exchange(address: tuple[str, int], sent: bytes, is_whole: bool) -> tuple[int | None, bytes, bytes]:
+    """Return the status, head and body of the response to these bytes. The status is None if there is no response.
+
+    A client that has not sent a whole request says that nothing more comes. Granian takes that for the end of the connection.
+    """
     received = b""
     with socket.create_connection(address, timeout=LONGEST) as connection:
         try:
             with suppress(ConnectionError):  # the server may close the connection early
                 connection.sendall(sent)
-            connection.shutdown(socket.SHUT_WR)
+            if not is_whole:
+                connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(65536):
                 received += piece
         except TimeoutError:
@@ -201,13 +205,13 @@ def is_documented(body: bytes) -> bool:
 @pytest.mark.parametrize("name", WELL_FORMED)
 def test_hostile_http_gets_the_documented_response(addresses, server, name):
     sent, statuses = WELL_FORMED[name]
-    status, head, body = exchange(addresses[server], sent)
+    status, head, body = exchange(addresses[server], sent, is_whole=True)
     assert status in statuses, (head, body)
     assert b"Traceback" not in body
     if status == 200:
         assert is_documented(body) or b"chunked" in head.lower()
     if b"nosniff" in head:  # the app's response
-        assert b"Content-Type: application/json" in head
+        assert b"content-type: application/json" in head.lower()
     else:
         assert status in (None, 100, 400, 417, 431, 501)
 
@@ -215,7 +219,7 @@ def test_hostile_http_gets_the_documented_response(addresses, server, name):
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("name", MALFORMED)
 def test_malformed_http_is_refused_and_never_processed(addresses, server, name):
-    status, head, body = exchange(addresses[server], MALFORMED[name])
+    status, head, body = exchange(addresses[server], MALFORMED[name], is_whole=False)
     assert status is None or 400 <= status < 500 or status in (501, 505), (head, body)
     assert b"Traceback" not in body
 
@@ -233,7 +237,7 @@ def test_json_that_the_rfc_accepts_is_parsed_as_a_body_and_as_a_value(hub, text)
 
 
 @pytest.mark.parametrize("text", VECTORS["json that RFC 8259 refuses"])
-def test_json_that_the_rfc_refuses_is_400_as_a_body_and_as_a_value(hub, text):
+def test_json_that_the_rfc_refuses_returns_400_as_a_body_and_as_a_value(hub, text):
     for body in (text, f'{{"source": {text}}}', f'{{"source": [{text}]}}'):
         response = post_in_form(hub, body)
         assert response.status_code == 400
@@ -241,7 +245,7 @@ def test_json_that_the_rfc_refuses_is_400_as_a_body_and_as_a_value(hub, text):
 
 
 @pytest.mark.parametrize("text", VECTORS["json that RFC 8259 leaves open, other than strings and numbers"])
-def test_json_that_the_rfc_leaves_open_is_400(hub, text):
+def test_json_that_the_rfc_leaves_open_returns_400(hub, text):
     for body in (text, f'{{"source": {text}}}', f'{{"meta_id": "a", "source": {text}}}'):
         assert post_in_form(hub, body).status_code == 400
 
@@ -260,34 +264,34 @@ def test_a_text_in_a_filter_is_only_compared(hub, field):
 
 
 @pytest.mark.parametrize("field", ["offset", *DATES])
-def test_a_text_in_place_of_a_number_or_a_date_is_400_that_names_the_field(hub, field):
+def test_a_text_in_place_of_a_number_or_a_date_returns_a_400_that_names_the_field(hub, field):
     for text in TEXTS:
         response = post_in_form(hub, json.dumps({field: text}))
         assert response.status_code == 400, text
         assert list(response.json["fields"]) == [field]
 
 
-def test_a_text_as_a_field_name_is_400_in_json(hub):
+def test_a_text_as_a_field_name_returns_400_in_json(hub):
     for text in TEXTS:
         response = post_in_form(hub, json.dumps({text: "x"}))
         assert response.status_code == 400, text
         assert response.mimetype == "application/json"
 
 
-def test_a_text_as_a_key_is_401(hub):
+def test_a_text_as_a_key_returns_401(hub):
     for text in TEXTS:
         # Only what a header can contain.
         key = text.encode()[:8000].translate(None, b"\r\n\x00").decode("latin-1")
         assert post_in_form(hub, "{}", key=key).status_code == 401, text
 
 
-def test_a_text_in_the_path_is_404_or_405_in_json(hub):
+def test_a_text_in_the_path_returns_404_or_405_in_json(hub):
     for text in TEXTS:
         response = hub.client.post("/api/" + quote(text[:2000]))
         assert (response.status_code, response.mimetype) in [(404, "application/json"), (405, "application/json")], text
 
 
-def test_a_text_in_the_query_string_is_400(hub):
+def test_a_text_in_the_query_string_returns_400(hub):
     for text in TEXTS:
         response = hub.client.post(f"{PATH}?{quote(text[:2000]) or 'x'}", headers={"Authentication": "key"})
         assert (response.status_code, response.mimetype) == (400, "application/json"), text
@@ -304,7 +308,7 @@ def test_a_valid_date_is_accepted(hub, text, field):
 
 @pytest.mark.parametrize("field", DATES)
 @pytest.mark.parametrize("text", VECTORS["strings that only other parsers accept as dates"])
-def test_a_string_that_only_other_parsers_accept_as_a_date_is_400(hub, text, field):
+def test_a_string_that_only_other_parsers_accept_as_a_date_returns_400(hub, text, field):
     for around in ("{}", " {}", "{} ", "{}\n"):
         response = post_in_form(hub, json.dumps({field: around.format(text)}))
         assert response.status_code == 400

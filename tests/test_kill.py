@@ -7,6 +7,7 @@ import http.client
 import json
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -19,7 +20,7 @@ from pathlib import Path
 import pytest
 from conversions_api.api import PATH
 
-from .conftest import NOW, WAITRESS, Hub, a_conversion, a_session, flask, listening, serving
+from .conftest import NOW, Hub, a_conversion, a_session, flask, serving
 
 KILLS = 10
 NEXT_DAY = "2025-08-16"
@@ -141,8 +142,7 @@ def miscounts(folder: Path, kills: int) -> int:
             except (OSError, http.client.HTTPException):
                 pass
 
-        # listening() kills the server at the end of the block.
-        with listening(hub, *WAITRESS) as address:
+        with serving(hub, stop=signal.SIGKILL) as address:
             clients = [threading.Thread(target=ask, args=(address,)) for _ in range(4)]
             for client in clients:
                 client.start()
@@ -179,7 +179,7 @@ def totals_while_seeding(folder: Path, seedings: int) -> tuple[Counter, set]:
             status, response = post(address, query, "YOUR_API_KEY")
             seen[response["pagination"]["total_records"] if status == 200 else status] += 1
 
-    with serving(hub, "--workers", "2", "--threads", "4") as address:
+    with serving(hub, "--workers", "2") as address:
         clients = [threading.Thread(target=ask) for _ in range(4)]
         for client in clients:
             client.start()

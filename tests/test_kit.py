@@ -1,8 +1,7 @@
 """The conformance kit in tests/contract finds planted defects, names the sentence that each breaks, and accepts other readings."""
 
 import json
-import os
-import subprocess
+import re
 import sys
 from xml.etree import ElementTree
 
@@ -11,34 +10,38 @@ import pytest
 from tests import endpoint
 from tests.conftest import Hub
 from tests.tools import defects
-from tests.tools.defects import DEFECTS, KINDS, KIT, check_all
+from tests.tools.defects import DEFECTS, KINDS
+from tests.tools.kit_in_process import KIT, InProcess
 
 # One defect of each kind. `python -m tests.tools.defects` runs all of them.
 PLANTED = """
     TotalIsAString NothingFoundIs404 TimestampInLocalTime KeyInAnotherCase CharsetRefused OtherAccountsConversions NoRetryAfter
     HasMoreAlwaysFalse ProcessedOfThisPageOnly SessionTotalCappedAtAThousand PageOf49 OffsetOneLess HugeOffsetFails
     EndDateIsExcluded EndDateAtMidnightInSessionQueries DatesInLocalTime TimeZonesIgnored DefaultOf29Days
-    WindowClampedTo30Days SuffixesMatch CaseOfCampaignIgnored FiltersTrimmed QuotationMarkFails NonAsciiFails EmptyFiltersIgnored
+    WindowClampedTo30Days SuffixesMatch CaseOfCampaignIgnored FiltersTrimmed QuotationMarkFails NonAsciiFails
     MediumIgnored TermIgnoredNextToOthers ContentAndTermSwapped LandingPageFromConversionPage BatchesOf100 OneBatchPerPage
     NeverStops StopsOver50 SessionLostAtEachBoundary OffsetAsAString
+    OffsetCountsConversionsInSessionQueries
 """.split()
-# Readings that earlier versions of the kit reported as defects.
+# Only these are beyond the text, so that the exit status is 0.
+BEYOND = ["NoRetryAfter", "OffsetAsAString"]
+# Readings that are not in readings.json.
 OTHER_READINGS = """
-    CutAt50 TimestampIsTheSessionsStart WindowIsTheSessionsStart PoolByTheSessionsStart IsoTimestamps Milliseconds MoreFields
-    TrailingCommaRefused DefaultFromMidnight
+    Milliseconds MoreFieldsInTheBody FieldsOnlyIfCaptured DefaultFromMidnight NothingOnALaterPage HugeOffsetsRefused
+    OnlyIsoWithSeconds UnknownFieldsAccepted BodyRequired NullCharacterRefused WindowIgnoredInSessionQueries ProcessedIsAFloat
 """.split()
 
 
 @pytest.fixture(scope="module")
-def outcomes() -> dict[str, defects.Outcome]:
-    return {outcome.name: outcome for outcome in check_all(["Endpoint", *PLANTED, *OTHER_READINGS])}
+def found() -> dict[str, defects.Found]:
+    return defects.judge(["Endpoint", *PLANTED, *OTHER_READINGS])
 
 
 def test_the_small_server_responds_like_ours(tmp_path):
     own = endpoint.sessions(40)
     hub = Hub(tmp_path / "conversions.sqlite", now="2025-11-20T12:00:00Z")
     hub.load(own, "example.com", endpoint.KEY)
-    small = defects.InProcess(endpoint.Endpoint, own)
+    small = InProcess(endpoint.Endpoint, own)
     filters = [
         {},
         {"source": "google.com"},
@@ -60,121 +63,261 @@ def test_the_small_server_responds_like_ours(tmp_path):
     wrong = ["{", "[]", '{"offset": -1}', '{"offset": "1"}', '{"sorce": "a"}', '{"source": null}', '{"end_date": "2025-02-30"}']
     headers = {"Authentication": endpoint.KEY, "Content-Type": "application/json"}
     for body in [*bodies, *wrong, "", '{"source": "google.com",}']:
-        status, _, found = small.call(body.encode(), "POST", "", headers)
+        status, _, response = small.call(body.encode(), "POST", "", headers)
         ours = hub.post(body, endpoint.KEY)
         assert status == ours.status_code, body
         if status == 200:
-            assert json.loads(found) == ours.json, body
+            assert json.loads(response) == ours.json, body
 
 
-def test_the_kit_finds_no_difference_in_the_small_server(outcomes):
-    outcome = outcomes["Endpoint"]
-    assert outcome.status == 0, outcome.output
-    assert outcome.last_line.startswith("0 differ from the text, 0 from our reading, "), outcome.output
+def test_the_kit_finds_no_difference_in_the_small_server(found):
+    assert found["Endpoint"].findings == []
+    assert len(found["Endpoint"].unchecked) < 30
+
+
+def test_a_run_needs_at_most_400_calls(found):
+    assert not [name for name, reason in found["Endpoint"].unchecked if "--max-calls" in reason]
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_the_kit_finds_a_defect_and_names_the_sentence(outcomes, name):
-    outcome = outcomes[name]
-    lines = outcome.differences + outcome.other_readings
-    assert any(DEFECTS[KINDS[name]] in line for line in lines), outcome.output
-    assert outcome.status == (1 if outcome.differences else 0)
+def test_the_kit_finds_a_defect_and_names_the_sentence(found, name):
+    findings = found[name].findings
+    named = [finding for finding in findings if DEFECTS[KINDS[name]] in finding.text]
+    assert named, findings
+    assert any(not finding.is_reading for finding in findings) is (name not in BEYOND), findings
 
 
 @pytest.mark.parametrize("name", OTHER_READINGS)
-def test_the_kit_does_not_report_another_reading_as_a_defect(outcomes, name):
-    outcome = outcomes[name]
-    assert outcome.differences == []
-    assert outcome.status == 0, outcome.output
+def test_the_kit_does_not_report_another_reading_as_a_defect(found, name):
+    assert [finding for finding in found[name].findings if not finding.is_reading] == []
 
 
-def test_the_kit_says_where_a_reading_differs_from_ours(outcomes):
-    lines = {name: " ".join(outcomes[name].other_readings) for name in OTHER_READINGS}
-    assert "all conversions of its batches" in lines["CutAt50"]
-    assert "a comma after the last member" in lines["TrailingCommaRefused"]
-    assert "it begins at this time of day" in lines["DefaultFromMidnight"]
-    assert "every timestamp is written like that" in lines["IsoTimestamps"]
+# Each of these is found by one check only.
+ONLY_FOUND_BY = {
+    "ByteOrderMark": "a_response_is_json",
+    "EmailIsTheWordNull": "a_field_has_its_type",
+    "OffsetWrapsAround": "an_offset_past_the_end_has_no_records",
+    "KeyPastedIntoSql": "only_the_exact_key_is_accepted",
+    "EndDateAfter2050Fails": "a_window_can_be_as_long_as_a_date_allows",
+    "FourByteCharactersFail": "a_filter_is_a_plain_string",
+    "SpacesAtTheEndIgnored": "a_filter_matches_exactly",
+    "UnderscoresMatch": "a_filter_matches_exactly",
+    "PercentEncodingDecoded": "a_filter_matches_exactly",
+    "FragmentsIgnored": "a_filter_matches_exactly",
+    "ParametersIgnored": "a_filter_matches_exactly",
+    "MediumMatchesSourceToo": "a_filter_does_not_find_the_value_of_another",
+    "ChunkedIsEmpty": "a_body_can_be_sent_in_chunks",
+}
+# These need --known-data.
+ONLY_FOUND_IN_KNOWN_DATA = {
+    "EqualConversionsOnlyOnce": "a_session_query_returns_each_known_conversion_once",
+    "AtMostFiveBatches": "the_first_page_has_the_known_batches",
+    "MessageIfTheFirstBatchIsEmpty": "a_session_query_returns_each_known_conversion_once",
+    "ParametersOfPagesIgnored": "a_conversion_page_is_found_by_its_exact_url",
+    "EqualTimestampsLostBetweenPages": "a_direct_query_returns_each_known_conversion_once",
+}
+
+
+@pytest.mark.parametrize("name", ONLY_FOUND_BY)
+def test_a_defect_is_found_by_the_check_that_is_there_for_it(name):
+    names = {finding.check for finding in defects.judge([name], to_the_end=True)[name].findings}
+    assert names == {f"test_{ONLY_FOUND_BY[name]}"}
+
+
+def test_known_data_shows_what_no_other_data_can():
+    found = defects.judge(["Endpoint", *ONLY_FOUND_IN_KNOWN_DATA], with_known_data=True)
+    assert found["Endpoint"].findings == []
+    for name, check in ONLY_FOUND_IN_KNOWN_DATA.items():
+        assert f"test_{check}" in {finding.check for finding in found[name].findings}, name
 
 
 def test_the_most_important_checks_need_60_calls():
-    for outcome in check_all(["EndDateIsExcluded", "SessionLostAtEachBoundary", "DefaultOf7Days"], "--max-calls=60"):
-        assert any(DEFECTS[KINDS[outcome.name]] in line for line in outcome.differences), outcome.output
-        assert "the 60 calls of --max-calls are used up" in outcome.output
+    found = defects.judge(["EndDateIsExcluded", "SessionLostAtEachBoundary", "DefaultOf7Days"], max_calls=60)
+    for name, outcome in found.items():
+        assert any(DEFECTS[KINDS[name]] in finding.text for finding in outcome.findings), name
 
 
-# Trouble
+# Faults of the line
 
 
-@pytest.fixture(scope="module")
-def trouble() -> dict[str, defects.Outcome]:
-    names = [kind.__name__ for kind in defects.TROUBLE]
-    return {outcome.name: outcome for outcome in check_all(names, "--max-calls=100")}
+def test_a_redirect_is_not_followed():
+    assert defects.run("Redirects").status == 4
 
 
-def test_a_redirect_is_not_followed(trouble):
-    assert trouble["Redirects"].status == 4
+def test_requests_that_fail_now_and_then_are_counted_and_no_verdict():
+    outcome = defects.run("EveryThirtiethCallFails", "--max-calls=200")
+    assert outcome.differences == []
+    assert re.search(r"\d+ of \d+ requests failed and were repeated: 503\.", outcome.output)
+    assert outcome.status in (0, 5)  # 5: most was not checked with so few calls
 
 
-def test_a_request_that_fails_is_sent_again(trouble):
-    for name in ["EveryFifthCallFails", "EveryFiftiethCallWaits"]:
-        assert trouble[name].differences == [], trouble[name].output
+def test_a_connection_that_breaks_now_and_then_is_counted_too():
+    outcome = defects.run("EveryThirtiethConnectionBreaks", "--max-calls=200")
+    assert outcome.differences == []
+    assert "requests failed and were repeated: Connection reset by peer." in outcome.output
 
 
-def test_a_run_that_the_limit_ends_is_not_a_success(trouble):
-    outcome = trouble["LimitAfter22Calls"]
+@pytest.mark.parametrize("name", ["EveryFifthCallFails", "GoneAfter40Calls"])
+def test_a_server_that_is_not_well_gets_no_verdict_but_an_exit_status_of_its_own(name):
+    outcome = defects.run(name, "--max-calls=200")
+    assert outcome.status == 6, outcome.output
+    assert outcome.differences == []
+    assert "the server is not well: " in outcome.output
+    assert "0 from our reading" in outcome.last_line
+
+
+def test_a_429_with_retry_after_is_waited_for_and_says_so(capsys):
+    outcome = defects.run("EveryFiftiethCallWaits", "--max-calls=100", "-s")
+    assert outcome.differences == []
+    assert "429 with Retry-After: the kit waits 1 seconds" in outcome.output
+
+
+def test_a_run_that_the_limit_ends_is_not_a_success():
+    outcome = defects.run("LimitAfter22Calls")
     assert outcome.status == 5
     assert "the server takes no more calls of this key: 429" in outcome.output
+    assert "so the exit status is 0" not in outcome.output
 
 
-def test_data_that_changes_during_the_run_is_reported(trouble):
-    assert "The data is changing" in trouble["DataThatChanges"].output
+def test_data_that_changes_during_the_run_is_reported(tmp_path):
+    report = tmp_path / "report.md"
+    outcome = defects.run("DataThatChanges", f"--report={report}", "--max-calls=100")
+    assert "The data is changing" in outcome.output
+    assert "The data is changing" in report.read_text(encoding="utf-8")
 
 
-def test_a_missing_field_is_reported_once(trouble):
-    (difference,) = trouble["TimestampsMissing"].differences
+def test_a_page_of_html_is_one_finding():
+    outcome = defects.run("HtmlPages")
+    assert len(outcome.differences) == 1
+    assert outcome.status == 1
+
+
+def test_a_missing_field_is_reported_once():
+    (difference,) = defects.run("TimestampsMissing").differences
     assert "When the session started" in difference
     assert "timestamp is missing" in difference
 
 
-def test_a_total_of_the_wrong_type_is_reported_once(outcomes):
-    assert len(outcomes["TotalIsAString"].differences) == 1
-    assert outcomes["TotalIsAString"].other_readings == []
+# What is written
 
 
-def test_email_addresses_and_keys_are_not_shown(outcomes):
-    for outcome in outcomes.values():
-        assert "@mail.example" not in outcome.output
-        assert endpoint.OTHER_KEY not in outcome.output
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> tuple[defects.Outcome, dict]:
+    folder = tmp_path_factory.mktemp("kit")
+    files = {name: folder / name for name in ("report.md", "result.json", "junit.xml", "learnt.json")}
+    outcome = defects.run(
+        "EndDateADayLate",
+        "--max-calls=150",
+        f"--report={files['report.md']}",
+        f"--json={files['result.json']}",
+        f"--junitxml={files['junit.xml']}",
+        f"--learn={files['learnt.json']}",
+    )
+    return outcome, files
 
 
-def test_a_report_and_junit_xml_are_written(tmp_path):
-    report, junit = tmp_path / "report.md", tmp_path / "junit.xml"
-    list(check_all(["EndDateIsExcluded"], f"--report={report}", f"--junitxml={junit}", "--max-calls=60"))
-    rows = [line for line in report.read_text(encoding="utf-8").splitlines() if "before or on this date" in line]
-    assert any("| differs from the text |" in row and "POST" in row for row in rows)
-    failures = [failure.get("message") for failure in ElementTree.parse(junit).iter("failure")]
+def test_a_report_begins_with_the_cause_and_folds_what_follows_from_it(written):
+    outcome, files = written
+    text = files["report.md"].read_text(encoding="utf-8")
+    assert re.search(r"version \d\.\d of the kit, \d+ calls, exit status 1", text)
+    first = text.partition("## Differs from the text")[2].partition("### ")[2].partition("### ")[0]
+    assert "S22: Only conversions before or on this date are included." in first
+    assert re.search(r"<summary>\d+ more follow from this", first)
+    assert max(map(len, text.splitlines())) < 2000
+    assert len(outcome.differences) <= 3, outcome.output
+
+
+def test_the_requests_of_a_report_can_be_pasted(written):
+    _, files = written
+    commands = re.findall(r"^curl .*$", files["report.md"].read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(commands) >= 2
+    assert all('-H "Authentication: $KEY"' in command for command in commands)
+    body = re.search(r"-d '(.*)'", commands[0])[1]
+    assert {"start_date", "end_date"} <= json.loads(body).keys()
+
+
+def test_junit_xml_and_json_have_the_ids_of_checks_and_sentences(written):
+    _, files = written
+    checks = {check["id"]: check for check in json.loads(files["result.json"].read_text(encoding="utf-8"))["checks"]}
+    assert checks["window/a_date_means_its_whole_day[direct]"]["verdict"] == "differs from the text"
+    assert "S22" in checks["window/a_date_means_its_whole_day[direct]"]["sentences"]
+    properties = [
+        {one.get("name"): one.get("value") for one in case.iter("property")}
+        for case in ElementTree.parse(files["junit.xml"]).iter("testcase")
+    ]
+    assert {one["check"] for one in properties} == checks.keys()
+    failures = [failure.get("message") for failure in ElementTree.parse(files["junit.xml"]).iter("failure")]
     assert failures
     assert all(message.startswith("differs from the text: “") for message in failures), failures
+
+
+def test_learnt_readings_are_in_the_form_of_the_setting(written):
+    _, files = written
+    assert json.loads(files["learnt.json"].read_text(encoding="utf-8"))["status"] == "200"
+
+
+def test_expected_differences_are_accepted_and_others_are_not(written, tmp_path):
+    _, files = written
+    same = defects.run("EndDateADayLate", "--max-calls=150", f"--expect={files['result.json']}")
+    assert same.status == 0, same.output
+    gone = defects.run("Endpoint", "--max-calls=150", f"--expect={files['result.json']}")
+    assert gone.status == 1
+    assert "gone: " in gone.output
+    (tmp_path / "none.json").write_text('{"checks": []}')
+    new = defects.run("EndDateADayLate", "--max-calls=150", f"--expect={tmp_path / 'none.json'}")
+    assert new.status == 1
+    assert "new: " in new.output
+
+
+def test_a_page_shows_several_servers_side_by_side(written):
+    _, files = written
+    sys.path.insert(0, str(KIT))
+    import compare
+
+    run = json.loads(files["result.json"].read_text(encoding="utf-8"))
+    page = compare.page_of(["one", "other"], [run, run])
+    assert page.count("<th>one<br>") == page.count("<th>other<br>") == 1
+    assert "window/a_date_means_its_whole_day[direct]" in page
+
+
+def test_email_addresses_and_keys_are_not_shown(written):
+    outcome, files = written
+    for text in [outcome.output, *(file.read_text(encoding="utf-8") for file in files.values())]:
+        assert "@mail.example" not in text
+        assert endpoint.OTHER_KEY not in text
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         (["--base-url=http://127.0.0.1:99999", "--api-key=k"], "Port out of range"),
-        (["--base-url=HTTP://127.0.0.1:1", "--api-key=k"], "does not respond"),
+        (["--base-url=HTTP://127.0.0.1:1", "--api-key=k"], "fails again and again"),
         (["--base-url=127.0.0.1:5000", "--api-key=k"], "give a URL such as"),
         (["--base-url=http://127.0.0.1:1", "--api-key=ключ"], "cannot be sent in a header"),
-        (["--base-url=http://127.0.0.1:1"], "Give both --base-url and --api-key"),
+        (["--base-url=http://127.0.0.1:1"], "Give --base-url and --api-key"),
+        (["--base-url=http://127.0.0.1:1", "--api-key=k", "--other-key=k"], "need different keys"),
         (["--base-url=http://127.0.0.1:1", "--api-key=k", "--session-filter=sorce=a"], "NAME=VALUE"),
+        (["--base-url=http://127.0.0.1:1", "--api-key=k", "--start-date=2025-07-02", "--end-date=2025-07-01"], "is after"),
     ],
 )
-def test_a_wrong_option_is_explained_in_a_sentence(options, sentence):
-    command = [sys.executable, "-m", "pytest", str(KIT), "-p", "no:cacheprovider", *options]
-    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 4
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
+def test_a_wrong_option_is_explained_in_a_sentence(options, sentence, capfd):
+    status = pytest.main([str(KIT), "-p", "no:cacheprovider", "-p", "no:xdist", *options])
+    out, err = capfd.readouterr()
+    assert status == 4
+    assert sentence in err
+    assert "Traceback" not in err + out
+
+
+def test_every_check_quotes_sentences_of_the_published_text():
+    sys.path.insert(0, str(KIT))
+    from sentences import SENTENCES, quoted
+
+    assert list(SENTENCES) == [f"S{number}" for number in range(1, 77)]
+    texts = [group["text"] for group in json.loads((KIT / "cases.json").read_text(encoding="utf-8"))]
+    for path in KIT.glob("test_*.py"):
+        texts += re.findall(r'"""(“.*?)"""', path.read_text(encoding="utf-8"), re.DOTALL)
+    for text in texts:
+        assert quoted(" ".join(text.split())), text
 
 
 def test_the_folder_can_be_copied_elsewhere():

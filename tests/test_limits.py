@@ -263,8 +263,7 @@ def test_the_bundled_key_over_limit_is_over_its_limit_in_any_month(bundled, now)
         assert body_of_429(hub.post(body, "over-limit")) == expected
 
 
-# With --preload, the workers start at the same moment. Without it, the first one handles every request before the last is up.
-WORKERS = ("--workers", "4", "--threads", "8", "--preload")
+WORKERS = ("--workers", "4")
 
 
 def test_every_post_is_counted_once_whatever_the_number_of_workers(hub):

@@ -173,7 +173,7 @@ def schemathesis(hub: Hub, address: tuple[str, int], *options: str, key: str = "
 
 
 def test_schemathesis_finds_no_fault(bundled):
-    with serving(bundled, "--threads", "4") as address:
+    with serving(bundled) as address:
         done = schemathesis(bundled, address, "--phases", "examples,coverage,fuzzing,stateful")
     assert done.returncode == 0, done.stdout
     assert "1 covered" in done.stdout  # the link to the next page was followed
@@ -184,14 +184,14 @@ def test_schemathesis_finds_no_fault(bundled):
     [("without_key_check", "ignored_auth|authentication"), ("without_allow", "Allow")],
 )
 def test_schemathesis_finds_a_fault(bundled, fault, found):
-    with serving(bundled, "--threads", "4", app=f"tests.broken:{fault}") as address:
+    with serving(bundled, app=f"tests.broken:{fault}") as address:
         done = schemathesis(bundled, address, "--phases", "coverage")
     assert done.returncode != 0
     assert re.search(found, done.stdout), done.stdout
 
 
 def test_schemathesis_does_not_pass_with_a_wrong_key(bundled):
-    with serving(bundled, "--threads", "4") as address:
+    with serving(bundled) as address:
         done = schemathesis(bundled, address, "--phases", "examples,coverage", key="wrong")
     assert done.returncode != 0, done.stdout
     assert "Warnings fail the run" in done.stdout

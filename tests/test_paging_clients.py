@@ -71,7 +71,7 @@ def python() -> Path:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    with serving(Hub(tmp_path_factory.mktemp("pipelines") / "conversions.sqlite"), "--threads", "4", MOCK="1") as (host, port):
+    with serving(Hub(tmp_path_factory.mktemp("pipelines") / "conversions.sqlite"), MOCK="1") as (host, port):
         yield f"http://{host}:{port}"
 
 

@@ -19,7 +19,7 @@ OF_SWAGGER_UI = {"heading-order", "nested-interactive", "region"}
 
 @pytest.fixture(scope="module")
 def browser(bundled):
-    with serving(bundled, "--threads", "4") as (host, port), sync_playwright() as playwright:
+    with serving(bundled) as (host, port), sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS, ONLY_HERE])
         yield lambda **options: chromium.new_context(base_url=f"http://{host}:{port}", **options)
         chromium.close()

@@ -204,7 +204,7 @@ def test_a_session_of_many_days_that_ends_as_the_window_starts_is_in_the_pool(hu
     hub.load([visit(0, end, end=end), visit(end, end), visit(-1, end=end - 1)])
     assert figures(hub.ask(SESSION | between(end, end))) == (2, 2, 2, False)
     explained = hub.run("explain", json.dumps(SESSION | between(end, end)), "--key", "key").stdout
-    assert "Conversions on the page: 2." in explained  # the plain statements find them, too
+    assert "Conversions on the page: 2." in explained  # flask explain runs the same statements
 
 
 @both_strategies

@@ -28,12 +28,34 @@ def create(hub: Hub, sessions: list[dict], **more) -> dict:
 def test_a_temporary_account_has_its_own_key_and_domain_and_the_given_sessions(mocking):
     sessions = [a_session(referrer="https://www.google.com/", conversions=[a_conversion()] * 3), a_session()]
     one, other = create(mocking, sessions), create(mocking, [])
-    assert one.keys() == {"key", "domain", "sessions", "conversions"}
+    assert other.keys() == {"key", "domain", "sessions", "conversions"}
     assert (one["sessions"], one["conversions"], other["conversions"]) == (2, 3, 0)
     assert one["key"] != other["key"]
     assert one["domain"] != other["domain"]
     assert len(mocking.everything({"source": "google.com"}, one["key"])) == 3
     assert "message" in mocking.ask({}, other["key"])
+
+
+def test_the_response_has_the_window_of_the_data_and_a_hint_if_a_request_without_dates_finds_nothing(mocking):
+    days = [a_conversion(timestamp=f"2025-{day} 10:00:00") for day in ("03-05", "02-01")]
+    old = create(mocking, days)
+    assert (old["start_date"], old["end_date"]) == ("2025-02-01", "2025-03-05")
+    assert "A request without dates covers the last 30 days and finds none of these" in old["hint"]
+    assert "message" in mocking.ask({}, old["key"])
+    window = {name: old[name] for name in ("start_date", "end_date")}
+    assert mocking.ask(window, old["key"])["pagination"]["total_records"] == 2
+    assert "hint" not in create(mocking, [*days, a_conversion()])
+
+
+@pytest.mark.parametrize("account", ["temporary", "state"])
+def test_data_that_was_imported_into_a_temporary_account_survives_a_reset(mocking, account):
+    if account == "state":
+        mocking.client.post("/_mock/states", json={"state": "a number of conversions", "params": {"count": 2}})
+    made = {"domain": "state.example"} if account == "state" else create(mocking, [], domain="kept.example")
+    mocking.load([a_session(conversions=[a_conversion()])], made["domain"], f"kept {account}".replace(" ", "-"), "--replace")
+    assert mocking.client.post("/_mock/reset").status_code == 200
+    assert mocking.ask({}, f"kept-{account}")["pagination"]["total_records"] == 1
+    assert mocking.run("accounts", "delete", made["domain"]).exit_code == 0
 
 
 def test_records_are_accepted_exactly_as_the_api_returns_them(mocking):
@@ -86,7 +108,7 @@ def test_only_temporary_accounts_can_be_deleted(mocking, key):
 
 
 @pytest.mark.parametrize("domain", ["imported.example", "example.com", "dense.example"])
-def test_a_domain_that_already_has_an_account_is_409(mocking, domain):
+def test_a_domain_that_already_has_an_account_returns_409(mocking, domain):
     response = mocking.client.post("/_mock/accounts", json={"sessions": [a_conversion()], "domain": domain})
     assert response.status_code == 409
     assert domain in response.json["error"]
@@ -125,7 +147,7 @@ TWICE = a_session(session_id="a")
         ({"sessions": [], "key": "mine"}, "key"),
     ],
 )  # fmt: skip
-def test_a_fault_is_400_that_names_the_field_by_index_and_nothing_is_created(mocking, body, field):
+def test_a_fault_returns_a_400_that_names_the_field_by_index_and_nothing_is_created(mocking, body, field):
     before = count_accounts(mocking)
     response = mocking.client.post("/_mock/accounts", json=body)
     assert response.status_code == 400
@@ -138,7 +160,7 @@ def count_accounts(hub: Hub) -> int:
         return connection.execute("SELECT count(*) FROM accounts").fetchone()[0]
 
 
-def test_a_body_of_4_mib_is_accepted_and_one_byte_more_is_413_that_says_so(mocking):
+def test_a_body_of_4_mib_is_accepted_and_one_byte_more_returns_a_413_that_says_so(mocking):
     body = json.dumps({"sessions": [a_conversion()]}).encode()
     largest = body + b" " * (LARGEST_BODY - len(body))
     assert mocking.client.post("/_mock/accounts", data=largest, content_type="application/json").status_code == 201

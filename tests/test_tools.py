@@ -78,7 +78,7 @@ def tools() -> Path:
 @pytest.fixture(scope="session")
 def address(bundled) -> Iterator[str]:
     """Start a mock server with the bundled data, and return its base URL."""
-    with serving(bundled, "--threads", "4", MOCK="1") as (host, port):
+    with serving(bundled, MOCK="1") as (host, port):
         yield f"http://{host}:{port}"
 
 

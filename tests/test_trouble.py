@@ -7,8 +7,11 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +19,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from conversions_api.api import PATH
 
-from .conftest import NOW, REPOSITORY, Hub, a_conversion, a_session, flask
+from .conftest import NOW, REPOSITORY, SERVERS, Hub, a_conversion, a_session, flask, serving
+from .test_kill import post
 
 UNAVAILABLE = {"error": "The database can't be used at the moment. The server's log says why."}
 
@@ -83,7 +87,7 @@ TROUBLES = {
 
 @pytest.mark.parametrize("is_in_use", [False, True], ids=["before the start", "while serving"])
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_an_unusable_database_is_a_503_with_the_reason_in_the_log_and_no_file_is_created(tmp_path, caplog, trouble, is_in_use):
+def test_an_unusable_database_returns_a_503_with_the_reason_in_the_log_and_no_file_is_created(tmp_path, caplog, trouble, is_in_use):
     hub = create_hub(tmp_path / "hub")
     if is_in_use:
         assert emails(hub) == ["a@example.org"]
@@ -205,7 +209,7 @@ def test_if_the_database_is_replaced_while_a_body_arrives_the_key_is_checked_in_
     assert emails(hub, "another") == ["b@example.org"]
 
 
-def test_a_key_that_is_revoked_while_the_body_arrives_is_401(tmp_path):
+def test_a_key_that_is_revoked_while_the_body_arrives_returns_401(tmp_path):
     hub = create_hub(tmp_path / "hub")
     body = LongBody(lambda: hub.run("keys", "revoke", "key"))
     assert hub.post("{}", environ_overrides={"wsgi.input": body}).status_code == 401
@@ -313,7 +317,7 @@ def test_without_write_access_reading_works_while_another_user_writes(theirs):
         assert reader.emails() == ["a@example.org"]
 
 
-def test_a_database_without_read_access_is_a_503(theirs):
+def test_a_database_without_read_access_returns_a_503(theirs):
     theirs.path.chmod(0o600)
     with Reader(theirs) as reader:
         assert reader.status() == 503
@@ -393,3 +397,160 @@ def test_a_copy_made_with_vacuum_into_counts_calls_and_keeps_its_rows(hub, tmp_p
         assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     restored = Hub(copy)
     assert [restored.post("{}").status_code for _ in range(3)] == [200, 200, 429]
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """Mount a file system of 64 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], check=False).returncode:
+        pytest.skip("only root can mount a small disk")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder: Path) -> None:
+    with suppress(OSError), (folder / "rest").open("wb", buffering=0) as rest:
+        while rest.write(bytes(65536)):
+            pass
+
+
+@pytest.mark.decision(81)
+@pytest.mark.parametrize("program", ["granian", "flask run"])
+def test_a_server_that_starts_on_a_full_disk_serves_what_it_can_read(small_disk, program):
+    hub = create_hub(small_disk)
+    fill(small_disk)
+    with started_on(hub, program) as address:
+        assert [post(address, key=key)[0] for key in ("key", "limited", "key")] == [200, 503, 200]
+    (small_disk / "rest").unlink()
+    with started_on(hub, program) as address:
+        assert [post(address, key=key)[0] for key in ("key", "limited")] == [200, 200]
+
+
+@contextmanager
+def started_on(hub: Hub, program: str) -> Iterator[tuple[str, int]]:
+    """Start a server whose log is not on the hub's disk."""
+    with TemporaryDirectory() as folder:
+        link = Path(folder) / "conversions.sqlite"
+        link.symlink_to(hub.path)
+        with SERVERS[program](Hub(link)) as address:
+            yield address
+
+
+@pytest.mark.parametrize("program", ["granian", "flask run"])
+def test_a_server_that_starts_while_an_import_runs_serves(tmp_path, program):
+    hub = create_hub(tmp_path / "hub")
+    with importing(hub), SERVERS[program](hub) as address:
+        assert post(address)[0] == 200
+
+
+@contextmanager
+def importing(hub: Hub) -> Iterator[None]:
+    """Hold the transaction that an import holds while it runs."""
+    with closing(sqlite3.connect(hub.path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        yield
+        writer.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("create", [lambda folder: folder / "nowhere" / "conversions.sqlite", lambda folder: folder])
+def test_flask_run_without_a_database_that_it_can_read_says_why_and_ends(tmp_path, create):
+    (tmp_path / "nowhere").write_text("a file where a folder should be")
+    done = subprocess.run(**flask("run", "--port", "0", DATABASE=create(tmp_path)), capture_output=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+
+
+@pytest.mark.decision(82)
+def test_while_an_import_runs_calls_that_count_fail_soon_and_delay_no_other_request(tmp_path):
+    hub = create_hub(tmp_path / "hub")
+    hub.load([], "over.example", "over", "--monthly-limit", "0")
+    with serving(hub) as address, importing(hub), ThreadPoolExecutor(30) as clients:
+        began = time.monotonic()
+        limited = [clients.submit(post, address, key="limited") for _ in range(12)]
+        over = [clients.submit(post, address, key="over") for _ in range(12)]
+        assert post(address)[0] == 200
+        with closing(HTTPConnection(*address, timeout=30)) as connection:
+            connection.request("GET", "/livez")
+            assert connection.getresponse().status == 200
+        assert time.monotonic() - began < 3
+        assert {call.result()[0] for call in limited} == {503}
+        assert {call.result()[0] for call in over} == {429}
+
+
+# A power cut: what was not synced to the disk is lost
+
+SYNC = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int synced(int fd) {
+    char link[64], path[PATH_MAX], copy[PATH_MAX + 8], piece[65536];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1), got;
+    if (length < 0) return 0;
+    path[length] = 0;
+    if (!strstr(path, ".sqlite")) return 0;
+    snprintf(copy, sizeof copy, "%s.synced", path);
+    int from = open(path, O_RDONLY), to = open(copy, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    while ((got = read(from, piece, sizeof piece)) > 0)
+        if (write(to, piece, got) != got) break;
+    close(from), close(to);
+    return 0;
+}
+int fsync(int fd) { return synced(fd); }
+int fdatasync(int fd) { return synced(fd); }
+"""
+
+
+@pytest.fixture(scope="session")
+def synced(tmp_path_factory) -> Path:
+    """Return a library that keeps, of each database file, a copy of what was synced last."""
+    if not (shutil.which("gcc") and Path("/proc/self/fd").exists()):
+        pytest.skip("gcc is not installed, or this is not Linux")
+    folder = tmp_path_factory.mktemp("synced")
+    (folder / "synced.c").write_text(SYNC)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / "synced.so", folder / "synced.c", "-ldl"], check=True)
+    return folder / "synced.so"
+
+
+def cut_power(path: Path) -> None:
+    """Leave of a database file, and of its write-ahead log, what was synced."""
+    for file in (path, Path(f"{path}-wal")):
+        if Path(f"{file}.synced").exists():
+            os.replace(f"{file}.synced", file)
+        elif file != path:
+            file.unlink(missing_ok=True)
+    Path(f"{path}-shm").unlink(missing_ok=True)
+
+
+# Each command that says it is done, and what is then true.
+DONE = {
+    "keys revoke": (["keys", "revoke", "key"], lambda hub: hub.post("{}", "key").status_code == 401),
+    "keys add": (["keys", "add", "--domain", "example.com"], lambda hub: len(hub.run("keys", "list").stdout.splitlines()) == 3),
+    "accounts delete": (["accounts", "delete", "example.com"], lambda hub: hub.post("{}", "key").status_code == 401),
+    "import": (["import", "-", "--domain", "new.example", "--key", "new"], lambda hub: hub.post("{}", "new").status_code == 200),
+    "seed": (["seed"], lambda hub: hub.post("{}", "dense").status_code == 200),
+}
+
+
+@pytest.mark.decision(83)
+@pytest.mark.parametrize("name", DONE)
+def test_what_a_command_has_done_survives_a_power_cut(tmp_path, synced, name):
+    arguments, is_done = DONE[name]
+    hub = create_hub(tmp_path / "hub")
+    assert emails(hub) == ["a@example.org"]  # an open connection, like that of a server, so that the log is not written back
+    command = flask(*arguments, DATABASE=hub.path, NOW=NOW)
+    command["env"]["LD_PRELOAD"] = str(synced)
+    subprocess.run(**command, input=json.dumps(a_session()), check=True, capture_output=True)
+    copy = shutil.copytree(hub.path.parent, tmp_path / "copy") / hub.path.name
+    cut_power(copy)
+    assert is_done(Hub(copy))

@@ -38,7 +38,7 @@ def hub(tmp_path, request) -> Hub:
     return Hub(path)
 
 
-def test_a_database_of_an_earlier_version_is_a_503_until_a_command_upgrades_it(hub, caplog):
+def test_a_database_of_an_earlier_version_returns_a_503_until_a_command_upgrades_it(hub, caplog):
     (version,) = rows(hub.path, "PRAGMA user_version")[0]
     assert hub.post("{}").status_code == 503
     assert f"it has schema version {version}; conversions seed upgrades it" in caplog.text
@@ -116,8 +116,8 @@ def test_a_file_that_is_not_recognised_gets_a_sentence_and_stays_untouched(tmp_p
     assert path.read_bytes() == before
 
 
-# What the tables of each version are: the schema without its comments. Whoever changes the tables gives them a new version, and its
-# digest stands here. The digests of earlier versions are not needed.
+# What the tables of each version are: the schema without its comments. If you change the tables, give them a
+# new version and put its digest here. The digests of earlier versions are not needed.
 DIGESTS = {3: "b76919ceec4d0fbd"}
 
 

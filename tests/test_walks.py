@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -191,7 +192,8 @@ def test_each_wrong_way_to_page_is_reported_with_its_fault_and_its_likely_cause(
     (walk,) = walks(mock)
     assert walk["faults"] == faults
     assert f"the client seems to {habit}" in walk["message"] if habit else "seems" not in walk["message"]
-    assert ("repeats" in faults or ("gaps" in faults and query == SESSIONS)) == bool(warnings)
+    # A direct query's pages can come in any order: steps of 200 are certain only in the end.
+    assert (faults != ["past_the_end"] and not (habit == "step by 200" and query == CONVERSIONS)) == bool(warnings)
 
 
 def test_a_repeated_page_causes_a_warning_in_a_header_and_in_the_log_and_its_body_is_unchanged(mock, caplog):
@@ -222,22 +224,50 @@ def test_a_repeated_page_causes_a_warning_in_a_header_and_in_the_log_and_its_bod
             "repeats": [[50, 200]],
             "gaps": [],
             "past_the_end": 0,
+            "expected_offset": 200,
             "message": warning.strip('"'),
         }
     ]
 
 
-def test_a_gap_is_reported_at_once_in_a_session_query_but_only_in_the_verdict_of_a_direct_query(mock):
-    for query in (SESSIONS, CONVERSIONS):
-        page(mock, query, 0)
+def test_a_gap_is_reported_at_once_in_a_session_query(mock):
+    page(mock, SESSIONS, 0)
     _, warning = page(mock, SESSIONS, 400)
     assert warning.startswith('"offset 400 was requested, but the previous page ended at 200')
-    assert page(mock, CONVERSIONS, 400)[1] is None
-    assert [(walk["faults"], walk["gaps"]) for walk in walks(mock)] == [(["gaps"], [[200, 400]]), (["gaps"], [[50, 400]])]
+    (walk,) = walks(mock)
+    assert (walk["faults"], walk["gaps"], walk["expected_offset"]) == (["gaps"], [[200, 400]], 200)
     page(mock, SESSIONS, 200)
-    for offset in range(50, 400, 50):
-        page(mock, CONVERSIONS, offset)
-    assert [walk["faults"] for walk in walks(mock)] == [[], []]
+    assert walks(mock)[0]["faults"] == []
+
+
+def test_a_gap_in_a_direct_query_is_a_fault_only_if_a_wrong_habit_explains_every_step(mock):
+    for offset in (0, 50, 150):
+        assert page(mock, CONVERSIONS, offset)[1] is None
+    assert walks(mock)[0]["faults"] == []  # pages 1, 2 and 4 of a table
+    _, warning = page(mock, CONVERSIONS, 350)
+    assert warning == (
+        '"offset 350 was requested, but the previous page ended at 200: the client seems to add records_processed instead of '
+        'replacing the offset. In a direct query add 50 to offset, or set it to records_processed, 200."'
+    )
+    assert (walks(mock)[0]["faults"], walks(mock)[0]["gaps"]) == (["gaps"], [[100, 150], [200, 350]])
+    assert page(mock, CONVERSIONS, 100)[1] is None
+    assert walks(mock)[0]["faults"] == []  # no habit explains a step back
+
+
+@pytest.mark.parametrize(
+    "offsets",
+    [
+        pytest.param([0, 2950], id="the first page and the last"),
+        pytest.param([0, 400], id="a jump"),
+        pytest.param([0, 200], id="the fifth page"),
+        pytest.param([0, 50, 150], id="a page left out"),
+        pytest.param([0, 1000, 0, 2950, 50, 2900], id="a person who clicks"),
+        pytest.param([2950, 2900, 2850, 0], id="from the end"),
+    ],
+)
+def test_a_table_that_shows_any_pages_of_a_direct_query_gets_no_warning_and_no_fault(mock, offsets):
+    assert [page(mock, CONVERSIONS, offset)[1] for offset in offsets] == [None] * len(offsets)
+    assert all(walk["faults"] == [] and walk["gaps"] == [] for walk in walks(mock))
 
 
 def test_a_session_query_that_jumps_past_the_end_leaves_a_gap(mock):
@@ -370,30 +400,46 @@ def test_correct_clients_in_parallel_with_retries_and_a_moving_window_get_no_war
     assert [walk["faults"] for walk in walks(many_days)] == [[]] * len(walks(many_days))
 
 
+HABITS = {
+    "add 50": lambda page: page[0] + 50,
+    "add the number of records": lambda page: page[0] + page[2],
+    "add records_processed": lambda page: page[0] + page[1],
+    "step by 200": lambda page: page[0] + 200,
+}
+A_HABIT = st.sampled_from([[50, 150, 350, 750], [200, 400, 600, 800], [200, 400, 900], [50, 150], [50, 150, 350, 100]])
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     query=st.sampled_from([RECENT_SESSIONS, {}]),
-    steps=st.lists(st.one_of(st.integers(1, 900), st.integers(1, 18).map(lambda n: n * 50)), max_size=12),
+    steps=st.one_of(st.lists(st.one_of(st.integers(1, 900), st.integers(1, 18).map(lambda n: n * 50)), max_size=12), A_HABIT),
 )
 def test_the_faults_of_a_client_match_a_count_of_each_position(many_days, query, steps):
     many_days.client.delete("/_mock/walks")
     many_days.app.extensions["clock"].instant = at(20)
-    pages = []
+    pages, habits, leaps, past = [], set(HABITS), 0, set()
     for offset in [0, *steps]:
         response, warning = page(many_days, query, offset, "key")
-        processed = response["pagination"]["records_processed"]
-        before = positions(pages)
-        total = response["pagination"]["total_records"]
-        reached = max([max(end, min(start, total)) for start, end in pages], default=0)
-        repeats = (offset, processed) not in pages and any(position in before for position in range(offset, processed))
-        leaves_gap = query == RECENT_SESSIONS and pages and offset > reached < total
-        assert bool(warning) == bool(repeats or leaves_gap)
-        pages.append((offset, processed))
+        processed, total = response["pagination"]["records_processed"], response["pagination"]["total_records"]
+        before = positions([(start, end) for start, end, _ in pages])
+        reached = max([max(end, min(start, total)) for start, end, _ in pages], default=0)
+        if pages and offset != pages[-1][0]:
+            habits = {habit for habit in habits if HABITS[habit](pages[-1]) == offset}
+        leaps += offset > reached < total and bool(pages)
+        past |= {offset} & set(range(max(total, 1), offset + 1))
+        repeats = (offset, processed) not in {(start, end) for start, end, _ in pages} and any(
+            position in before for position in range(offset, processed)
+        )
+        is_certain = query == RECENT_SESSIONS or (leaps >= 2 and habits == {"add records_processed"})
+        assert bool(warning) == bool(repeats or (is_certain and pages and offset > reached < total))
+        pages.append((offset, processed, len(response["records"])))
     (walk,) = walks(many_days)
-    counted = positions(pages)
-    reached = max(max(processed, min(offset, total)) for offset, processed in pages)
+    counted = positions([(start, end) for start, end, _ in pages])
+    reached = max(max(processed, min(offset, total)) for offset, processed, _ in pages)
+    missing = {position for position in range(reached) if position not in counted}
+    is_certain = query == RECENT_SESSIONS or (habits and (leaps >= 2 or (leaps and past)))
     assert spread(walk["repeats"]) == {position for position, times in counted.items() if times > 1}
-    assert spread(walk["gaps"]) == {position for position in range(reached) if position not in counted}
+    assert spread(walk["gaps"]) == (missing if is_certain else set())
     assert walk["complete"] == all(position in counted for position in range(total))
     assert set(walk["faults"]) - {"past_the_end"} == {fault for fault in ("repeats", "gaps") if walk[fault]}
 
@@ -519,9 +565,137 @@ def test_the_check_of_the_readme_runs_in_the_folder_of_another_project(tmp_path)
     assert "3 pages: All 600 sessions." in done.stdout
 
 
-def test_exec_with_check_paging_says_so_if_it_saw_no_walk():
-    done = subprocess.run(**flask("exec", "--check-paging", "--", "true"), capture_output=True)
-    assert (done.returncode, done.stdout) == (0, "No request of COMMAND got a page, or a reset has cleared the walks.\n")
+def exec_(options: list[str], code: str, *arguments: str) -> subprocess.CompletedProcess:
+    """Run flask exec with a client whose code has an ask(body, key) that returns the JSON of the response, or its status."""
+    command = flask("exec", *options, "--", sys.executable, "-c", AN_ASKING_CLIENT + code, *arguments)
+    return subprocess.run(**command, capture_output=True)
+
+
+AN_ASKING_CLIENT = """
+import json, os, urllib.error, urllib.request
+def send(path, body, key=""):
+    headers = {"Authentication": key, "Content-Type": "application/json"}
+    request = urllib.request.Request(os.environ["CONVERSIONS_BASE_URL"] + path, json.dumps(body).encode(), headers)
+    try:
+        return json.load(urllib.request.urlopen(request))
+    except urllib.error.HTTPError as error:
+        return error.code
+def ask(body, key="dense"):
+    return send("/api/v1/conversions", {"start_date": "2020-01-01", **body}, key)
+def google(year, offset=0):
+    return {"start_date": f"{year}-01-01", "source": "google.com", "offset": offset}
+def walk(query, offset=0):
+    while offset is not None:
+        pagination = ask({**query, "offset": offset})["pagination"]
+        offset = pagination["records_processed"] if pagination["has_more"] else None
+"""
+
+
+def of_google(year: int) -> dict:
+    """Return a query; another year makes it another one."""
+    return {"start_date": f"{year}-01-01", "source": "google.com"}
+
+
+@pytest.mark.parametrize(
+    ("option", "status", "code", "said"),
+    [
+        ("--check-paging", 0, "", ""),
+        ("--complete", 1, "ask({}, 'unknown')", " The last one got 401: The key in the header Authentication is unknown."),
+    ],
+)
+def test_exec_says_so_if_no_request_got_a_page_and_only_complete_fails_then(option, status, code, said):
+    done = exec_([option], code)
+    assert done.returncode == status, done.stderr
+    assert done.stdout.startswith("No request of COMMAND got a page." + (said or "\n"))
+
+
+def test_exec_judges_everything_that_happened_while_the_command_ran():
+    """A fault was logged, but exec passed once a reset had cleared its walk, or 200 others had pushed it out."""
+    code = """
+def add_50(year): ask(google(year)); ask(google(year, 50))
+add_50(2020); send("/_mock/reset", {})
+add_50(2021); send("/_mock/states", {"state": "an exhausted limit"})
+add_50(2022)
+for number in range(201): ask({"meta_id": str(number)}, "empty")
+"""
+    done = exec_(["--check-paging"], code)
+    assert done.returncode == 1, done.stderr
+    wrong = [line for line in done.stdout.splitlines() if "the client seems to add 50" in line]
+    assert [line[: len("✗ dense.example {'start_date': '2020")] for line in wrong] == [
+        f'✗ dense.example {{"start_date": "{year}' for year in (2020, 2021, 2022)
+    ]
+    assert len(done.stdout.splitlines()) == 204
+
+
+@pytest.mark.decision(74)
+def test_exec_with_complete_fails_for_a_client_that_stops_early_or_starts_late():
+    code = """
+ask(google(2020))
+ask(google(2021)); ask(google(2021, 200))
+walk(google(2022), 200)
+ask(google(2023)); walk({"start_date": "2023-01-01"}, 200)
+"""
+    ended, guess = (
+        "Begins at offset 200, not at 0, where a page of {} ended",
+        ": the client seems to send its filters only with the ",
+    )
+    expected = [
+        (2020, "Unfinished: 200 of 600 sessions."),
+        (2021, "Unfinished: 400 of 600 sessions."),
+        (2022, ended.format(json.dumps(of_google(2021))) + "."),
+        (2023, "Unfinished: 200 of 600 sessions."),
+        (2023, ended.format(json.dumps(of_google(2023))) + guess + "first page."),
+    ]
+    assert exec_(["--check-paging"], code).returncode == 0
+    done = exec_(["--complete"], code)
+    assert done.returncode == 1
+    for line, (year, said) in zip(done.stdout.splitlines(), expected, strict=True):
+        assert line.startswith(f'✗ dense.example {{"start_date": "{year}-01-01"')
+        assert line.endswith(said)
+
+
+def test_exec_with_complete_passes_clients_that_fetch_everything():
+    code = """
+walk(google(2020)); walk({}); ask({"meta_id": "nothing"})
+ask(google(2021)); walk(google(2021)) # the first request again
+ask(google(2022)); ask(google(2022, 200)); walk(google(2022), 200) # a later request again
+ask(google(2023)); send("/_mock/reset", {}); walk(google(2023), 200) # a reset in between
+for count, offsets in (450, [0]), (401, [200, 400]): # the data has changed
+    send("/_mock/states", {"state": "a number of sessions", "params": {"count": count}})
+    for offset in offsets: ask(google(2024, offset), "state")
+"""
+    done = exec_(["--complete"], code)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == 3 + 2 + 1 + 2 + 2
+
+
+def test_exec_adds_faults_and_their_responses_take_part_in_no_walk():
+    faults = ["--fault", "code=503 after=1 times=2 key=dense", "--fault", "code=429 retry_after=7"]
+    code = """
+print(ask(google(2020), "empty"), type(ask(google(2020))), ask(google(2020, 200)), ask(google(2020, 200)))
+walk(google(2020), 200)
+"""
+    done = exec_(["--complete", *faults], code)
+    assert done.stdout.startswith("429 <class 'dict'> 503 503\n"), done.stdout + done.stderr
+    assert (done.returncode, done.stdout.count("3 pages: All 600 sessions.")) == (0, 1), done.stdout
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [("code=404 times=x", "times: Must be an integer from 0 to"), ("key=nobody", "key: Is unknown to this server.")],
+)
+def test_a_wrong_fault_is_an_error_before_the_command_runs(fault, sentence):
+    done = exec_(["--fault", fault], "print('ran')")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert sentence in done.stderr
+
+
+def test_exec_can_serve_on_a_given_port():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert "in use" in exec_(["--port", port], "print('ran')").stderr
+    done = exec_(["--port", port], "print(os.environ['CONVERSIONS_BASE_URL'])")
+    assert done.stdout == f"http://127.0.0.1:{port}\n", done.stderr
 
 
 # Many tests in parallel

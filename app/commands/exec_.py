@@ -1,4 +1,4 @@
-"""flask exec: run a command beside a server with fresh bundled data. Decision 57."""
+"""flask exec: run a command beside a server with fresh bundled data. Decisions 57, 74."""
 
 import json
 import os
@@ -17,8 +17,9 @@ import click
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from .. import api
+from .. import api, strict_json
 from ..loading import sessions
+from ..mock import faults
 from . import readings
 from .sentences import errors_as_sentences
 
@@ -27,22 +28,34 @@ def exec_command(create_app: Callable[[dict], Flask]) -> click.Command:
     # Whatever stands after the first word of COMMAND belongs to it: "flask exec pytest --help" is the help of pytest.
     @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
     @click.option("--check-paging", is_flag=True, help="Print each walk with its verdict, and exit with 1 if one has a fault.")
+    @click.option("--complete", is_flag=True, help="The same, and exit with 1 if a walk is incomplete or there is none.")
+    @click.option("--fault", "wanted", multiple=True, metavar="'code=503 after=1'", help="Add a fault, as POST /_mock/faults does.")
+    @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port of the server; default: a free one.")
     @click.option("--readings", "runs", **readings.OPTION)
     @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
     @click.pass_context
-    def exec_(context: click.Context, check_paging: bool, runs: list[str] | None, command: tuple[str, ...]):
+    def exec_(
+        context: click.Context,
+        check_paging: bool,
+        complete: bool,
+        wanted: tuple[str, ...],
+        port: int,
+        runs: list[str] | None,
+        command: tuple[str, ...],
+    ):
         """Run COMMAND beside a server with fresh bundled data.
 
-        The server listens on a free port until COMMAND ends. COMMAND finds it with CONVERSIONS_URL (the endpoint),
+        The server listens until COMMAND ends. COMMAND finds it with CONVERSIONS_URL (the endpoint),
         CONVERSIONS_BASE_URL (without the path) and CONVERSIONS_KEY. Exits with the status of COMMAND.
         """
 
         def run_once(reading: str | None = None, output: IO | None = None, longest: float | None = None) -> int:
-            with serving(create_app, seeded, reading) as (app, base_url):
+            with serving(create_app, port, seeded, reading) as (app, base_url):
+                app.extensions["walks"].keeps_all = True
+                for text in wanted:
+                    add_fault(app, text)
                 status = run(command, environment_of(base_url), output, longest)
-            if check_paging and not report(app.extensions["walks"].verdicts(), output):
-                status = 1
-            return status
+            return 1 if (check_paging or complete) and not report(app, complete, output) else status
 
         with TemporaryDirectory() as folder:
             seeded = Path(folder) / "seeded.sqlite"
@@ -59,7 +72,7 @@ class QuietHandler(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(create_app: Callable[[dict], Flask], seeded: Path, reading: str | None) -> Iterator[tuple[Flask, str]]:
+def serving(create_app: Callable[[dict], Flask], port: int, seeded: Path, reading: str | None) -> Iterator[tuple[Flask, str]]:
     """Serve a mock with fresh data from this process. It listens before anyone asks for its address.
 
     The data is a copy of the file seeded, which the first call makes.
@@ -73,7 +86,7 @@ def serving(create_app: Callable[[dict], Flask], seeded: Path, reading: str | No
                 sessions.seed(connection, app.extensions["clock"].today())
             database.rename(seeded)
         shutil.copy(seeded, database)
-        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
+        server = make_server("127.0.0.1", port, app, threaded=True, request_handler=QuietHandler)
         Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield app, f"http://127.0.0.1:{server.server_port}"
@@ -141,14 +154,30 @@ def kill(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def report(walks: list[dict], output: IO | None = None) -> bool:
-    """Print the verdicts; return whether no walk has a fault."""
-    for walk in walks:
-        mark = "✗" if walk["faults"] else "✓"
+def add_fault(app: Flask, text: str) -> None:
+    """Add the fault that the text describes: code=503 after=1. Raises click.ClickException with a sentence."""
+    pairs = [part.partition("=") for part in text.split()]
+    wanted = {name: value if name == "key" else as_json(value) for name, _, value in pairs}
+    with app.app_context(), errors_as_sentences():
+        faults.add_fault(faults.NewFault().load(wanted))
+
+
+def as_json(text: str) -> object:
+    try:
+        return strict_json.parse(text.encode())
+    except ValueError:
+        return text
+
+
+def report(app: Flask, complete: bool, output: IO | None) -> bool:
+    """Print the verdicts on all walks while COMMAND ran; return whether each one passes."""
+    judged = list(app.extensions["walks"].judge(complete))
+    for passes, walk, said in judged:
         pages = f"{len(walk['pages'])} page{'s' if len(walk['pages']) != 1 else ''}"
-        click.echo(
-            f"{mark} {walk['domain']} {json.dumps(walk['query'])}, {walk['strategy']}, {pages}: {walk['message']}", file=output
-        )
-    if not walks:
-        click.echo("No request of COMMAND got a page, or a reset has cleared the walks.", file=output)
-    return not any(walk["faults"] for walk in walks)
+        query = json.dumps(walk["query"])
+        click.echo(f"{'✓' if passes else '✗'} {walk['domain']} {query}, {walk['strategy']}, {pages}: {said}", file=output)
+    if not judged:
+        refused = [entry for entry in app.extensions["requests"].after() if entry["error"]]
+        last = f" The last one got {refused[-1]['status']}: {refused[-1]['error']}" if refused else ""
+        click.echo(f"No request of COMMAND got a page.{last}", file=output)
+    return all(passes for passes, _, _ in judged) and bool(judged or not complete)

@@ -1,7 +1,9 @@
-"""flask import: read what people have into an account. Decisions 30, 43 to 49."""
+"""flask import: read what people have into an account. Decisions 30, 43 to 49, 66 to 69."""
 
 import io
 import os
+import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,12 +16,13 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from .. import fields
-from ..loading import csv_files, formats, sessions
-from ..loading.csv_files import Columns
+from ..loading import attribution, formats, sessions
+from ..loading.columns import FILTERS, Columns
 from ..loading.faults import Faults
+from ..loading.imported import OF_CONVERSION, OF_SESSION
 from ..schemas import DEFAULT_WINDOW
 from . import watching
-from .options import DOMAIN
+from .options import DOMAIN, primary_domain
 from .sentences import errors_as_sentences
 
 
@@ -30,10 +33,11 @@ def header_value(_context, _parameter, value: str | None) -> str | None:
 
 
 def assignments(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Return what FIELD=VALUE options say, by field."""
-    known, found = [*csv_files.OF_SESSION, *csv_files.OF_CONVERSION], {}
+    """Return what FIELD=VALUE options say, by field. A filter's name, such as source, stands for the field that decides it."""
+    known, found = [*OF_SESSION, *OF_CONVERSION], {}
     for value in values:
         field, equals, what = value.partition("=")
+        field = FILTERS.get(field, field)
         if not equals:
             raise click.BadParameter(f"Must have the form FIELD=VALUE, not {value!r}.")
         if field not in known:
@@ -42,6 +46,31 @@ def assignments(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]
             raise click.BadParameter(f"There is no field {field!r}. {advice}")
         found[field] = what
     return found
+
+
+def site_url(_context, _parameter, value: str) -> str:
+    if value and (attribution.host(value) is None or not re.fullmatch("https?://[^/]+/?", value)):
+        raise click.BadParameter(f"Must be a site such as https://shop.example, not {value!r}.")
+    return value.rstrip("/")
+
+
+def primary_domains(context, parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(primary_domain(context, parameter, value) for value in values)
+
+
+def _tell(columns: Columns, unusual: list[str]) -> None:
+    """Print how the file was read."""
+    if columns.used:
+        used = (field if field == name else f"{field} from {name}" for field, name in columns.used.items())
+        click.echo(f"Fields: {', '.join(used)}.", err=True)
+    if columns.ignored:
+        click.echo(f"Columns that were not used: {', '.join(columns.ignored)}.", err=True)
+    if columns.absent:
+        absent = ", ".join(f"{value} ({times:,})" for value, times in columns.absent.most_common(10))
+        click.echo(f"Values that were taken as absent, and how many: {absent}.", err=True)
+    if unusual:
+        click.echo("These look like several visits with one session_id:", err=True)
+        click.echo("\n".join(unusual), err=True)
 
 
 @click.command("import")
@@ -57,41 +86,62 @@ def assignments(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]
 @click.option("--replace", is_flag=True, help="Replace the sessions that the account has.")
 @click.option("--watch", is_flag=True, help="Keep running, and import FILE again, with --replace, whenever it changes.")
 @click.option(
-    "--column", "named", multiple=True, metavar="F=C", callback=assignments, help="CSV: the name of the column that has field F."
+    "--column", "named", multiple=True, metavar="F=C", callback=assignments, help="The column, or path in JSON, that has field F."
 )
-@click.option("--set", "values", multiple=True, metavar="F=V", callback=assignments, help="CSV: a value of field F for all rows.")
+@click.option("--set", "values", multiple=True, metavar="F=V", callback=assignments, help="A value of field F for all rows.")
+@click.option(
+    "--site", default="", metavar="URL", callback=site_url, help="Complete paths, such as /pricing, to URLs of this site."
+)
+@click.option("--time-format", default="", metavar="FORMAT", help="How times are written, as in strptime: '%d/%m/%Y %H:%M'.")
+@click.option(
+    "--ignore-referrer", multiple=True, metavar="D", callback=primary_domains, help="A domain that is no source, as paypal.com."
+)
 @with_appcontext
 def import_(
-    file: str, domain: str, key: str | None, monthly_limit: int | None, replace: bool, watch: bool, named: dict, values: dict
+    file: str, domain: str, key: str | None, monthly_limit: int | None, replace: bool, watch: bool, ignore_referrer: tuple, **said
 ):
     """Import sessions and their conversions from FILE.
 
-    FILE is JSON Lines, a JSON document, a captured response of the API, or CSV with a header, also with gzip; "-" is standard
+    FILE is JSON Lines, a JSON document, captured responses of the API, or CSV with a header, also with gzip; "-" is standard
     input. It is imported completely or not at all. Creates the database and the account if they do not exist.
     """
-    columns = Columns(named, values)
+
+    command = click.get_current_context().find_root().command_path
 
     def import_once(replace: bool) -> None:
-        faults = Faults()
-        with (
-            errors_as_sentences(),
-            click.open_file(file, "rb") as opened,
-            current_app.extensions["database"].writing(create=True) as connection,
-        ):
-            account_id, made_key = sessions.open_for_import(connection, domain, key, monthly_limit, replace)
-            with _progress(opened) as counted:
-                loaded = formats.load(counted, columns, faults)
-                many, conversions = sessions.add_all(connection, account_id, domain, loaded, faults)
-            days = connection.execute(sessions.FIRST_AND_LAST_CONVERSION, {"account_id": account_id}).fetchone()
-        if columns.ignored:
-            click.echo(f"Columns that were not used: {', '.join(columns.ignored)}.", err=True)
-        click.echo(f"Imported for {domain}. Sessions: {many:,}, conversions: {conversions:,}.")
+        faults, columns = Faults(), Columns(domain, **said)
+        try:
+            with (
+                errors_as_sentences(),
+                click.open_file(file, "rb") as opened,
+                current_app.extensions["database"].writing(create=True) as connection,
+            ):
+                account_id, made_key = sessions.open_for_import(connection, domain, key, monthly_limit, replace)
+                writer = sessions.Writer(connection, account_id, domain, faults, ignore_referrer)
+                with _progress(opened) as counted:
+                    writer.add_all(formats.load(counted, columns, faults))
+                summary = writer.summary()
+                days = connection.execute(sessions.FIRST_AND_LAST_CONVERSION, {"account_id": account_id}).fetchone()
+        except click.ClickException as error:
+            if not faults.options:
+                raise
+            given = (["--key", key] if key else []) + ["--replace"] * replace
+            given += [part for ignored in ignore_referrer for part in ("--ignore-referrer", ignored)]
+            line = shlex.join([*command.split(), "import", file, "--domain", domain, *given, *faults.options])
+            advice = [error.message, *filter(None, [faults.otherwise]), "Try this line, after a look at what it says:", line]
+            raise click.ClickException("\n".join(advice)) from None
+        _tell(columns, writer.unusual)
+        click.echo(f"Imported for {domain}. Sessions: {writer.sessions:,}, conversions: {writer.conversions:,}.")
+        click.echo("From {} to {} UTC. The longest session lasts {}.".format(*summary))
         if made_key:
             click.echo(f"Its key, which is shown only this once: {made_key}")
+        query = "{}"
         if not _are_in_default_window(*days):
-            first, last = days
+            query = '{{"start_date": "{}", "end_date": "{}"}}'.format(*days)
             click.echo("A request without dates covers the last 30 days. For all conversions of the account send")
-            click.echo(f'{{"start_date": "{first}", "end_date": "{last}"}}')
+            click.echo(query)
+        click.echo(f"To look at it: {command} walk '{query}' --key {shlex.quote(made_key or key or 'KEY')}")
+        click.echo("or, after flask run, with the same key: http://127.0.0.1:5000/")
 
     if not watch:
         import_once(replace)

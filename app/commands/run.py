@@ -1,4 +1,8 @@
-"""What flask run does before it serves. Decisions 31, 33."""
+"""What flask run does before it serves. Decisions 31, 33, 81."""
+
+import sqlite3
+from contextlib import suppress
+from datetime import date
 
 import click
 from flask import Flask
@@ -6,22 +10,33 @@ from flask.cli import run_command
 from werkzeug.serving import is_running_from_reloader
 
 from .. import accounts, api
+from ..database import Database
 from ..loading import sessions, traffic
 from .sentences import errors_as_sentences
 
 
-def is_run() -> bool:
-    """Return True if flask run loads the app."""
+def is_flask_run() -> bool:
+    """Return True if the command is flask run, rather than another command or a server."""
     context = click.get_current_context(silent=True)
     return context is not None and context.command is run_command
+
+
+def seed(database: Database, day: date) -> list[str]:
+    """Bring the bundled data up to a day, and return sentences about what was left out: all, if the database can only be read."""
+    try:
+        with database.writing(create=True) as connection:
+            return sessions.seed(connection, day)
+    except (sqlite3.Error, OSError) as error:
+        with suppress(sqlite3.Error), database.reading():
+            return [f"The bundled data is not brought up to today, since the database can't be written: {error}."]
+        raise
 
 
 def prepare(app: Flask) -> None:
     """Add the bundled accounts that are missing, bring their data up to today, and print how to send a request."""
     database = app.extensions["database"]
     with app.app_context(), errors_as_sentences():
-        with database.writing(create=True) as connection:
-            left_out = sessions.seed(connection, app.extensions["clock"].today())
+        left_out = seed(database, app.extensions["clock"].today())
         with database.reading() as connection:
             is_bundled = dict(connection.rows(accounts.IS_BUNDLED, {}))
     if is_running_from_reloader():

@@ -12,17 +12,17 @@ INTERVAL = 0.2  # seconds between two checks
 def watch(path: str, import_once: Callable[[], None]) -> None:
     """Call the function now and after each change of the file, until interrupted. An error is printed and does not end it.
 
-    It waits until the file has been the same twice in a row: an editor may write it in parts, or save under another name first.
+    It waits until two checks in a row find the same file: an editor may write it in parts, or save under another name first.
     """
     imported = None
     try:
         while True:
-            before = _look(path)
+            before = _identify(path)
             if before != imported:
                 time.sleep(INTERVAL)
-                if before is not None and before == _look(path):
+                if before is not None and before == _identify(path):
                     imported = before
-                    _try(import_once)
+                    _import(import_once)
                     click.echo(f"Watching {path} for changes. Press Ctrl-C to stop.")
             else:
                 time.sleep(INTERVAL)
@@ -30,8 +30,8 @@ def watch(path: str, import_once: Callable[[], None]) -> None:
         click.echo("Stopped.")
 
 
-def _look(path: str) -> tuple[int, int, int] | None:
-    """Return what changes whenever the file does; None while there is no file."""
+def _identify(path: str) -> tuple[int, int, int] | None:
+    """Return values that change whenever the file does; None while there is no file."""
     try:
         found = os.stat(path)
     except OSError:
@@ -39,7 +39,7 @@ def _look(path: str) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _try(import_once: Callable[[], None]) -> None:
+def _import(import_once: Callable[[], None]) -> None:
     try:
         import_once()
     except click.ClickException as error:

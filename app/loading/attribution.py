@@ -1,11 +1,13 @@
-"""Where a session came from, derived from its referrer and landing page if no utm parameter says it. Decisions 22 to 24, 42.
+"""Where a session came from, derived from its referrer and landing page if no utm parameter says it. Decisions 22 to 24, 42, 69.
 
 schema.sql enforces that utm_source and utm_medium override what is derived here.
 """
 
 import re
+import tomllib
 from contextlib import suppress
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
@@ -13,53 +15,15 @@ import idna
 from publicsuffixlist import PublicSuffixList
 
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
-PAID_CLICK_IDS = ("gclid", "gbraid", "wbraid", "msclkid")
-# Each of these identifies a single click, and would make every visit a landing page of its own.
-CLICK_IDS = frozenset(PAID_CLICK_IDS) | frozenset(
-    "gad_source gad_campaignid gclsrc dclid srsltid fbclid ttclid twclid li_fat_id igshid yclid _gl mc_eid".split()
-)
 
-# Registrable names. Google and Yahoo have one in nearly every country: google.de, google.co.uk, google.com.br.
-_SEARCH_IN_EVERY_COUNTRY = re.compile(r"(google|yahoo)\.((com?\.)?[a-z]{2}|com|cat)")
-_GOOGLE_SEARCH_HOSTS = ("", "www.", "m.", "images.", "encrypted.", "news.")  # its other hosts, such as docs.google.com, are sites
-_REGISTRABLE_NAMES = {
-    "organic": """
-    aol.com ask.com baidu.com bing.com brave.com coccoc.com daum.net dogpile.com duckduckgo.com ecosia.org kagi.com lycos.com
-    mojeek.com naver.com petalsearch.com qwant.com rambler.ru search.com seznam.cz so.com sogou.com startpage.com swisscows.com
-    yandex.by yandex.com yandex.com.tr yandex.kz yandex.ru ya.ru yep.com you.com
-    """,
-    "social": """
-    bsky.app discord.com facebook.com fb.com fb.me instagram.com linkedin.com lnkd.in mastodon.social medium.com messenger.com
-    ok.ru pinterest.com quora.com reddit.com snapchat.com t.co t.me telegram.org threads.com threads.net tiktok.com tumblr.com
-    twitter.com vk.com wa.me wechat.com weibo.com whatsapp.com x.com xing.com youtube.com youtu.be
-    """,
-    "email": """
-    fastmail.com gmail.com gmx.com gmx.de gmx.net hey.com hotmail.com live.com mail.com mail.ru office.com office365.com outlook.com
-    proton.me protonmail.com tutanota.com web.de zoho.com
-    """,
-}
-_MEDIUM = {name: medium for medium, names in _REGISTRABLE_NAMES.items() for name in names.split()}
+_NAMES = tomllib.loads(Path(__file__).with_name("attribution.toml").read_text(encoding="utf-8"))
+PAID_CLICK_IDS = frozenset(_NAMES["click_ids"]["paid"])
+CLICK_IDS = PAID_CLICK_IDS | frozenset(_NAMES["click_ids"]["other"])
+_MEDIUM = {name: medium for medium, names in _NAMES["medium"].items() for name in names}
+_IN_EVERY_COUNTRY = re.compile(rf"({'|'.join(_NAMES['medium_in_every_country'])})\.((com?\.)?[a-z]{{2}}|com|cat)")
+_OWN_SOURCE = frozenset(_NAMES["own_source"]["hosts"])
 
-# Android apps that belong to a site, by package name. Any other package name is a source of its own.
-_APPS = {
-    "com.google.android.googlequicksearchbox": ("google.com", "organic"),
-    "com.google.android.gm": ("google.com", "email"),
-    "com.google.android.youtube": ("youtube.com", "social"),
-    "com.facebook.katana": ("facebook.com", "social"),
-    "com.facebook.lite": ("facebook.com", "social"),
-    "com.facebook.orca": ("messenger.com", "social"),
-    "com.instagram.android": ("instagram.com", "social"),
-    "com.linkedin.android": ("linkedin.com", "social"),
-    "com.twitter.android": ("x.com", "social"),
-    "com.reddit.frontpage": ("reddit.com", "social"),
-    "com.pinterest": ("pinterest.com", "social"),
-    "com.snapchat.android": ("snapchat.com", "social"),
-    "com.whatsapp": ("whatsapp.com", "social"),
-    "com.zhiliaoapp.musically": ("tiktok.com", "social"),
-    "org.telegram.messenger": ("telegram.org", "social"),
-}
-_APP = re.compile(r"android-app://([^/?#\s]+)(?=[/?#]|\Z)", re.IGNORECASE)
-
+_APP = re.compile(r"(?:android|ios)-app://([^/?#\s]+)(?=[/?#]|\Z)", re.IGNORECASE)
 _AUTHORITY = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@\s]*@)*(?:\[([0-9A-Fa-f:.]+)\]|([^/?#@:\s\[\]]+))(?::[0-9]*)?(?=[/?#]|\Z)"
 )
@@ -100,12 +64,12 @@ def landing(url: str) -> Landing:
     """Take a landing page's URL apart.
 
     Returns the page without its utm_* and click-id parameters and without its fragment, the rest exactly as sent; its utm
-    parameters that are not empty (the first if one is repeated); and whether it has a paid click id.
+    parameters that are not empty (the first if one is repeated); and whether it has a paid click id that is not empty.
     """
     url = url.partition("#")[0]
     page, _, query = url.partition("?")
-    parameters, kept, is_paid_click = query.split("&") if query else [], [], False
     found: dict[str, str] = {}
+    parameters, kept, is_paid_click = query.split("&") if query else [], [], False
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         name = unquote_plus(name)
@@ -113,7 +77,7 @@ def landing(url: str) -> Landing:
             if name in UTM and value:
                 found.setdefault(name, unquote_plus(value))
         elif name in CLICK_IDS:
-            is_paid_click = is_paid_click or name in PAID_CLICK_IDS
+            is_paid_click = is_paid_click or (name in PAID_CLICK_IDS and value != "")
         else:
             kept.append(parameter)
     if len(kept) < len(parameters):
@@ -122,27 +86,31 @@ def landing(url: str) -> Landing:
 
 
 @lru_cache(10_000)
-def derive(referrer: str | None, is_paid_click: bool, own_domain: str) -> tuple[str, str]:
-    """Return the derived source and medium. A referrer on the account's own domain does not count as a referrer."""
-    source, medium = _of_referrer(referrer, own_domain) if referrer else ("(direct)", "(none)")
+def derive(referrer: str | None, is_paid_click: bool, ignored: frozenset[str]) -> tuple[str, str]:
+    """Return the derived source and medium. A referrer whose source is ignored, as the account's own domain is, does not count."""
+    source, medium = _of_referrer(referrer) if referrer else ("", "")
+    if not source or source in ignored:
+        source, medium = "(direct)", "(none)"
     return source, "cpc" if is_paid_click else medium
 
 
-def _of_referrer(referrer: str, own_domain: str) -> tuple[str, str]:
+def _of_referrer(referrer: str) -> tuple[str, str]:
+    name = host(referrer) or ""
     if app := _APP.match(referrer):
-        return _APPS.get(app[1], (app[1], "referral"))
-    referring_host = host(referrer)
-    if not referring_host or (source := primary_domain(referring_host)) == own_domain:
-        return "(direct)", "(none)"
-    return source, _medium(referring_host, source)
+        if app[1] not in _NAMES["apps"]:
+            return app[1], "referral"
+        name = _NAMES["apps"][app[1]]
+    source = name if name in _OWN_SOURCE else primary_domain(name)
+    return source, _medium(name, source)
 
 
 def _medium(host: str, source: str) -> str:
-    medium = "organic" if _SEARCH_IN_EVERY_COUNTRY.fullmatch(source) else _MEDIUM.get(source, "referral")
+    in_every_country = _IN_EVERY_COUNTRY.fullmatch(source)
+    medium = _NAMES["medium_in_every_country"][in_every_country[1]] if in_every_country else _MEDIUM.get(source, "referral")
     if medium != "organic":
         return medium
-    if host.startswith("mail."):  # mail.google.com
+    subdomain = host.removesuffix(source).rstrip(".")
+    if "mail" in subdomain.split("."):  # mail.google.com, us-mg6.mail.yahoo.com
         return "email"
-    if source.startswith("google.") and host.removesuffix(source) not in _GOOGLE_SEARCH_HOSTS:
-        return "referral"
-    return "organic"
+    search_hosts = _NAMES["search_hosts"].get(source.partition(".")[0])
+    return "organic" if search_hosts is None or re.fullmatch(search_hosts, subdomain) else "referral"

@@ -12,6 +12,8 @@ class Faults(ValueError):
         self.sentences: list[str] = []
         self.count = 0
         self.advice = ""  # how to go on
+        self.options: list[str] = []  # with which the file can be imported, as far as its beginning tells
+        self.otherwise = ""  # what to do if they are wrong
 
     def add(self, place: str, field: str, sentence: str) -> None:
         self.count += 1

@@ -1,13 +1,13 @@
-"""Write sessions into the database: imported files, and the bundled data. Decisions 22, 30, 31, 47."""
+"""Sessions into the database: a file that a person imports, and the bundled data. Decisions 22, 30, 31, 47."""
 
 import hashlib
 import sqlite3
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 
 import orjson
 
-from .. import accounts
+from .. import accounts, instants
 from ..database import Connection
 from . import attribution, traffic
 from .faults import Faults
@@ -40,6 +40,15 @@ SELECT date(min(timestamp), 'unixepoch'), date(max(timestamp), 'unixepoch') FROM
 
 FORGET_SESSIONS = "DELETE FROM sessions WHERE account_id = :account_id"
 
+# Those of the sessions of a new import.
+SUMMARY = """
+SELECT datetime(min(started_at), 'unixepoch'), datetime(max(ended_at), 'unixepoch'), max(ended_at - started_at)
+FROM sessions WHERE account_id = :account_id AND id >= :first_id
+"""
+
+MANY_CONVERSIONS = 100  # of one session
+MOST_UNUSUAL = 5  # sessions that are named
+
 BATCH = 50  # sessions that are written at once; more are hardly faster, and each can be a megabyte
 
 # A seed date of the year 9999 would fill the disk.
@@ -52,14 +61,22 @@ KEEP_BOTH = f"{REPLACE} To keep both, give each session a session_id."
 
 
 class Writer:
-    """Adds sessions to one account, many at a time. A context manager; on exit it writes the rest."""
+    """Adds sessions to one account, many at a time. Used as a context: leaving it writes the rest."""
 
-    def __init__(self, connection: Connection, account_id: int, domain: str, faults: Faults | None = None):
+    def __init__(
+        self,
+        connection: Connection,
+        account_id: int,
+        domain: str,
+        faults: Faults | None = None,
+        ignored_referrers: tuple[str, ...] = (),
+    ):
         self.connection = connection
         self.account_id = account_id
-        self.domain = domain
+        self.ignored_referrers = frozenset({domain, *ignored_referrers})
         self.faults = faults if faults is not None else Faults()
         self.sessions = self.conversions = 0
+        self.unusual: list[str] = []  # the first sessions that look like those of several visitors
         self._first_id = self._next_id = 0  # until the first batch is written
         self._batch: list[tuple[str, dict]] = []
         self._copies: dict[str, int] = {}  # of the sessions that the file has more than once, by the id that was made
@@ -72,13 +89,13 @@ class Writer:
             self._write()
 
     def add(self, session: dict, place: str = "") -> None:
-        """Add a session as imported.load returns it. A session_id that exists already is a fault, reported at this place."""
+        """Add a session as imported.load returns it. A session_id that is there already is a fault of this place."""
         landing = attribution.landing(session["landing_page"])
         row = session | {"account_id": self.account_id}
         if session.get("derived_source") is None:
             row["landing_page"] = landing.page
             row["derived_source"], row["derived_medium"] = attribution.derive(
-                session["referrer"], landing.is_paid_click, self.domain
+                session["referrer"], landing.is_paid_click, self.ignored_referrers
             )
             for name, value in landing.utm.items():
                 row[name] = row[name] or value  # a field takes precedence over the landing page's query
@@ -89,9 +106,32 @@ class Writer:
             row["is_made"] = True
         self._batch.append((place, row))
         self.sessions += 1
-        self.conversions += len(session["conversions"])
+        conversions, seconds = len(session["conversions"]), session["ended_at"] - session["started_at"]
+        self.conversions += conversions
+        if (seconds > instants.DAY or conversions > MANY_CONVERSIONS) and len(self.unusual) < MOST_UNUSUAL:
+            name = row["session_id"][:60]
+            self.unusual.append(f"{place}, session {name!r}: {timedelta(seconds=seconds)}, {conversions:,} conversions")
         if len(self._batch) == BATCH:
             self._write()
+
+    def add_all(self, loaded: Iterable[tuple[str, dict]]) -> None:
+        """Add the sessions of a file, each with its place in it.
+
+        Raises Faults after all of them have been looked at, and ValueError if there is none.
+        """
+        with self:
+            for place, session in loaded:
+                self.add(session, place)
+        if self.faults.count:
+            raise self.faults
+        if not self.sessions:
+            raise ValueError("The file has no sessions, and nothing was changed.")
+
+    def summary(self) -> tuple[str, str, timedelta]:
+        """Return when the added sessions start and end, and how long the longest one lasts."""
+        of_these = {"account_id": self.account_id, "first_id": self._first_id}
+        ((start, end, seconds),) = self.connection.execute(SUMMARY, of_these).fetchall()
+        return start, end, timedelta(seconds=seconds)
 
     def _write(self) -> None:
         if self._batch and not self._next_id:
@@ -174,28 +214,12 @@ def open_for_import(
             connection.execute(accounts.SET_SEEDED_TO, {"account_id": account_id, "day": None})
         elif seeded_to is not None:
             raise ValueError(f"{domain} has bundled data. Use another domain, or --replace to import in its place.")
+        connection.execute(accounts.MAKE_PERMANENT, {"account_id": account_id})
     if key is not None:
         accounts.add_key(connection, account_id, key)
     if monthly_limit is not None:
         connection.execute(accounts.SET_LIMIT, {"account_id": account_id, "monthly_limit": monthly_limit})
     return account_id, made_key
-
-
-def add_all(
-    connection: Connection, account_id: int, domain: str, loaded: Iterable[tuple[str, dict]], faults: Faults
-) -> tuple[int, int]:
-    """Add sessions, each with its place in the file; returns the numbers of sessions and conversions.
-
-    Raises Faults after all of them have been looked at, and ValueError if there is none.
-    """
-    with Writer(connection, account_id, domain, faults) as writer:
-        for place, session in loaded:
-            writer.add(session, place)
-    if faults.count:
-        raise faults
-    if not writer.sessions:
-        raise ValueError("The file has no sessions, and nothing was changed.")
-    return writer.sessions, writer.conversions
 
 
 def seed(connection: Connection, as_of: date) -> list[str]:

@@ -15,7 +15,7 @@ from ..accounts import SEEDED_TO, digest
 from ..database import Connection
 from ..tables import SHIPPED
 from . import attribution
-from .imported import ImportedSession
+from .imported import load
 
 SEED = SHIPPED / "seed"
 NO_UTM = dict.fromkeys(attribution.UTM)
@@ -45,7 +45,7 @@ def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:
         yield from _series(series, account["domain"], as_of)
     if "sessions" in account:
         for line in (SEED / account["sessions"]).read_text(encoding="utf-8").splitlines():
-            yield ImportedSession().loads(line)
+            yield load(json.loads(line))
 
 
 def read(name: str):

@@ -74,35 +74,30 @@ def record_request(response: Response) -> Response:
     page, fault = g.get("page"), g.get("fault")
     # If nothing matches, the response has no pagination.
     is_page = page is not None and not page.nothing_matches
+    said = response.get_json() if response.status_code >= 400 and response.is_json else {}
     entry = {
         "at": f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z",
         "method": request.method[:20],
-        "status": None if fault and fault.drop else response.status_code,
+        "status": None if fault and fault["drop"] else response.status_code,
         "domain": domain_of_sender(),
         "user_agent": request.headers.get("User-Agent", "")[:LONGEST_HEADER],
         "headers": shown_headers(),
         "body": sent_body(),
-        "error": error_of(response),
-        "warning": g.get("warning"),
+        "error": said.get("error") or said.get("message"),  # the latter with the reading error-field=message
+        "fields": said.get("fields"),  # of a 400 about fields: sentences by field
+        "warning": g.get("warning") or None,
         "offset": int(g.body.get("offset", 0)) if page else None,
         "records": len(page.conversions) if page else None,
         "records_processed": page.records_processed if is_page else None,
         "total_records": page.total_records if is_page else None,
         "milliseconds": round((perf_counter() - began) * 1000, 1),
         "walk": g.get("walk"),
-        "fault": fault and fault.id,
+        "fault": fault and fault["id"],
         "preference": response.headers.get("Preference-Applied"),
         "explorer": is_of_explorer(),
     }
     current_app.extensions["requests"].add(entry)
     return response
-
-
-def error_of(response: Response) -> str | None:
-    if not response.is_json or response.status_code < HTTPStatus.BAD_REQUEST:
-        return None
-    body = response.get_json()
-    return body.get("error") or body.get("message")  # with the reading error-field=message
 
 
 def is_of_explorer() -> bool:
@@ -144,6 +139,7 @@ def sent_body() -> str:
 # The interface
 
 
+@bp.before_request
 def refuse_several_processes() -> None:
     if request.is_multiprocess:
         raise Conflict(

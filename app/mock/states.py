@@ -19,6 +19,7 @@ from ..database import Connection
 from ..fields import Count, Moment, Strict, Text
 from ..loading import sessions, traffic
 from . import faults, temporary_accounts
+from .requests import refuse_several_processes
 
 MOST_SESSIONS = temporary_accounts.MOST_SESSIONS
 
@@ -47,7 +48,7 @@ def begin_again(instant: int | None = None) -> Iterator[tuple[Connection, date]]
     today = instants.Clock(instant).today()
     if today.year not in sessions.YEARS:
         raise Conflict(f"The clock is at {today}. {sessions.OTHER_YEARS}")
-    with temporary_accounts.writing, current_app.extensions["database"].writing(create=True) as connection:
+    with temporary_accounts.writing, current_app.extensions["database"].writing(create=True, is_durable=False) as connection:
         connection.execute(accounts.DELETE_TEMPORARY_ACCOUNTS)
         connection.execute(accounts.FORGET_CALLS_OF_BUNDLED)
         sessions.seed(connection, today)
@@ -78,6 +79,9 @@ STATES: dict[str, dict[str, fields.Field]] = {
 }
 
 
+OF_ONE_PROCESS = ("a fault", "the clock at an instant")
+
+
 class ProviderState(Strict):
     state = Text(required=True)
     action = Text(load_default="setup", validate=validate.OneOf(["setup", "teardown"]))
@@ -102,6 +106,8 @@ def set_state():
         params = Strict.from_dict(STATES[wanted["state"]])().load(wanted["params"])
     except ValidationError as error:
         raise ValidationError({"params": error.messages}) from None
+    if wanted["state"] in OF_ONE_PROCESS:
+        refuse_several_processes()
     with begin_again(params.get("now")) as (connection, today):
         account = set_up(connection, today, wanted["state"], params)
     if wanted["state"] == "a fault":

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from datetime import UTC, datetime
 from http import HTTPStatus
 from threading import Lock
 
@@ -16,6 +17,7 @@ from ..database import Connection
 from ..fields import Count, List, Strict, Text
 from ..loading import attribution, imported
 from ..loading.sessions import Writer
+from ..schemas import DEFAULT_WINDOW
 
 LARGEST_BODY = 4 * 1024 * 1024  # bytes
 MOST_SESSIONS = 10_000
@@ -75,18 +77,29 @@ def create_account():
     """Create an account with these sessions, and return its key."""
     account = TemporaryAccount().load(read_json_body(LARGEST_BODY))
     key, domain = accounts.make_key(), account.get("domain") or f"test-{secrets.token_hex(8)}.example"
-    with writing, current_app.extensions["database"].writing(create=True) as connection:
+    with writing, current_app.extensions["database"].writing(create=True, is_durable=False) as connection:
         try:
             create(connection, key, domain, account["monthly_limit"], account["sessions"])
         except DomainInUse as error:
             raise Conflict(str(error)) from None
-    conversions = sum(len(session["conversions"]) for session in account["sessions"])
-    return {"key": key, "domain": domain, "sessions": len(account["sessions"]), "conversions": conversions}, HTTPStatus.CREATED
+    moments = [conversion["timestamp"] for session in account["sessions"] for conversion in session["conversions"]]
+    made = {"key": key, "domain": domain, "sessions": len(account["sessions"]), "conversions": len(moments)}
+    return made | window(moments, current_app.extensions["clock"]()), HTTPStatus.CREATED
+
+
+def window(moments: list[int], now: int) -> dict[str, str]:
+    """Return the window of conversions as a request names it, with a hint if a request without dates finds none of them."""
+    if not moments:
+        return {}
+    start, end = (datetime.fromtimestamp(moment, UTC).date().isoformat() for moment in (min(moments), max(moments)))
+    is_found = any(now - DEFAULT_WINDOW <= moment <= now for moment in moments)
+    hint = {"hint": "A request without dates covers the last 30 days and finds none of these: send start_date and end_date."}
+    return {"start_date": start, "end_date": end} | ({} if is_found else hint)
 
 
 @bp.delete("/accounts/<key>")
 def delete_account(key: str):
-    with writing, current_app.extensions["database"].writing(create=True) as connection:
+    with writing, current_app.extensions["database"].writing(create=True, is_durable=False) as connection:
         if connection.execute(accounts.DELETE_TEMPORARY_ACCOUNT, {"digest": accounts.digest(key)}).rowcount == 0:
             return {"error": "No temporary account has this key."}, HTTPStatus.NOT_FOUND
     return "", HTTPStatus.NO_CONTENT

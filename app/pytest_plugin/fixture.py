@@ -44,7 +44,7 @@ class ConversionsApi:
         self.url = base_url + api.PATH
         self.key = accounts.make_key()
         self.domain = f"test-{secrets.token_hex(8)}.example"
-        with app.extensions["database"].writing(create=True) as connection:
+        with app.extensions["database"].writing(create=True, is_durable=False) as connection:
             temporary_accounts.create(connection, self.key, self.domain, None, [])
 
     def load(self, sessions: list[dict]) -> None:
@@ -56,7 +56,7 @@ class ConversionsApi:
         except ValidationError as error:
             faults = [f"{name}: {' '.join(told)}" for name, told in fields.flat({"sessions": error.messages}).items()]
             raise ValueError("\n".join(faults[: fields.MOST_FAULTS])) from None
-        with self._app.extensions["database"].writing() as connection:
+        with self._app.extensions["database"].writing(is_durable=False) as connection:
             with Writer(connection, accounts.find(connection, self.domain), self.domain) as writer:
                 for session in sessions:
                     writer.add(session, "sessions")
@@ -89,5 +89,5 @@ class ConversionsApi:
         """Undo what the test changed on the server."""
         clock: instants.Clock = self._app.extensions["clock"]
         clock.instant = clock.setting
-        with self._app.extensions["database"].writing() as connection:
+        with self._app.extensions["database"].writing(is_durable=False) as connection:
             accounts.delete(connection, self.domain)

@@ -1,5 +1,6 @@
 """Requests of httpx and of requests to the app without a network. Each library is imported only if its function is called."""
 
+from io import BytesIO
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -17,19 +18,18 @@ def requests_adapter(app: Flask):
     import urllib3
 
     class Adapter(requests.adapters.HTTPAdapter):
-        def send(self, request, **_):
-            parts = urlsplit(request.url)
-            answered = Client(app).open(
-                parts.path,
-                base_url=f"{parts.scheme}://{parts.netloc}",
-                query_string=parts.query,
+        def send(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None):
+            address = urlsplit(request.url)
+            response = Client(app).open(
+                address.path,
+                base_url=f"{address.scheme}://{address.netloc}",
+                query_string=address.query,
                 method=request.method,
                 headers=list(request.headers.items()),
                 data=request.body,
             )
-            headers = urllib3.HTTPHeaderDict(list(answered.headers))
-            reason = answered.status.partition(" ")[2]
-            body = urllib3.HTTPResponse(answered.data, headers, answered.status_code, reason=reason, request_method=request.method)
-            return self.build_response(request, body)
+            headers = urllib3.HTTPHeaderDict(list(response.headers))
+            raw = urllib3.HTTPResponse(BytesIO(response.data), headers, response.status_code, preload_content=False)
+            return self.build_response(request, raw)
 
     return Adapter()

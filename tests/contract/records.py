@@ -1,20 +1,35 @@
-"""What a server returned, as values that can be compared: records, pages, walks and windows of time."""
+"""What a server returned, as values that can be compared: records and windows of time."""
 
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
-SECOND = timedelta(seconds=1)
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 FIELDS = ("email", "timestamp", "conversion_page", "previous_page", "conversion_meta")
 
 
 def iso(moment: datetime) -> str:
     """Write a moment in the form of the published examples: 2025-07-01T23:59:59Z."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def instant_of(text: str, whole_day: bool = True) -> datetime:
+    """Read --start-date or --end-date. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+        moment = datetime.combine(moment, time(23, 59, 59) if whole_day else time())
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC)
+
+
+def whole_seconds(record: "Record") -> "Window":
+    """Return the seconds around a record's moment; both are the moment if it has no fraction."""
+    start = record.moment.replace(microsecond=0)
+    return Window(start, start if start == record.moment else start + SECOND)
 
 
 def mask_emails(text: str) -> str:
@@ -108,38 +123,7 @@ class Window(NamedTuple):
         """Divide the window into adjoining windows, each with about the same number of the moments."""
         moments = sorted(moments)
         cuts = {moments[len(moments) * n // count].replace(microsecond=0) for n in range(1, count)} - {self.start}
-        cuts = sorted(cut for cut in cuts if self.start < cut <= self.end)
+        # With fractions of a second, no conversion may lie between two parts.
+        fractions = {moment.replace(microsecond=0) + SECOND for moment in moments if moment.microsecond}
+        cuts = sorted(cut for cut in cuts - fractions if self.start < cut <= self.end)
         return [Window(*ends) for ends in zip([self.start, *cuts], [*(cut - SECOND for cut in cuts), self.end], strict=True)]
-
-
-class Page(NamedTuple):
-    """One response. "Nothing found" is a page without records."""
-
-    records: Records
-    records_processed: int
-    total_records: int
-    has_more: bool
-
-
-class Walk(NamedTuple):
-    """All pages of a query, each requested as the text says."""
-
-    query: dict
-    pages: list[Page]
-    offsets: list[int]
-
-    @property
-    def records(self) -> Records:
-        return Records(record for page in self.pages for record in page.records)
-
-    @property
-    def total(self) -> int:
-        return self.pages[0].total_records
-
-    @property
-    def is_complete(self) -> bool:
-        return not self.pages[-1].has_more
-
-    @property
-    def steps(self) -> list[tuple[int, Page]]:
-        return list(zip(self.offsets, self.pages, strict=True))

@@ -1,21 +1,23 @@
-"""What the kit finds out about a server's data before the checks: windows with enough data, session filters, samples.
+"""What the kit finds out about a server's data before the checks: windows with enough data, session filters, walks, readings.
 
 Results are remembered, including failures, so that no call is made twice.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import wraps
-from typing import Any
+from itertools import combinations, pairwise
 from urllib.parse import parse_qs, urlsplit
 
+import learn
+import learn_pages  # noqa: F401 (registers what it learns)
+import learn_sessions  # noqa: F401
 import pytest
-from client import Client, Unusable
-from records import SECOND, Record, Records, Walk, Window, iso
+from client import Client, Exchange
+from pages import Page, Unusable, Walk
+from records import DAY, HOUR, SECOND, Record, Records, Window, instant_of
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SESSION_FILTERS = ["source", "medium", "campaign", "content", "term", "landing_page"]
 CONVERSION_FILTERS = ["conversion_page", "meta_type", "meta_id"]
 BATCH = 200
@@ -30,6 +32,7 @@ WELL_KNOWN = {
 }
 UTM = {"source": "utm_source", "medium": "utm_medium", "campaign": "utm_campaign", "content": "utm_content", "term": "utm_term"}
 MOST_CANDIDATES = 3  # of one session filter
+LONGEST = 20 * 365 * DAY  # of a window
 
 
 def once(method: Callable) -> Callable:
@@ -54,42 +57,61 @@ def once(method: Callable) -> Callable:
 
 
 class Survey:
-    # Why the check of a session filter is left out. It does not count as not checked.
-    ALREADY = "another check says the same"
-
     def __init__(self, api: Client, named: list[str], dates: dict[str, str], other_key: str = "", over_limit_key: str = ""):
         self.api, self.dates = api, dates
         self.other_key, self.over_limit_key = other_key, over_limit_key
+        self.known_data_key = ""
+        self.broken = ""  # why only the first check makes sense
         self.named = [tuple(pair.split("=", 1)) for pair in named]  # the session filters that the caller gave
         self.known: dict[tuple, tuple] = {}
         self.reported: dict[str, str] = {}  # unusable responses, with the check that reported each
         self.wrong_types_reported: set[str] = set()
+        self.shown_readings: dict[str, learn.Told] = {}
+        self.told_by: dict[str, Exchange] = {}  # the request that told each reading
         self.is_brief = api.max_calls < 150
         # Each walk through the direct window takes a call for every 50 conversions of it.
         self.most_conversions = 100 if self.is_brief else min(1000, 2 * api.max_calls)
         self.most_sessions = 450 if self.is_brief else 1100
 
+    # Readings
+
+    @once
+    def told(self, name: str) -> learn.Told:
+        """Return which of the readings of this name the server has. Skips the check that asks if that can't be told."""
+        before = len(self.api.seen)
+        told = learn.LEARN[name](self)
+        if len(self.api.seen) == before:
+            self.api.ask(self.window().query)  # a page that was read before
+        self.told_by[name] = self.api.seen[-1]
+        return told
+
+    def reading(self, name: str) -> str:
+        """Return the server's reading of this name, or ours if it can't be told."""
+        try:
+            return self.told(name).value
+        except pytest.skip.Exception:
+            return learn.READINGS[name]["values"][0]
+
     # Time
 
     @once
-    def clock(self) -> tuple[datetime, datetime]:
-        """Return the server's current time, as the earliest and the latest that it can be.
+    def clocks(self) -> list[Window]:
+        """Return what the server's current time can be: the Date header says it, unless the server has a fixed clock.
 
-        That is the Date header, unless the newest conversion of the default window is much older: then the server's clock may be
-        fixed, and now lies between that conversion and the one after it.
+        If the newest conversion of the default window is old, then the clock may be fixed between it and the one after it, or at most
+        30 days after it.
         """
-        date = self.api.clock({})
+        date = self.api.clock({}).replace(microsecond=0)
+        clocks = [Window(date, date)]
         newest = self.newest({})
-        if newest is None:
-            return date, date
-        if newest > date - 2 * DAY:
-            return date, date
-        after = Window(newest + SECOND, newest + DAY).query
-        later = self.api.page(after)
-        if later.total_records > 50:
-            later = self.api.page(after | {"offset": later.total_records - 1})
-        following = min((record.moment for record in later.records), default=newest + DAY)
-        return newest, max(newest, following - SECOND)
+        if newest is not None and newest < date - 2 * DAY:
+            after = Window(newest + SECOND, min(newest + 30 * DAY, date)).query
+            later = self.api.page(after)
+            if later.total_records > 50:
+                later = self.api.page(after | {"offset": later.total_records - 1})
+            following = min((record.moment for record in later.records), default=min(newest + 30 * DAY, date))
+            clocks.append(Window(newest, max(newest, following - SECOND)))
+        return clocks
 
     def newest(self, query: dict) -> datetime | None:
         """Return the newest timestamp that a direct query finds, whether its first page or its last has the newest conversions."""
@@ -103,41 +125,48 @@ class Survey:
     def end(self) -> datetime:
         """Return the end of every window: an hour before now, so that conversions that are still coming in do not matter."""
         if "end_date" in self.dates:
-            return end_of(self.dates["end_date"])
+            return instant_of(self.dates["end_date"])
         newest = self.newest(self.dates)
         if newest is None:
             pytest.skip(
                 f"there are no conversions in {self.dates or 'the last 30 days'}; --start-date and --end-date choose another window"
             )
-        now, _ = self.clock()
-        return min(newest, now - HOUR).replace(microsecond=0)
+        return min(newest, self.clocks()[0].start - HOUR).replace(microsecond=0)
 
-    def start_of_data(self) -> datetime | None:
-        return end_of(self.dates["start_date"], whole_day=False) if "start_date" in self.dates else None
+    def start(self) -> datetime:
+        """Return where the data to look at begins: 30 days before its end, if the caller does not say it."""
+        return instant_of(self.dates["start_date"], whole_day=False) if "start_date" in self.dates else self.end() - 30 * DAY
+
+    @once
+    def month(self) -> Window:
+        if self.start() > self.end():
+            pytest.skip("there are no conversions that are older than an hour")
+        return Window(self.start(), self.end())
 
     @once
     def window(self) -> Window:
         """Return the window of the direct queries: back to the oldest conversion that leaves enough calls."""
-        first = self.start_of_data() or self.end() - 30 * DAY
-        query = Window(first, self.end()).query
-        newest = self.api.page(query)
-        if not newest.records:
+        query, most = self.month().query, self.most_conversions
+        first = self.api.page(query)
+        if not first.records:
             pytest.skip(f"there are no conversions from {query['start_date']} to {query['end_date']}")
-        oldest = self.api.page(query | {"offset": max(0, min(newest.total_records, self.most_conversions) - 1)})
-        moments = [record.moment for record in newest.records + oldest.records[:1]]
-        return Window(min(moments).replace(microsecond=0), self.end())
+        if first.total_records <= most:
+            return self.month()
+        is_oldest_first = first.records[0].moment < first.records[-1].moment
+        oldest = self.api.page(query | {"offset": first.total_records - most if is_oldest_first else most - 1})
+        start = min((record.moment for record in oldest.records[:1]), default=self.start())
+        return Window(max(self.start(), start.replace(microsecond=0)), self.end())
 
     @once
     def wide_window(self) -> Window:
         """Return the window of the session queries: so long that the largest pool needs several pages, if there is enough data."""
-        month = Window(self.start_of_data() or self.end() - 30 * DAY, self.end())
         if "start_date" in self.dates:
-            return month
+            return self.month()
         total = max((size for _, _, size in self.sizes()), default=0)
         if not total or total >= self.most_sessions:
-            return month
-        days = min(30 * self.most_sessions * 1.1 / total, 20 * 365)
-        return Window(self.end() - timedelta(days=int(days) + 1), self.end())
+            return self.month()
+        days = int(30 * self.most_sessions * 1.1 / total) + 1
+        return Window(self.end() - min(timedelta(days=days), LONGEST), self.end())
 
     @once
     def direct(self) -> Walk:
@@ -146,10 +175,10 @@ class Survey:
     @once
     def halves(self) -> tuple[Window, Window, Window]:
         """Return a window with more than 1,000 conversions, if the data has that many, and its two halves."""
-        total = self.api.page(Window(self.end() - 30 * DAY, self.end()).query).total_records
-        days = min(max(61, 30 * 1100 / max(total, 1)), 20 * 365)
-        start, middle = self.start_of_data() or self.end() - timedelta(days=int(days)), self.end() - timedelta(days=int(days / 2))
-        middle = max(start + SECOND, middle)
+        total = self.api.page(self.month().query).total_records
+        length = min(timedelta(days=int(max(61, 30 * 1100 / max(total, 1)))), LONGEST)
+        start = self.start() if "start_date" in self.dates else self.end() - length
+        middle = max(start + SECOND, self.end() - length / 2).replace(microsecond=0)
         return Window(start, self.end()), Window(start, middle - SECOND), Window(middle, self.end())
 
     # Session filters
@@ -167,9 +196,8 @@ class Survey:
         return found
 
     @once
-    def first_page(self, name: str, value: str):
-        month = Window(self.start_of_data() or self.end() - 30 * DAY, self.end())
-        return self.api.page(month.query | {name: value})
+    def first_page(self, name: str, value: str) -> Page:
+        return self.api.page(self.month().query | {name: value})
 
     @once
     def candidates(self, name: str) -> tuple[str, ...]:
@@ -179,7 +207,7 @@ class Survey:
         records = self.direct().records
         if name == "landing_page":
             # Visitors without a previous page converted on the page on which they landed.
-            entries = Counter(record.get("conversion_page") for record in records if record.get("previous_page") is None)
+            entries = Counter(record.get("conversion_page") for record in records if not record.get("previous_page"))
             seen = Counter(record.get(field) for record in records for field in ("previous_page", "conversion_page"))
             values = [value for value, _ in entries.most_common(2) + seen.most_common(2)]
         else:
@@ -192,6 +220,8 @@ class Survey:
     @once
     def filter(self, name: str) -> dict[str, str]:
         """Return the session filter of this name with the value that matches the most."""
+        if name == "main":
+            name = self.main_name()
         values, found = self.candidates(name), []
         for value in values:
             if (page := self.first_page(name, value)).records:
@@ -214,131 +244,100 @@ class Survey:
 
     @once
     def session_walk(self, name: str) -> Walk:
-        """Return all pages of a session query with one filter, in the wide window."""
-        query = self.filter_of(name)
+        """Return all pages of a session query with one filter, in the wide window. "main" is the filter with the most sessions."""
+        query = self.filter(name)
         walk = self.api.walk(self.wide_window().query | query)
         if not walk.records:
             pytest.skip(f"{query} finds no conversions in {self.wide_window().query}")
         return walk
 
-    def walk(self, name: str) -> Walk:
-        """Return the direct walk, or that of a session filter. "main" is the one with the most sessions."""
-        if name in SESSION_FILTERS and name == self.main_name():
-            pytest.skip(self.ALREADY)
-        return self.direct() if name == "direct" else self.session_walk(name)
+    def walks(self, name: str) -> list[Walk]:
+        """Return the direct walk, that of the largest session filter ("main"), or those of the others that find something."""
+        if name != "others":
+            return [self.direct() if name == "direct" else self.session_walk("main")]
+        main = self.main_name()
+        names = list(dict.fromkeys(other for other, _, _ in self.sizes() if other != main))
+        if not names:
+            pytest.skip("only one session filter is known that finds conversions; --session-filter 'NAME=VALUE' gives another")
+        return [self.session_walk(other) for other in names]
 
-    def filter_of(self, name: str) -> dict[str, str]:
-        return self.filter(self.main_name() if name == "main" else name)
+    def window_of(self, walk: Walk) -> Window:
+        return self.wide_window() if is_session_query(walk.query) else self.window()
+
+    def parts_of(self, walk: Walk, name: str) -> list[Window]:
+        """Return adjoining parts of a walk's window."""
+        moments = [record.moment for record in walk.records]
+        return self.window_of(walk).parts(moments, 2 if self.is_brief or name == "others" else 3)
 
     # Samples
 
     @once
     def sample(self) -> Record:
         """Return a conversion from the middle of the window, not at midnight, when a date is easy to get right."""
-        return next((record for record in self.middle() if f"{record.moment:%X}" != "00:00:00"), self.middle()[0])
-
-    @once
-    def middle(self) -> Records:
         records = self.direct().records
         half = len(records) // 2
-        return Records(records[half:] + records[:half][::-1])
+        middle = records[half:] + records[:half][::-1]
+        return next((record for record in middle if f"{record.moment:%X}" != "00:00:00"), middle[0])
 
     @once
-    def near_midnight(self) -> Record:
-        """Return the conversion closest to midnight, which reveals a date in local time; inside full days if possible."""
-        window = self.window()
-        full = Window(window.start + DAY, window.end - DAY)
-        inside = self.direct().records.where(full.has) or self.direct().records
-
-        def distance(record: Record) -> timedelta:
-            since = record.moment - datetime.combine(record.moment, time(), UTC)
-            return min(since, DAY - since)
-
-        return min(inside, key=distance)
-
-    @once
-    def facts(self) -> dict[str, Any]:
-        """Return the values that the cases can name with a dollar sign."""
-        window, sample = self.window(), self.sample()
-        moment, day = sample.moment.replace(microsecond=0), f"{self.near_midnight().moment:%Y-%m-%d}"
-        shown = moment.strftime
-        return {
-            "start": iso(window.start),
-            "end": iso(window.end),
-            "thirty_days_before_instant": iso(moment - 30 * DAY),
-            "instant": iso(moment),
-            "instant_at_plus_2": f"{moment + 2 * HOUR:%Y-%m-%dT%X}+02:00",
-            "instant_at_plus_2_without_colon": f"{moment + 2 * HOUR:%Y-%m-%dT%X}+0200",
-            "instant_at_plus_2_hours": f"{moment + 2 * HOUR:%Y-%m-%dT%X}+02",
-            "instant_at_minus_5_30": f"{moment - 5 * HOUR - HOUR / 2:%Y-%m-%dT%X}-05:30",
-            "minute": shown("%Y-%m-%dT%H:%M"),
-            "timestamp": str(sample.get("timestamp")),
-            "day": day,
-            "bare_instant": iso(moment)[:-1],
-            "bare_second_before": iso(moment - SECOND)[:-1],
-            "second_after": iso(moment + SECOND),
-        } | {name: str(value) for name, value in sample.filters.items()}
+    def pairs(self) -> list[tuple[Record, Record]]:
+        """Return pairs of conversions, the earlier one first, that are of one visitor and most likely of one session."""
+        of_visitor: dict[str, Records] = {}
+        for record in self.session_walk("main").records:
+            if isinstance(email := record.get("email"), str) and email:
+                of_visitor.setdefault(email, Records()).append(record)
+        pairs = []
+        for records in of_visitor.values():
+            records.sort(key=lambda record: record.moment)
+            pairs += [pair for pair in pairwise(records) if pair[1].moment - pair[0].moment < HOUR]
+        return pairs
 
     # Other readings of "timestamp" and of the window
 
+    def is_shown(self) -> bool:
+        """Return whether the window selects by the timestamps that the records show, as far as can be told."""
+        return self.is_ours() or (self.reading("timestamp") == "session" and self.reading("window") == "session")
+
+    def is_ours(self) -> bool:
+        return self.reading("timestamp") == "conversion" and self.reading("window") != "session"
+
+    def is_exact(self) -> bool:
+        """Return whether a session query finds exactly the conversions whose timestamps lie in the window, as far as can be told.
+
+        That is not so with some readings of timestamp, window and pool: then a conversion counts by its session, which lies
+        around it.
+        """
+        if not self.is_shown() or self.reading("window") == "associated":
+            return False
+        return self.reading("pool") != "started" or self.reading("window") == "session"
+
+    def parts_add_up(self) -> bool:
+        """Return whether each conversion that a session query finds is found by one part of its window, as far as can be told."""
+        return self.reading("window") == "session" or (self.reading("window") == "conversion" and self.reading("pool") != "started")
+
+    # Batches
+
     @once
-    def slack(self, name: str) -> timedelta:
-        """Return how far from a window's ends it is uncertain which conversions belong to it.
-
-        That is 0 if the window selects by the timestamps that the records show. The text also allows that either of the two is the
-        session's start ("When the session started"); then a record can lie outside the window by the length of a session.
-        """
-        if name not in ("direct", "main"):
-            return self.slack("main")
-        walk = self.walk(name)
-        query = {key: value for key, value in walk.query.items() if key not in ("start_date", "end_date")}
-        records = walk.records
-        samples = (1,) if self.is_brief else (1, 3, 5) if name == "direct" else (1, 3)
-        moments: list[datetime | None] = []
-        for record in [records[len(records) * n // 6] for n in samples]:
-            start, end = whole_seconds(record)
-            if not any(self._finds(query, record, start - by, end + by) for by in (0 * SECOND, SECOND)):
-                moments.append(self._moment_that_counts(query, record))
-                # A whole minute can be a coincidence, or a server that ignores seconds. The next record decides.
-                if moments[-1] is None or moments[-1].second or len(moments) == 2:
-                    break
-        is_rounded = all(moment is None or not moment.second for moment in moments)
-        return 0 * DAY if is_rounded and len(moments) != 1 else DAY if moments and moments[0] else 0 * DAY
-
-    def _finds(self, query: dict, record: Record, start: datetime, end: datetime) -> bool:
-        page = self.api.page(query | Window(start, end).query)
-        return record in page.records or (page.has_more and record in self.api.walk(query | Window(start, end).query).records)
-
-    def _moment_that_counts(self, query: dict, record: Record) -> datetime | None:
-        """Return the moment by which the window selects a record that shows another moment, if the text can be read like that.
-
-        A difference of whole quarters of an hour is a wrong time zone, and midnight is a date in place of a date-time.
-        """
-        start, end = whole_seconds(record)
-        if self._finds(query, record, start - DAY, end):
-            near, far, step = 0, -86_400, -1
-        elif self._finds(query, record, start, end + DAY):
-            near, far, step = 0, 86_400, 1
-        else:
-            return None
-        # Find the nearest second that the window must include.
-        while abs(far - near) > 1:
-            middle = (near + far) // 2
-            reach = timedelta(seconds=middle)
-            if self._finds(query, record, start + min(reach, 0 * SECOND), end + max(reach, 0 * SECOND)):
-                far = middle
-            else:
-                near = middle
-        moment = (start if step < 0 else end) + timedelta(seconds=far)
-        if far % 900 == 0 or f"{moment:%X}" in ("00:00:00", "23:59:59"):
-            return None
-        return moment
+    def sparse_walks(self) -> list[Walk]:
+        """Return walks of the largest session filter with so few conversions that a page needs several batches."""
+        walk = self.session_walk("main")
+        if walk.total <= 2 * BATCH:
+            return []
+        wanted = walk.total / BATCH * 50 * 0.4
+        counts = filters_of(walk.records)
+        rare = min(counts, key=lambda pairs: (abs(counts[pairs] - wanted), pairs), default=None)
+        return [self.api.walk(walk.query | dict(rare))] if rare else []
 
 
-def whole_seconds(record: Record) -> tuple[datetime, datetime]:
-    """Return the seconds around a record's moment; both are the moment if it has no fraction."""
-    start = record.moment.replace(microsecond=0)
-    return start, start if start == record.moment else start + SECOND
+def filters_of(records: Records) -> Counter[tuple]:
+    """Count what the conversion filters of these records, and their combinations, match."""
+    names = [names for count in (1, 2, 3) for names in combinations(CONVERSION_FILTERS, count)]
+    found = Counter(tuple((name, record.filters[name]) for name in of_names) for record in records for of_names in names)
+    return Counter({pairs: count for pairs, count in found.items() if all(isinstance(value, str) for _, value in pairs)})
+
+
+def is_session_query(query: dict) -> bool:
+    return not query.keys().isdisjoint(SESSION_FILTERS)
 
 
 def utm_values(url: str, parameter: str) -> list[str]:
@@ -346,12 +345,3 @@ def utm_values(url: str, parameter: str) -> list[str]:
         return parse_qs(urlsplit(url).query).get(parameter, [])
     except ValueError:
         return []
-
-
-def end_of(text: str, whole_day: bool = True) -> datetime:
-    """Read --start-date or --end-date."""
-    moment = datetime.fromisoformat(text)
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        moment = datetime.combine(moment, time(23, 59, 59) if whole_day else time())
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC)

@@ -7,24 +7,21 @@ points the conformance kit at each of them and prints what it finds; the suite d
 
 import argparse
 import json
-import os
 import re
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from datetime import UTC, datetime, time, timedelta
-from email.message import Message
-from io import BytesIO, StringIO
-from pathlib import Path
+from io import StringIO
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import pytest
 
 from tests import endpoint
 from tests.endpoint import DAY, KEY, NOTHING, OTHER_KEY, SECOND, Endpoint, Refused
+from tests.tools.kit_in_process import KIT, Finding, Found, InProcess, collect_checks, run_checks
 
-KIT = Path(__file__).parent.parent / "contract"
 DEFECTS: dict[type[Endpoint], str] = {}  # with the beginning of the published sentence that each breaks
 READINGS: list[type[Endpoint]] = []
 
@@ -71,7 +68,7 @@ class TotalIsAString(Pagination):
         return {"total_records": str(pagination["total_records"])}
 
 
-@breaks("records scanned")
+@reading
 class ProcessedIsAFloat(Pagination):
     def change(self, pagination, offset, count):
         return {"records_processed": float(pagination["records_processed"])}
@@ -367,7 +364,7 @@ class EmailsOnlyOnce(Endpoint):
         return list({conversion.fields["email"] or id(conversion): conversion for conversion in super().sort(found)[::2]}.values())
 
 
-@breaks("Offset for batch-based pagination")
+@breaks("number of")
 class HugeOffsetFails(Endpoint):
     def skip(self, offset):
         if offset >= 2**31:
@@ -375,7 +372,7 @@ class HugeOffsetFails(Endpoint):
         return offset
 
 
-@breaks("Offset for batch-based pagination")
+@breaks("number of")
 class HugeOffsetFailsInSessionQueries(Endpoint):
     def skip_sessions(self, offset):
         if offset >= 2**63 - 1:
@@ -488,7 +485,7 @@ class EndDateIgnored(Endpoint):
         return super().window(query)[0], self.now
 
 
-@breaks("given timeframe")
+@reading
 class WindowIgnoredInSessionQueries(Endpoint):
     def of_pool(self, pool, query, start, end):
         return super().of_pool(pool, query, datetime.min.replace(tzinfo=UTC), self.now)
@@ -550,7 +547,7 @@ class StartDateNeedsAnEndDate(Endpoint):
         return super().window(query)
 
 
-@breaks("30-day time window")
+@reading
 class EndDateNeedsAStartDate(Endpoint):
     def default_start(self, end):
         return self.now - 30 * DAY
@@ -648,7 +645,7 @@ class NonAsciiSourceFails(Endpoint):
         return super().session_matches(session, filters)
 
 
-@breaks("exact match logic")
+@reading
 class EmptyFiltersIgnored(Endpoint):
     def page(self, account, query):
         return super().page(account, {name: value for name, value in query.items() if value != ""})
@@ -867,7 +864,7 @@ class NegativeOffset(Endpoint):
         return max(0, offset)
 
 
-@breaks("Query Parameters")
+@breaks("All filters are optional")
 class UnknownFieldsIgnored(Endpoint):
     def parse(self, raw):
         return {name: value for name, value in super().parse(raw).items() if name in endpoint.FIELDS}
@@ -920,7 +917,7 @@ class ErrorsAreHtml(Endpoint):
         return (status, "<h1>Error</h1>", headers | {"Content-Type": "text/html"}) if status >= 400 else (status, body, headers)
 
 
-@breaks("Query Parameters")
+@breaks("All filters are optional")
 class NoFieldsInErrors(Endpoint):
     def named(self, faults):
         return {}
@@ -934,10 +931,156 @@ class GetIsNotFound(Endpoint):
         return super().answer(environ)
 
 
-@breaks("is followed by")
+@breaks("2025-03-05 14:31:00")
 class OldestFirst(Endpoint):
     def sort(self, found):
         return super().sort(found)[::-1]
+
+
+# What only one check finds, and what only known data shows
+
+
+@breaks("Response")
+class ByteOrderMark(Endpoint):
+    def __call__(self, environ, start_response):
+        return [b"\xef\xbb\xbf", *super().__call__(environ, start_response)]
+
+
+@breaks("email address")
+class EmailIsTheWordNull(Field):
+    def change(self, fields):
+        return fields | {"email": str(fields["email"])}
+
+
+@breaks("number of")
+class OffsetWrapsAround(Endpoint):
+    """The records are those of the offset in 31 bits."""
+
+    def skip(self, offset):
+        return offset % 2**31
+
+    def skip_sessions(self, offset):
+        return offset % 2**31
+
+
+@breaks("Authentication")
+class KeyPastedIntoSql(Endpoint):
+    def sent_key(self, environ):
+        key = super().sent_key(environ)
+        return KEY if "' OR '1'='1" in key else key
+
+
+@breaks("time window to analyze")
+class EndDateAfter2050Fails(Endpoint):
+    def date(self, text, name):
+        if re.match("20[5-9]", text):
+            raise Refused(500, "Internal Server Error")
+        return super().date(text, name)
+
+
+@breaks("string")
+class FourByteCharactersFail(Endpoint):
+    def equals(self, name, value, wanted):
+        if max(wanted, default="") > "\uffff":
+            raise Refused(500, "Internal Server Error")
+        return value == wanted
+
+
+@breaks("exact match logic")
+class SpacesAtTheEndIgnored(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == wanted.rstrip(" ")
+
+
+@breaks("exact match logic")
+class UnderscoresMatch(Endpoint):
+    def equals(self, name, value, wanted):
+        return value is not None and re.fullmatch(re.escape(wanted).replace("_", "."), value) is not None
+
+
+@breaks("exact match logic")
+class PercentEncodingDecoded(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == unquote(wanted)
+
+
+@breaks("exact match logic")
+class FragmentsIgnored(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == wanted.partition("#")[0]
+
+
+@breaks("exact match logic")
+class ParametersIgnored(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == wanted.partition("?")[0]
+
+
+@breaks("exact match logic")
+class MediumMatchesSourceToo(Endpoint):
+    def session_matches(self, session, filters):
+        others = {name: value for name, value in filters.items() if name != "medium"}
+        medium = filters.get("medium", session.values["medium"])
+        return medium in (session.values["medium"], session.values["source"]) and super().session_matches(session, others)
+
+
+@breaks("POST")
+class ChunkedIsEmpty(Endpoint):
+    """The body of a chunked request is taken for none."""
+
+    def read(self, environ):
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            environ["body"] = b""
+        return super().read(environ)
+
+
+@breaks("unique conversion event")
+class EqualConversionsOnlyOnce(Endpoint):
+    def body(self, records, *arguments):
+        seen = {(json.dumps(one.fields), one.fields["email"]): one for one in records}
+        return super().body(list(seen.values()), *arguments)
+
+
+@breaks("50 or more conversion records")
+class AtMostFiveBatches(Endpoint):
+    def collect(self, of_pool, first):
+        return super().collect(of_pool[: first + 1000], first)
+
+
+@breaks("unique conversion event")
+class MessageIfTheFirstBatchIsEmpty(Endpoint):
+    def of_pool(self, *arguments):
+        found = super().of_pool(*arguments)
+        return found if any(found[:200]) else []
+
+
+@breaks("exact URL")
+class ParametersOfPagesIgnored(Endpoint):
+    def conversion_value(self, conversion, name):
+        return re.sub(r"[?].*", "", conversion.values[name]) if name == "conversion_page" else conversion.values[name]
+
+    def equals(self, name, value, wanted):
+        return value == (re.sub(r"[?].*", "", wanted) if name == "conversion_page" else wanted)
+
+
+@breaks("unique conversion event")
+class EqualTimestampsLostBetweenPages(Endpoint):
+    """A page begins after the last timestamp of the page before it."""
+
+    def direct_page(self, account, query, start, end, offset):
+        if offset:
+            before = super().direct_page(account, query, start, end, offset - 1).get("records")
+            body = super().direct_page(account, query, start, end, offset)
+            if before and body.get("records"):
+                body["records"] = [one for one in body["records"] if one["timestamp"] < before[0]["timestamp"]]
+            return body
+        return super().direct_page(account, query, start, end, offset)
+
+
+@breaks("before or on this date")
+class EndDateADayLate(Endpoint):
+    def whole_day(self, midnight, is_end):
+        return super().whole_day(midnight, is_end) + (DAY if is_end else timedelta())
 
 
 # Other readings, which are no defects
@@ -1122,12 +1265,46 @@ class Redirects(Endpoint):
         return 308, {}, {"Location": "https://elsewhere.example/api/v1/conversions"}
 
 
-class EveryFifthCallFails(Endpoint):
+class Failing(Endpoint):
+    """What fails at some of its calls."""
+
     calls = 0
+
+    def fails(self) -> bool:
+        raise NotImplementedError
 
     def respond(self, environ):
         self.calls += 1
-        return (503, "try again", {}) if self.calls % 5 == 0 else super().respond(environ)
+        return (503, "try again", {}) if self.fails() else super().respond(environ)
+
+
+class EveryFifthCallFails(Failing):
+    def fails(self):
+        return self.calls % 5 == 0
+
+
+class EveryThirtiethCallFails(Failing):
+    def fails(self):
+        return self.calls % 30 == 0
+
+
+class EveryThirtiethConnectionBreaks(Failing):
+    def fails(self):
+        if self.calls % 30 == 0:
+            raise ConnectionResetError("Connection reset by peer")
+        return False
+
+
+class GoneAfter40Calls(Failing):
+    def fails(self):
+        if self.calls > 40:
+            raise ConnectionRefusedError("Connection refused")
+        return False
+
+
+class HtmlPages(Endpoint):
+    def respond(self, environ):
+        return 200, "<!doctype html><title>Welcome</title>", {"Content-Type": "text/html"}
 
 
 class EveryFiftiethCallWaits(Endpoint):
@@ -1135,7 +1312,7 @@ class EveryFiftiethCallWaits(Endpoint):
 
     def respond(self, environ):
         self.calls += 1
-        return (429, {"error": "slower"}, {"Retry-After": "0"}) if self.calls % 50 == 0 else super().respond(environ)
+        return (429, {"error": "slower"}, {"Retry-After": "1"}) if self.calls % 50 == 0 else super().respond(environ)
 
 
 class LimitAfter22Calls(Endpoint):
@@ -1160,48 +1337,61 @@ class TimestampsMissing(Endpoint):
         return {name: value for name, value in conversion.fields.items() if name != "timestamp"}
 
 
-TROUBLE = [Redirects, EveryFifthCallFails, EveryFiftiethCallWaits, LimitAfter22Calls, DataThatChanges, TimestampsMissing]
+TROUBLE = [Redirects, EveryFifthCallFails, EveryThirtiethCallFails, EveryThirtiethConnectionBreaks, GoneAfter40Calls, HtmlPages]
+TROUBLE += [EveryFiftiethCallWaits, LimitAfter22Calls, DataThatChanges, TimestampsMissing]
 
 
 # Running the kit
 
+OWN = endpoint.sessions()
+OTHERS = endpoint.sessions(30, "others", "other.example")
+KINDS = {kind.__name__: kind for kind in [Endpoint, *DEFECTS, *READINGS, *TROUBLE]}
 
-class InProcess:
-    """A plugin of pytest that hands the kit's requests to an endpoint in the same process: no sockets, nothing to wait for."""
 
-    def __init__(self, kind: type[Endpoint], account: list[dict] | None = None):
-        self.endpoint = kind(OWN if account is None else account, OTHERS)
+class Judge:
+    """A plugin of pytest that calls the kit's checks for each kind of endpoint, in place of pytest's loop over the tests."""
 
-    def pytest_sessionstart(self, session) -> None:
-        client = sys.modules["client"]
+    def __init__(self, names: list[str], to_the_end: bool, with_known_data: bool, max_calls: int):
+        self.names, self.to_the_end, self.with_known_data, self.max_calls = names, to_the_end, with_known_data, max_calls
+        self.found: dict[str, Found] = {}
 
-        def send(api, body: str, method: str, parameters: str, headers: dict) -> tuple:
-            api.count += 1
-            status, headers, body = self.call(body.encode(), method, parameters, headers)
-            message = Message()
-            for name, value in headers:
-                message[name] = value
-            return client.Response(status, message, body)
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session) -> bool:
+        for name in self.names:
+            kind = KINDS[name]
 
-        client.Client._send = send
+            def is_named(finding: Finding, kind: type[Endpoint] = kind) -> bool:
+                """Return whether this finding names the sentence that the defect breaks: the rest need not run."""
+                return kind in DEFECTS and DEFECTS[kind] in finding.text
 
-    def call(self, body: bytes, method: str, parameters: str, headers: dict) -> tuple[int, list, bytes]:
-        began = []
-        environ = {
-            "REQUEST_METHOD": method,
-            "PATH_INFO": endpoint.PATH,
-            "QUERY_STRING": parameters.removeprefix("?"),
-            "CONTENT_LENGTH": str(len(body)),
-            "wsgi.input": BytesIO(body),
-            **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
-        }
-        environ["CONTENT_TYPE"] = environ.get("HTTP_CONTENT_TYPE", "")
-        chunks = self.endpoint(environ, lambda status, headers: began.extend([int(status[:3]), headers]))
-        return *began, b"".join(chunks)
+            server, known = InProcess(kind, OWN, OTHERS), ""
+            if self.with_known_data:
+                known = "known"
+                sessions = [session for of_group in sys.modules["known_data"].groups().values() for session in of_group]
+                server.endpoint.accounts[known] = server.endpoint.load(sessions)
+            items = [item for item in session.items if not known or item.module.__name__ == "test_known"]
+            self.found[name] = run_checks(
+                items,
+                server.send,
+                KEY,
+                max_calls=self.max_calls,
+                other_key=OTHER_KEY,
+                known_data_key=known,
+                until=None if self.to_the_end or known else is_named,
+            )
+        return True
+
+
+def judge(names: list[str], to_the_end: bool = False, with_known_data: bool = False, max_calls: int = 400) -> dict[str, Found]:
+    """Return what the kit finds in each kind of endpoint; in a defect only until it names the sentence."""
+    plugin = Judge(names, to_the_end, with_known_data, max_calls)
+    collect_checks(plugin)
+    return plugin.found
 
 
 class Outcome(NamedTuple):
-    name: str
+    """A run of the kit as its users see it."""
+
     status: int
     output: str
 
@@ -1213,72 +1403,53 @@ class Outcome(NamedTuple):
         return self.headlines("differs from the text")
 
     @property
-    def other_readings(self) -> list[str]:
-        return self.headlines("differs from our reading")
-
-    @property
     def last_line(self) -> str:
         return self.output.strip().rpartition("\n")[2]
 
 
-OWN = endpoint.sessions()
-OTHERS = endpoint.sessions(30, "others", "other.example")
-KINDS = {kind.__name__: kind for kind in [Endpoint, *DEFECTS, *READINGS, *TROUBLE]}
+class Plugin:
+    def __init__(self, server: InProcess):
+        self.server = server
+
+    def pytest_sessionstart(self) -> None:
+        client = sys.modules["client"].Client
+        self.over_the_line = client._send
+        client._send = lambda api, *request: self.server.send(api, *request)
 
 
-def check(name: str, *options: str) -> Outcome:
-    """Run the conformance kit against one kind of endpoint."""
-    arguments = [str(KIT), "-p", "no:cacheprovider", "--base-url", "http://planted", "--api-key", KEY, "--other-key", OTHER_KEY]
+def run(name: str, *options: str) -> Outcome:
+    """Run the conformance kit against one kind of endpoint, and return what it prints."""
+    arguments = [str(KIT), "-p", "no:cacheprovider", "-p", "no:xdist", "--base-url", "http://planted", "--api-key", KEY]
+    plugin = Plugin(InProcess(KINDS[name], OWN, OTHERS))
     with redirect_stdout(StringIO()) as output:
-        status = pytest.main([*arguments, *options], plugins=[InProcess(KINDS[name])])
-    return Outcome(name, int(status), output.getvalue())
-
-
-def check_all(names: list[str], *options: str, processes: int = 2) -> Iterator[Outcome]:
-    """Run the kit against many kinds in a few processes that do not load the plugins that are installed."""
-    command = [sys.executable, "-m", "tests.tools.defects", "--json", *(f"--kit-option={option}" for option in options)]
-    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    parts = [names[start::processes] for start in range(processes)]
-    running = [
-        subprocess.Popen([*command, *part], cwd=KIT.parents[1], env=environment, stdout=subprocess.PIPE, text=True)
-        for part in parts
-        if part
-    ]
-    for process in running:
-        with process:
-            for line in process.stdout:
-                yield Outcome(*json.loads(line))
+        status = pytest.main([*arguments, *options], plugins=[plugin])
+    sys.modules["client"].Client._send = plugin.over_the_line
+    return Outcome(int(status), output.getvalue())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Point the conformance kit at planted defects and other readings.")
     parser.add_argument("names", nargs="*", help="only these")
-    parser.add_argument(
-        "--kit-option", action="append", default=[], help="passed on to the kit, such as --kit-option=--max-calls=60"
-    )
-    parser.add_argument("--json", action="store_true", help="print each outcome as JSON")
-    parser.add_argument("--show", action="store_true", help="print what the kit prints")
+    parser.add_argument("--all-checks", action="store_true", help="do not stop at the check that names the sentence; print each")
     arguments = parser.parse_args()
-    if arguments.json:
-        for name in arguments.names:
-            print(json.dumps(check(name, *arguments.kit_option)), flush=True)
-        return
-    found = named = blamed = 0
     names = arguments.names or [kind.__name__ for kind in [Endpoint, *DEFECTS, *READINGS]]
-    for outcome in check_all(names, *arguments.kit_option):
-        kind, told = KINDS[outcome.name], outcome.differences + outcome.other_readings
-        if arguments.show:
-            print(outcome.output)
+    named = blamed = 0
+    for name in names:
+        found = judge([name], arguments.all_checks)[name].findings
+        kind, differences = KINDS[name], [finding for finding in found if not finding.is_reading]
         if kind in DEFECTS:
-            is_named = any(DEFECTS[kind] in line for line in told)
-            found, named = found + bool(told), named + is_named
-            mark = "found" if is_named else "WRONG SENTENCE" if told else "NOT FOUND"
+            is_named = any(DEFECTS[kind] in finding.text for finding in found)
+            named += is_named
+            mark = "found" if is_named else "WRONG SENTENCE" if found else "NOT FOUND"
+            mark += "" if differences else ", as a reading" if found else ""
         else:
-            blamed += bool(outcome.differences)
-            mark = "BLAMED" if outcome.differences else "not blamed"
-        print(f"{mark:15}{outcome.name:45}{outcome.status} {outcome.last_line}", flush=True)
+            blamed += bool(differences)
+            mark = "BLAMED" if differences else "not blamed"
+        print(f"{mark:25}{name:45}{len(found)}", flush=True)
+        for finding in found if arguments.all_checks or mark == "BLAMED" else []:
+            print(f"    {'reading ' if finding.is_reading else ''}{finding.name}: {finding.how[:300]}")
     planted = sum(KINDS[name] in DEFECTS for name in names)
-    print(f"{found} of {planted} defects found, {named} of them with their sentence; {blamed} readings blamed")
+    print(f"{named} of {planted} defects found, with their sentence; {blamed} other servers blamed")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,163 @@
+"""Which column of a file, or path in JSON, has which field, and how its values are written. Decision 66."""
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .. import fields
+from ..strict_json import shown
+from .faults import Faults
+
+FILTERS = {"source": "utm_source", "medium": "utm_medium"} | {name: f"utm_{name}" for name in ("campaign", "content", "term")}
+KINDS = tomllib.loads(Path(__file__).with_name("kinds.toml").read_text(encoding="utf-8"))
+
+_TIMES = ("started_at", "ended_at", "timestamp")
+_PAGES = ("landing_page", "referrer", "conversion_page", "previous_page")
+_NO_SESSION = frozenset(KINDS["values"]["no_session"])
+_NO_PAGE = frozenset(KINDS["values"]["no_page"])
+_HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}(/\S*)?", re.IGNORECASE)
+
+
+@dataclass
+class Columns:
+    """What the options of an import say, and what was found with them."""
+
+    domain: str  # of the account
+    named: dict[str, str] = field(default_factory=dict)  # field to column
+    values: dict[str, str] = field(default_factory=dict)  # for all rows
+    site: str = ""
+    time_format: str = ""
+    used: dict[str, str] = field(default_factory=dict)  # field to column
+    ignored: list[str] = field(default_factory=list)  # columns that no field is read from
+    absent: Counter[str] = field(default_factory=Counter)  # values that say that there is none
+
+    def __bool__(self) -> bool:
+        return bool(self.named or self.values or self.site or self.time_format)
+
+    def row(self, cells: dict) -> dict:
+        """Return the fields of a row, none of them empty, as the import format has them."""
+        row = self.tidy(cells)
+        if str(row.get("session_id")).lower() in _NO_SESSION and "session_id" in row:
+            self._leave_out(row, "session_id")
+        for name in _TIMES:
+            if (text := row.get(name)) and text[4:5] != "-":
+                row[name] = fields.of_epoch(text) or text
+        return row | self.values
+
+    def tidy(self, given: dict) -> dict:
+        """Return a session, a conversion or a row with those times and pages corrected that have one clear meaning."""
+        tidied = dict(given)
+        for name in _TIMES:
+            if isinstance(text := given.get(name), str) and (len(text) > 20 or text[4:5] != "-" or self.time_format):
+                tidied[name] = self._time(text)
+        for name in _PAGES:
+            if isinstance(text := given.get(name), str) and "://" not in text:
+                if self.site and re.match("/(?!/)", text):
+                    tidied[name] = self.site + text
+                elif name in ("referrer", "previous_page") and text.lower() in _NO_PAGE:
+                    self._leave_out(tidied, name)
+                elif name == "referrer" and _HOST.fullmatch(text):
+                    tidied[name] = f"https://{text}"
+        return tidied
+
+    def _leave_out(self, row: dict, name: str) -> None:
+        self.absent[f"{name} {shown(row.pop(name))}"] += 1
+
+    def _time(self, text: str) -> str:
+        if self.time_format and _has_form(text, self.time_format):
+            moment = datetime.strptime(text, self.time_format)
+            return (moment.astimezone(UTC) if moment.tzinfo else moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return re.sub(" ([+-][0-9:]+)$", r"\1", re.sub(" ?(UTC|GMT)$", "Z", text))
+
+    def options(self) -> list[str]:
+        """Return the command line's options that say this."""
+        named = [part for name, column in self.named.items() for part in ("--column", f"{name}={column}")]
+        values = [part for name, value in self.values.items() for part in ("--set", f"{name}={value}")]
+        others = [("--site", self.site), ("--time-format", self.time_format)]
+        return named + values + [part for option, value in others if value for part in (option, value)]
+
+    def advise(self, faults: Faults, sample: dict, known: set[str] | None = None) -> None:
+        """Add the options to the faults with which the file can be read, as a row's values by column suggest.
+
+        The columns that are known have a field's name. Without them, the values are by field, and only their form is looked at.
+        """
+        named, values = dict(self.named), dict(self.values)
+        for name, likely in KINDS["columns"].items() if known is not None else ():
+            if name not in {*named, *values} and (name not in known or name == "id"):
+                found = [column for column in sample if _plain(column) in likely and _is_plausible(name, sample[column])]
+                if found:
+                    named[name] = min(found, key=lambda column: (likely.index(_plain(column)), column.count("."), len(column)))
+        if known is not None:
+            given = {*named, *values, *known}
+            if not given & {"started_at", "timestamp"}:
+                return
+            if not given & {"email", "conversion_page", "type", "id"} and "timestamp" in named:
+                named.setdefault("started_at", named.pop("timestamp"))
+            default = {"landing_page": f"https://{self.domain}/"}
+            if "timestamp" in {*named, *values, *known}:
+                default = {"conversion_page": f"https://{self.domain}/", "type": "custom", "id": "import"}
+            values |= {name: value for name, value in default.items() if name not in given}
+            sample = {name: sample.get(named.get(name, name)) for name in (*_TIMES, *_PAGES)}
+        better = replace(self, named=named, values=values)
+        if any(re.match("/(?!/)", str(sample.get(name))) for name in _PAGES):
+            better.site = self.site or f"https://{self.domain}"
+        for text in [str(sample[name]) for name in _TIMES if sample.get(name)] if not self.time_format else []:
+            formats = [form for form in KINDS["times"]["formats"] if _has_form(text, form)]
+            better.time_format = better.time_format or (formats or [""])[0]
+            if len(formats) > 1:
+                faults.otherwise = f"{shown(text)} may be written as {formats[1]} instead: choose the right --time-format."
+        if not faults.options and better.options() != self.options():
+            faults.options = better.options()
+
+
+def at(item: object, path: str):
+    """Return what a JSON object has at a path such as payload.created_at, answers.0.email, or values.email in a list of names."""
+    for step in path.split("."):
+        if isinstance(item, list):
+            named = {member.get("name", member.get("key")): member for member in item if isinstance(member, dict)}
+            numbered = {str(number): member for number, member in enumerate(item)}
+            item = numbered.get(step) or named.get(step, {}).get("value")
+        else:
+            item = item.get(step) if isinstance(item, dict) else None
+    return item
+
+
+def paths(item: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Return the values of a JSON object with their paths."""
+    if isinstance(item, dict):
+        for name, inner in item.items():
+            yield from paths(inner, f"{path}.{name}" if path else name)
+    elif isinstance(item, list):
+        for number, inner in enumerate(item):
+            is_named = isinstance(inner, dict) and "value" in inner and isinstance(inner.get("name", inner.get("key")), str)
+            name = inner.get("name", inner.get("key")) if is_named else number
+            yield from paths(inner["value"] if is_named else inner, f"{path}.{name}")
+    elif item not in (None, ""):
+        yield path, item
+
+
+def _plain(column: str) -> str:
+    """Return the last name of a column or path as kinds.toml writes it."""
+    last = [part for part in column.split(".") if not part.isdigit()][-1:] or [column]
+    return re.sub("[^a-z0-9]", "", last[0].lower())
+
+
+def _is_plausible(name: str, value: object) -> bool:
+    """Tell whether a value may be one of the field; an empty one always may."""
+    text = str(value)
+    if not text or name not in (*_TIMES, *_PAGES, "email"):
+        return True
+    if name in _TIMES:
+        return bool(fields.of_epoch(text) or (len(text) >= 10 and re.search(r"\d.*\d", text)))
+    return "@" in text if name == "email" else "/" in text or text.lower() in _NO_PAGE
+
+
+def _has_form(text: str, time_format: str) -> bool:
+    with suppress(ValueError):
+        return bool(datetime.strptime(text, time_format))
+    return False

@@ -1,0 +1,257 @@
+"""One walk of a client through the pages of a query, and the verdict on it. Decisions 54, 55.
+
+A walk is a series of requests of one account with the same query, which is the body without its offset. A page covers the positions
+from its offset to its records_processed. The faults of a walk are:
+
+    repeats       a page covers positions that another page covers, and it is not the same request again
+    gaps          no page covers positions below the highest one reached
+    past_the_end  more than one request at or beyond total_records
+
+A false alarm is worse than a miss: if it is not certain that a client is wrong, nothing is said.
+"""
+
+from collections import deque
+from typing import NamedTuple
+
+from ..strategies import BATCH_SIZE, PAGE_SIZE
+from .ranges import Ranges
+
+MOST_PAGES = 2_000  # of a walk
+
+UNITS = {"direct": "conversions", "session": "sessions"}
+RIGHT = {
+    "direct": "In a direct query add 50 to offset, or set it to records_processed",
+    "session": "In a session query set offset to records_processed",
+}
+
+ADD_PROCESSED = "add records_processed instead of replacing the offset"
+
+# How a client can compute its next offset from a page.
+HABITS = {
+    "add 50": lambda page: page.offset + PAGE_SIZE,
+    "add the number of records": lambda page: page.offset + page.records,
+    ADD_PROCESSED: lambda page: page.offset + page.records_processed,
+    "step by 200": lambda page: page.offset + BATCH_SIZE,
+}
+
+# A direct query's pages can be fetched in any order, so a skipped one is no proof. Two that one habit explains are.
+LEAPS = 2
+
+
+class WalkedPage(NamedTuple):
+    offset: int
+    records_processed: int
+    records: int
+
+
+class Walk:
+    """One walk. Its positions are those of one state of the data: another total_records is another walk."""
+
+    def __init__(self, number: int, name: tuple, domain: str, query: dict, strategy: str, total_records: int):
+        self.number, self.name, self.domain, self.query = number, name, domain, query
+        self.strategy, self.total_records = strategy, total_records
+        self.needed = total_records  # positions; with the reading has-more=conversions, none after the last conversion
+        self.pages: deque[WalkedPage] = deque()
+        self.starts: dict[int, int] = {}  # the pages' offsets, each with its page's records_processed
+        self.ends: set[int] = set()
+        self.covered, self.repeated = Ranges(), Ranges()
+        self.reached = 0
+        self.past_the_end = 0
+        self.last_past_the_end: int | None = None
+        self.has_retried_past_the_end = False
+        self.habits = list(HABITS)  # those that explain every step so far
+        self.leaps = 0  # steps to an offset beyond everything before
+        self.first_offset = 0
+        self.has_forgotten_pages = False
+        self.warning = ""  # the first one, and the offset that it expected
+        self.expected_offset: int | None = None
+        self.is_continuation = self.is_continued = False  # of, or by, a walk through other data
+
+    @property
+    def is_of_explorer(self) -> bool:
+        return self.name[-1]
+
+    @property
+    def is_whole(self) -> bool:
+        """True if every page of it is known. A server that was restarted sees only the rest of a walk."""
+        return self.first_offset == 0 and not self.has_forgotten_pages
+
+    @property
+    def is_past_the_end(self) -> bool:
+        """True if it went there more than once. Loops that stop at an empty page go there once."""
+        return self.past_the_end > 1 and self.first_offset == 0
+
+    @property
+    def is_finished(self) -> bool:
+        return self.covered.end >= self.needed
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.covered.missing(0, self.needed)
+
+    @property
+    def progress(self) -> str:
+        return f"{_count(self.covered)} of {self.total_records} {UNITS[self.strategy]}"
+
+    def add(self, page: WalkedPage, others: list["Walk"], is_certain: bool, has_more: bool) -> str:
+        """Add a page, given the other walks of its query. Returns a warning if it is a wrong one, and certainly of this walk."""
+        offset, end, _ = page
+        before = self.pages[-1] if self.pages else None
+        if before is None:
+            self.first_offset = offset
+            before = page
+        elif offset != before.offset:
+            self.habits = [habit for habit in self.habits if HABITS[habit](before) == offset]
+        if offset and offset >= self.total_records:
+            if offset == self.last_past_the_end and not self.has_retried_past_the_end:
+                self.has_retried_past_the_end = True
+            else:
+                self.past_the_end += 1
+                self.last_past_the_end = offset
+
+        is_retry = offset in self.starts
+        repeats = [] if is_retry else self.covered.within(offset, end)
+        leaps = bool(self.pages) and offset > self.reached < self.total_records
+        self.leaps += leaps
+        for positions in repeats:
+            self.repeated.add(*positions)
+        self._keep(page)
+        if not has_more:
+            self.needed = min(self.needed, end)
+        skips = leaps and (self.strategy == "session" or (self.habits == [ADD_PROCESSED] and self.leaps >= LEAPS))
+        if not is_certain or not (repeats or (skips and self.gaps(others))):
+            return ""
+        if offset == before.records_processed:
+            fault = f"offset {offset} was requested, but earlier pages already went up to {repeats[-1][1]}"
+        else:
+            fault = f"offset {offset} was requested, but the previous page ended at {before.records_processed}"
+        warning = f"{fault}{self._guess()}. {RIGHT[self.strategy]}, {before.records_processed}."
+        if not self.warning:
+            self.warning, self.expected_offset = warning, before.records_processed
+        return warning
+
+    def _keep(self, page: WalkedPage) -> None:
+        if len(self.pages) == MOST_PAGES:
+            oldest = self.pages.popleft()
+            self.starts.pop(oldest.offset, None)
+            self.ends.discard(oldest.records_processed)
+            self.has_forgotten_pages = True
+        self.pages.append(page)
+        end = min(page.records_processed, self.total_records)  # with the reading last-offset=plus-50 it can be beyond the total
+        self.reached = max(self.reached, min(page.offset, self.total_records), end)
+        if page.offset <= self.total_records:
+            self.starts[page.offset] = page.records_processed
+            self.ends.add(page.records_processed)
+            self.covered.add(page.offset, end)
+
+    def _guess(self) -> str:
+        return f": the client seems to {' or to '.join(self.habits)}" if self.habits else ""
+
+    def gaps(self, others: list["Walk"]) -> list[tuple[int, int]]:
+        """Return the positions that it skipped for certain, given the other walks of its query."""
+        gaps = self.covered.missing(self.first_offset, self.reached)
+        if self.strategy == "session":
+            return gaps
+        # Pages come in any order here, and other clients' pages with them.
+        is_certain = self.leaps >= LEAPS or (self.leaps and self.past_the_end)
+        if not is_certain or not self.habits or self.first_offset:
+            return []
+        for other in others:
+            gaps = [part for gap in gaps for part in other.covered.missing(*gap)]
+        return gaps
+
+    def verdict(self, others: list["Walk"]) -> dict:
+        """Describe the walk, given the other walks of its query."""
+        gaps = self.gaps(others)
+        faults = {
+            "repeats": any(self.repeated),
+            "gaps": bool(gaps),
+            "past_the_end": self.is_past_the_end,
+        }
+        return {
+            "number": self.number,
+            "domain": self.domain,
+            "query": self.query,
+            "strategy": self.strategy,
+            "total_records": self.total_records,
+            "pages": [page._asdict() for page in self.pages],
+            "complete": self.is_complete,
+            "faults": [fault for fault, is_there in faults.items() if is_there],
+            "repeats": [list(positions) for positions in self.repeated],
+            "gaps": [list(positions) for positions in gaps],
+            "past_the_end": self.past_the_end,
+            "expected_offset": self.expected_offset,
+            "message": self._message(gaps),
+        }
+
+    def is_unfinished(self, others: list["Walk"]) -> bool:
+        """Tell whether it stopped early, and not because it was continued or its first request was sent again."""
+        if self.is_continued or not self.covered.missing(self.first_offset, self.needed):
+            return False
+        is_retried = len(self.pages) == 1 and any(
+            other.number > self.number and other.is_whole and other.is_finished and other.total_records == self.total_records
+            for other in others
+        )
+        return not is_retried
+
+    def _message(self, gaps: list[tuple[int, int]]) -> str:
+        unit, said = UNITS[self.strategy], [self.warning] if self.warning else []
+        if any(self.repeated) and not self.warning:
+            said.append(f"Returned more than once: {_count(self.repeated)} of {self.total_records} {unit}. {RIGHT[self.strategy]}.")
+        if gaps and not self.warning:
+            said.append(f"Skipped: {_count(gaps)} of {self.total_records} {unit}{self._guess()}. {RIGHT[self.strategy]}.")
+        if self.is_past_the_end:
+            said.append(
+                f"{self.past_the_end} requests were at or beyond total_records, {self.total_records}. Stop when has_more is false."
+            )
+        if not said:
+            said = [
+                f"All {self.total_records} {unit}." if self.is_complete else f"Unfinished, which is not a fault: {self.progress}."
+            ]
+        return " ".join(said)
+
+
+def _count(ranges) -> int:
+    return sum(end - start for start, end in ranges)
+
+
+def find_walk(of_query: list[Walk], total_records: int, page: WalkedPage) -> tuple[Walk | None, bool]:
+    """Return the walk of a query that a page belongs to, if it is not a new one, and whether a fault of it would be certain.
+
+    A client that pages correctly asks only for an offset at which one of its own pages ended, or for its last offset again. So it
+    is certainly wrong if no page explains the offset. If one does, two clients may have been mistaken for each other.
+    """
+    offset, end, _ = page
+    if offset == 0:
+        return None, True
+    same_data, retried, is_explained = [], [], False
+    for walk in reversed(of_query):  # newest first
+        starts_here, ends_here = offset in walk.starts, offset in walk.ends
+        if walk.total_records != total_records:
+            is_explained = is_explained or starts_here or ends_here
+        elif ends_here and not starts_here and not (walk.past_the_end and offset == total_records):
+            others = (other for other in of_query if other is not walk and other.total_records == total_records)
+            return walk, all(other.is_finished for other in others)
+        else:
+            same_data.append(walk)
+            if starts_here:
+                retried.append(walk)
+    if retried and offset < total_records:
+        # The same request with another end: the data has changed.
+        return (retried[0] if retried[0].starts[offset] == end else None), True
+    is_direct = of_query and of_query[0].strategy == "direct"
+    if offset == total_records or (is_direct and offset > total_records):
+        # How clients end that stop at an empty page: one request each, and perhaps its retry. After a change of the data, one may
+        # still go by the old total.
+        possible = same_data if len(same_data) == len(of_query) else [walk for walk in same_data if walk.first_offset]
+        finished = [walk for walk in possible if walk.is_finished and not walk.past_the_end]
+        retry = [walk for walk in possible if walk.last_past_the_end == offset and not walk.has_retried_past_the_end]
+        fresh = [walk for walk in possible if not walk.past_the_end]
+        return next(iter(finished + retry + fresh + possible), None), True
+    if is_explained:
+        return None, True  # the data has changed since the page before
+    if not same_data:
+        return None, True
+    newest = same_data[0]
+    may_be_right = not is_direct and offset % BATCH_SIZE == 0 and not newest.is_whole
+    return (None if may_be_right else newest), True
