@@ -200,3 +200,34 @@ def test_nothing(request):
 
 def test_the_plugin_can_be_switched_off_by_name(run):
     assert "fixture 'conversions_api' not found" in run(RIGHT, "-p", "no:conversions_api", find_plugins=True)
+
+
+READINGS = """
+def test_the_client_gets_the_session(conversions_api):
+    conversions_api.load([SESSIONS[1], SESSIONS[5]])
+    conversions_api.reading("timestamp-form=iso missing=omitted")
+    (first, *rest) = fetch_all(conversions_api.url, conversions_api.key, DIRECT)
+    assert (first["timestamp"], "email" in first) == ("2025-08-01T10:05:00Z", False)
+
+def test_the_next_test_gets_what_was_decided(conversions_api):
+    conversions_api.load([SESSIONS[1]])
+    (record,) = fetch_all(conversions_api.url, conversions_api.key, DIRECT)
+    assert (record["timestamp"], record["email"]) == ("2025-08-01 10:01:00", None)
+
+@pytest.mark.under_all_readings
+def test_under_all(conversions_api):
+    conversions_api.load(SESSIONS)
+    assert len(fetch_all(conversions_api.url, conversions_api.key, SESSION)) == 450
+
+@pytest.mark.under_all_readings
+def test_fragile(conversions_api):
+    conversions_api.load([SESSIONS[1]])
+    fetch_all(conversions_api.url, conversions_api.key, DIRECT)[0]["email"]
+"""
+
+
+@pytest.mark.decision(78)
+def test_a_test_can_run_under_every_reading(run):
+    printed = run(READINGS)
+    assert " 1 failed, 51 passed" in printed
+    assert "FAILED test_client.py::test_fragile[missing=omitted] - KeyError: 'email'" in printed

@@ -9,7 +9,7 @@ from typing import IO
 
 import click
 
-from ..mock.readings import READINGS, TO_THE_LETTER, parse
+from ..mock.readings import READINGS, RUNS, parse
 
 ALL = "all"
 SHORTEST_LIMIT = 60  # seconds; a run may take ten times as long as the one as decided here, or this
@@ -39,8 +39,10 @@ def chosen_runs(_context, _parameter, text: str | None) -> list[str] | None:
     """Return the readings of each run: every other value of a name, or pairs as CONVERSIONS_READING has them."""
     if text is None:
         return None
+    if text == ALL:
+        return RUNS
     runs: list[str] = []
-    for word in [*READINGS, TO_THE_LETTER] if text == ALL else re.findall(r"[^,]+", text):
+    for word in re.findall(r"[^,]+", text):
         if word in READINGS:
             runs += [f"{word}={value}" for value in READINGS[word].others]
             continue

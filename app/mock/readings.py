@@ -125,6 +125,7 @@ READINGS = {
 AS_DECIDED = {name: reading.default for name, reading in READINGS.items()}
 TO_THE_LETTER = "to-the-letter"  # every sentence about a field or a parameter holds literally
 SHORT = {TO_THE_LETTER: "timestamp=session window=session pool=started"}
+RUNS = [f"{name}={value}" for name, reading in READINGS.items() for value in reading.others] + [TO_THE_LETTER]
 
 
 def parse(text: str) -> dict[str, str]:

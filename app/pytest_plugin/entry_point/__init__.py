@@ -9,11 +9,22 @@ from collections.abc import Iterator
 import pytest
 
 USED: pytest.StashKey = pytest.StashKey()  # the fixture's value in a test that uses it
-MARKER = "pages_wrongly: the client of this test pages wrongly on purpose, so the fixture conversions_api does not fail the test."
+MARKERS = (
+    "pages_wrongly: the client of this test pages wrongly on purpose, so the fixture conversions_api does not fail the test.",
+    "under_all_readings: run this test once as decided and once under each other reading of the published text.",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", MARKER)
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("under_all_readings"):
+        from conversions_api.mock.readings import RUNS
+
+        metafunc.parametrize("conversions_api", ["", *RUNS], ids=["as decided", *RUNS], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +44,7 @@ def conversions_api(request: pytest.FixtureRequest, _conversions_api_server: tup
     from conversions_api.pytest_plugin.fixture import ConversionsApi
 
     conversions_api = request.node.stash[USED] = ConversionsApi(*_conversions_api_server)
+    conversions_api.reading(getattr(request, "param", ""))
     yield conversions_api
     conversions_api.close()
 
