@@ -44,7 +44,8 @@ def conversions_api(request: pytest.FixtureRequest, _conversions_api_server: tup
     from conversions_api.pytest_plugin.fixture import ConversionsApi
 
     conversions_api = request.node.stash[USED] = ConversionsApi(*_conversions_api_server)
-    conversions_api.reading(getattr(request, "param", ""))
+    if hasattr(request, "param"):
+        conversions_api.reading(request.param)
     yield conversions_api
     conversions_api.close()
 
