@@ -1,5 +1,7 @@
 """Settings for a server on the open internet: a rate limit, proxies in front, and a limit on a query's time."""
 
+import time
+
 import click
 import pytest
 from conversions_api import create_app
@@ -68,3 +70,43 @@ def test_a_query_that_takes_too_long_gets_503_and_the_next_one_succeeds(tmp_path
 def test_a_wrong_setting_is_an_error_that_shows_its_value(setting, wrong):
     with pytest.raises(click.ClickException, match=f"^The setting CONVERSIONS_{setting} is wrong: {wrong}. Must be .*such as"):
         create_app({setting: wrong})
+
+
+def test_without_a_setting_a_query_may_take_5_seconds_and_with_the_mock_any_time():
+    assert [create_app({"MOCK": mock}).config["TIMEOUT"] for mock in ("0", "1")] == [5, 0]
+
+
+def test_a_response_with_data_says_nothing_of_retrying(tmp_path):
+    hub = hub_with(tmp_path, RATE_LIMIT="1 per minute")
+    responses = [ask_from(hub, "192.0.2.1") for _ in range(2)]
+    assert [(response.status_code, "Retry-After" in response.headers) for response in responses] == [(200, False), (429, True)]
+
+
+@pytest.mark.parametrize("method", ["\x1b[2J", "A" * 200_000], ids=["control characters", "200 KB"])
+def test_the_log_shows_no_method_that_a_client_made_up(tmp_path, caplog, method):
+    hub = hub_with(tmp_path)
+    with caplog.at_level("INFO"):
+        assert hub.client.open("/api/v1/conversions", method=method).status_code == 405
+    assert [record.message.split(" sql")[0] for record in caplog.records] == ["(another method) 405"]
+
+
+def test_a_state_of_one_process_is_409_on_a_server_of_several(tmp_path):
+    hub = hub_with(tmp_path, MOCK="1")
+    state = {"state": "the clock at an instant", "params": {"now": "2025-08-01T00:00:00Z"}}
+    several = hub.client.post("/_mock/states", json=state, environ_overrides={"wsgi.multiprocess": True})
+    assert (several.status_code, "several processes" in several.json["error"]) == (409, True)
+    assert hub.client.post("/_mock/states", json=state).status_code == 200
+    bundled = {"state": "the key dense", "params": {}}
+    assert hub.client.post("/_mock/states", json=bundled, environ_overrides={"wsgi.multiprocess": True}).status_code == 200
+
+
+def test_a_body_of_many_keys_takes_little_longer_if_the_last_one_is_there_twice(tmp_path):
+    hub = hub_with(tmp_path)
+    names = [f'"k{number}":1' for number in range(5_500)]
+
+    def seconds(names: list[str]) -> float:
+        began = time.perf_counter()
+        assert hub.post("{" + ",".join(names) + "}").status_code == 400
+        return time.perf_counter() - began
+
+    assert min(seconds([*names, names[-1]]) for _ in range(3)) < 4 * min(seconds(names) for _ in range(3))

@@ -4,6 +4,7 @@ import re
 import subprocess
 
 import pytest
+from conversions_api.mock.readings import EACH
 
 from .conftest import REPOSITORY
 
@@ -179,6 +180,52 @@ def test_what_cannot_be_loaded_is_said(conversions_api):
     assert " 4 passed" in printed, printed
 
 
+TYPED = """
+RECORD = SESSIONS[1]["conversions"][0]
+
+def typed(conversions_api):
+    conversions_api.load([RECORD])
+    (record,) = fetch_all(conversions_api.url, conversions_api.key, DIRECT)
+    return record["email"], record["timestamp"]
+"""
+
+
+def test_a_test_serves_a_reading_until_it_ends(run):
+    printed = run(
+        TYPED
+        + """
+def test_a_reading(conversions_api):
+    conversions_api.reading("timestamp-form=iso missing=empty")
+    assert typed(conversions_api) == ("", "2025-08-01T10:01:00Z")
+    with pytest.raises(ValueError, match="Did you mean page"):
+        conversions_api.reading("pages=cut")
+
+def test_without_it(conversions_api, conversions_api_reading):
+    assert (*typed(conversions_api), conversions_api_reading) == (None, "2025-08-01 10:01:00", None)
+"""
+    )
+    assert " 2 passed" in printed, printed
+
+
+@pytest.mark.parametrize("setting", ["", "missing=omitted"])
+def test_a_test_marked_all_readings_runs_as_decided_and_under_each_whatever_the_setting(run, setting):
+    test = """
+@pytest.mark.all_readings
+def test_types(conversions_api):
+    assert typed(conversions_api) == (None, "2025-08-01 10:01:00")
+
+@pytest.mark.all_readings
+def test_everything(conversions_api):
+    conversions_api.load(SESSIONS)
+    assert len(fetch_all(conversions_api.url, conversions_api.key, SESSION)) == 450
+"""
+    printed = run(TYPED + test, CONVERSIONS_READING=setting)
+    failed = re.findall(r"^FAILED test_client.py::(\S+\[.+?\])", printed, re.MULTILINE)
+    minding = ["timestamp-form=iso", "timestamp-form=iso-milliseconds", "missing=omitted", "missing=empty"]
+    assert failed == [f"test_types[{reading}]" for reading in minding]
+    assert f" {2 * len(EACH) + 2 - len(minding)} passed" in printed
+
+
 def test_a_wrong_setting_is_a_sentence_without_a_traceback(run):
     printed = run(RIGHT, "-k", "0-query0", CONVERSIONS_DELAY="soon")
     assert "The setting CONVERSIONS_DELAY is wrong: soon." in printed
@@ -200,34 +247,3 @@ def test_nothing(request):
 
 def test_the_plugin_can_be_switched_off_by_name(run):
     assert "fixture 'conversions_api' not found" in run(RIGHT, "-p", "no:conversions_api", find_plugins=True)
-
-
-READINGS = """
-def test_the_client_gets_the_session(conversions_api):
-    conversions_api.load([SESSIONS[1], SESSIONS[5]])
-    conversions_api.reading("timestamp-form=iso missing=omitted")
-    (first, *rest) = fetch_all(conversions_api.url, conversions_api.key, DIRECT)
-    assert (first["timestamp"], "email" in first) == ("2025-08-01T10:05:00Z", False)
-
-def test_the_next_test_gets_what_was_decided(conversions_api):
-    conversions_api.load([SESSIONS[1]])
-    (record,) = fetch_all(conversions_api.url, conversions_api.key, DIRECT)
-    assert (record["timestamp"], record["email"]) == ("2025-08-01 10:01:00", None)
-
-@pytest.mark.under_all_readings
-def test_under_all(conversions_api):
-    conversions_api.load(SESSIONS)
-    assert len(fetch_all(conversions_api.url, conversions_api.key, SESSION)) == 450
-
-@pytest.mark.under_all_readings
-def test_fragile(conversions_api):
-    conversions_api.load([SESSIONS[1]])
-    fetch_all(conversions_api.url, conversions_api.key, DIRECT)[0]["email"]
-"""
-
-
-@pytest.mark.decision(78)
-def test_a_test_can_run_under_every_reading(run):
-    printed = run(READINGS)
-    assert " 1 failed, 55 passed" in printed
-    assert "FAILED test_client.py::test_fragile[missing=omitted] - KeyError: 'email'" in printed

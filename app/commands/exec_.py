@@ -1,4 +1,4 @@
-"""flask exec: run a command beside a server with fresh bundled data. Decisions 57, 74."""
+"""flask exec: run a command beside a server with fresh bundled data. Decisions 57, 74, 76."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -22,6 +23,8 @@ from ..loading import sessions
 from ..mock import faults
 from . import readings
 from .sentences import errors_as_sentences
+
+GOOD = (HTTPStatus.OK, HTTPStatus.CREATED)  # the latter with the reading status=201
 
 
 def exec_command(create_app: Callable[[dict], Flask]) -> click.Command:
@@ -55,7 +58,9 @@ def exec_command(create_app: Callable[[dict], Flask]) -> click.Command:
                 for text in wanted:
                     add_fault(app, text)
                 status = run(command, environment_of(base_url), output, longest)
-            return 1 if (check_paging or complete) and not report(app, complete, output) else status
+            if (check_paging or complete) and not report(app, complete, output):
+                status = 1
+            return status
 
         with TemporaryDirectory() as folder:
             seeded = Path(folder) / "seeded.sqlite"
@@ -169,15 +174,15 @@ def as_json(text: str) -> object:
         return text
 
 
-def report(app: Flask, complete: bool, output: IO | None) -> bool:
+def report(app: Flask, complete: bool, output: IO | None = None) -> bool:
     """Print the verdicts on all walks while COMMAND ran; return whether each one passes."""
     judged = list(app.extensions["walks"].judge(complete))
     for passes, walk, said in judged:
         pages = f"{len(walk['pages'])} page{'s' if len(walk['pages']) != 1 else ''}"
-        query = json.dumps(walk["query"])
-        click.echo(f"{'✓' if passes else '✗'} {walk['domain']} {query}, {walk['strategy']}, {pages}: {said}", file=output)
+        about = f"{walk['domain']} {json.dumps(walk['query'])}, {walk['strategy']}, {pages}"
+        click.echo(f"{'✓' if passes else '✗'} {about}: {said}", file=output)
     if not judged:
-        refused = [entry for entry in app.extensions["requests"].after() if entry["error"]]
+        refused = [entry for entry in app.extensions["requests"].after() if entry["status"] not in GOOD]
         last = f" The last one got {refused[-1]['status']}: {refused[-1]['error']}" if refused else ""
         click.echo(f"No request of COMMAND got a page.{last}", file=output)
     return all(passes for passes, _, _ in judged) and bool(judged or not complete)

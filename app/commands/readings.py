@@ -1,6 +1,7 @@
 """flask readings and flask exec --readings: what else the text could mean, and whether a client minds. Decisions 75, 76."""
 
 import re
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import IO
 
 import click
 
-from ..mock.readings import READINGS, RUNS, parse
+from ..mock.readings import EACH, READINGS, parse
 
 ALL = "all"
 SHORTEST_LIMIT = 60  # seconds; a run may take ten times as long as the one as decided here, or this
@@ -19,6 +20,7 @@ REASONS = (
     r"\b[\w.]*(?:Error|Exception)\b(?: \[\w+\])?: .*\w.*",  # KeyError: 'email'
     r"(?<=error: [\"']).+(?=[\"']$)",  # node:test in the form of TAP
     r"(?:not ok \d+ - |FAILED ).+",
+    r"^✗ .+? pages?: (.+)",  # the verdict on a walk: of --check-paging or --complete
 )
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -40,7 +42,7 @@ def chosen_runs(_context, _parameter, text: str | None) -> list[str] | None:
     if text is None:
         return None
     if text == ALL:
-        return RUNS
+        return EACH
     runs: list[str] = []
     for word in re.findall(r"[^,]+", text):
         if word in READINGS:
@@ -70,23 +72,27 @@ def run_under(runs: list[str], run_once: Callable[[str, IO | None, float | None]
     """
     folder, failed = Path(tempfile.mkdtemp(prefix="readings-")), {}
     width, longest = max(map(len, runs), default=0), None
-    for name in ["", *runs]:
-        log = folder / f"{re.sub('[^a-z0-9=-]+', '-', name.lower()) or 'as-decided-here'}.log"
-        began = monotonic()
-        with log.open("w", encoding="utf-8") as output:
-            status = run_once(name, output, longest)
-        longest = longest or max(SHORTEST_LIMIT, 10 * (monotonic() - began))
-        lines = COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace")).rstrip().splitlines()
-        shown = name or "as decided here"
-        if status:
-            place, why = reason(lines) or (len(lines), f"exit status {status}")
-            failed[shown] = log, lines[max(0, min(place - LAST_LINES // 2, len(lines) - LAST_LINES)) :][:LAST_LINES]
-            click.echo(f"✗ {shown:<{width}}  {why[:100]}")
-        else:
-            log.unlink()
-            click.echo(f"✓ {shown}")
-        if status and not name:
-            break
+    try:
+        for name in ["", *runs]:
+            log = folder / f"{re.sub('[^a-z0-9=-]+', '-', name.lower()) or 'as-decided-here'}.log"
+            began = monotonic()
+            with log.open("w", encoding="utf-8") as output:
+                status = run_once(name, output, longest)
+            longest = longest or max(SHORTEST_LIMIT, 10 * (monotonic() - began))
+            lines = COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace")).rstrip().splitlines()
+            shown = name or "as decided here"
+            if status:
+                place, why = reason(lines) or (len(lines), f"exit status {status}")
+                failed[shown] = log, lines[max(0, min(place - LAST_LINES // 2, len(lines) - LAST_LINES)) :][:LAST_LINES]
+                click.echo(f"✗ {shown:<{width}}  {why[:100]}")
+            else:
+                log.unlink()
+                click.echo(f"✓ {shown}")
+            if status and not name:
+                break
+    finally:
+        if not failed:
+            shutil.rmtree(folder)
     for shown, (log, lines) in failed.items():
         click.echo(f"\n{shown}, from {log}:")
         click.echo("\n".join(f"    {line}" for line in lines))
@@ -94,15 +100,13 @@ def run_under(runs: list[str], run_once: Callable[[str, IO | None, float | None]
         click.echo("\nCOMMAND fails without another reading, too, so it was not run under the others.")
     elif failed:
         click.echo(f"\nFailed: {len(failed)} of {len(runs)} readings.")
-    else:
-        folder.rmdir()
     return 1 if failed else 0
 
 
 def reason(lines: list[str]) -> tuple[int, str] | None:
     """Return the line that probably says why a command failed, the last such one, with its place; None if there is none."""
     for pattern in REASONS:
-        found = [(place, match[0]) for place, line in enumerate(lines) if (match := re.search(pattern, line))]
+        found = [(place, match[match.lastindex or 0]) for place, line in enumerate(lines) if (match := re.search(pattern, line))]
         whole = [(place, why) for place, why in found if not why.endswith("...")]  # pytest's summary cuts them
         if found:
             return (whole or found)[-1]

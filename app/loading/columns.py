@@ -88,7 +88,7 @@ class Columns:
         """
         named, values = dict(self.named), dict(self.values)
         for name, likely in KINDS["columns"].items() if known is not None else ():
-            if name not in {*named, *values} and (name not in known or name == "id"):
+            if name not in {*named, *values} and (name not in (known or ()) or name == "id"):
                 found = [column for column in sample if _plain(column) in likely and _is_plausible(name, sample[column])]
                 if found:
                     named[name] = min(found, key=lambda column: (likely.index(_plain(column)), column.count("."), len(column)))

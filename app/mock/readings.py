@@ -124,8 +124,9 @@ READINGS = {
 
 AS_DECIDED = {name: reading.default for name, reading in READINGS.items()}
 TO_THE_LETTER = "to-the-letter"  # every sentence about a field or a parameter holds literally
+# Each reading that a client's tests can run under.
+EACH = [f"{reading.name}={value}" for reading in READINGS.values() for value in reading.others] + [TO_THE_LETTER]
 SHORT = {TO_THE_LETTER: "timestamp=session window=session pool=started"}
-RUNS = [f"{name}={value}" for name, reading in READINGS.items() for value in reading.others] + [TO_THE_LETTER]
 
 
 def parse(text: str) -> dict[str, str]:

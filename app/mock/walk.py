@@ -1,4 +1,4 @@
-"""One walk of a client through the pages of a query, and the verdict on it. Decisions 54, 55, 77.
+"""One walk of a client through the pages of a query, and the verdict on it. Decisions 54, 55.
 
 A walk is a series of requests of one account with the same query, which is the body without its offset. A page covers the positions
 from its offset to its records_processed. The faults of a walk are:
@@ -93,7 +93,7 @@ class Walk:
     def progress(self) -> str:
         return f"{_count(self.covered)} of {self.total_records} {UNITS[self.strategy]}"
 
-    def add(self, page: WalkedPage, others: list["Walk"], is_certain: bool, has_more: bool) -> str:
+    def add(self, page: WalkedPage, has_more: bool, others: list["Walk"], is_certain: bool) -> str:
         """Add a page, given the other walks of its query. Returns a warning if it is a wrong one, and certainly of this walk."""
         offset, end, _ = page
         before = self.pages[-1] if self.pages else None
@@ -205,9 +205,8 @@ class Walk:
                 f"{self.past_the_end} requests were at or beyond total_records, {self.total_records}. Stop when has_more is false."
             )
         if not said:
-            said = [
-                f"All {self.total_records} {unit}." if self.is_complete else f"Unfinished, which is not a fault: {self.progress}."
-            ]
+            is_all = self.is_complete
+            said = [f"All {self.total_records} {unit}." if is_all else f"Unfinished, which is not a fault: {self.progress}."]
         return " ".join(said)
 
 

@@ -1,4 +1,4 @@
-"""What the fixture conversions_api is: an account for one test, on a server that all tests of a process share. Decisions 78, 86."""
+"""What the fixture conversions_api is: an account for one test, on a server that all tests of a process share. Decision 86."""
 
 import json
 import secrets
@@ -72,7 +72,10 @@ class ConversionsApi:
         self._app.extensions["clock"].instant = instants.instant(text)
 
     def reading(self, text: str) -> None:
-        """Serve other readings of the published text until the test ends, such as "page=cut missing=omitted"."""
+        """Serve other readings of the published text until the test ends, as CONVERSIONS_READING has them: page=cut.
+
+        Raises ValueError with a sentence.
+        """
         readings.serve(self._app, readings.parse(text))
 
     @property

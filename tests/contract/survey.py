@@ -98,7 +98,7 @@ class Survey:
     def clocks(self) -> list[Window]:
         """Return what the server's current time can be: the Date header says it, unless the server has a fixed clock.
 
-        If the newest conversion of the default window is old, then the clock may be fixed between it and the one after it, or at most
+        If the newest conversion of the default window is old, then the clock may be fixed between it and the one after it, or up to
         30 days after it.
         """
         date = self.api.clock({}).replace(microsecond=0)

@@ -110,7 +110,7 @@ function busy({ pages }, wanted) {
 function fail(request, reply, wasForced, wanted) {
   isWalking = false;
   asked = null;
-  if (walk.pages.length && reply.status !== 200) {
+  if (walk.pages.length && !reply.ok) {
     draw();
     return showStopped(walk.pages.at(-1), reply, wasForced, () => {
       isWalking = wanted > walk.pages.length + 1;
@@ -124,7 +124,7 @@ function fail(request, reply, wasForced, wanted) {
     showResponse({ records: [], ...reply });
   }
   part("tabs").hidden = Boolean(reply.problem);
-  if (reply.status !== 200 || !reply.json?.message) return showError(reply, wasForced);
+  if (!reply.ok || !reply.json?.message) return showError(reply, wasForced);
   showFaults({});
   part("why").textContent = reply.json.message;
   return explainNothing(request, isEmptyWindow(request.query), asking.signal);
