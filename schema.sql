@@ -18,7 +18,8 @@ CREATE TABLE accounts (
     used_elsewhere INTEGER NOT NULL DEFAULT 0 CHECK (used_elsewhere >= 0),
     -- The day, as YYYY-MM-DD, up to which the account holds bundled data. NULL: it holds imported data.
     seeded_to TEXT CHECK (seeded_to IS date(seeded_to)),
-    -- Seconds; no session of the account is longer (see the triggers). Bounds the search for sessions that overlap a window.
+    -- Seconds; no session of the account is longer (see the triggers). Bounds the search for sessions that overlap
+    -- a window (POOL in app/strategies.py).
     longest_session INTEGER NOT NULL DEFAULT 0 CHECK (longest_session >= 0),
     -- 1: the mock created it for a test, and a reset deletes it.
     is_temporary INTEGER NOT NULL DEFAULT 0 CHECK (is_temporary IN (0, 1))
@@ -71,8 +72,8 @@ CREATE TABLE sessions (
     UNIQUE (account_id, session_id)
 ) STRICT;
 
--- One index for each session filter. The account and the filter's value find the pool; started_at bounds it and, with id, gives the
--- order without a sort (a column between the two would make SQLite sort); ended_at is here so that the table need not be read.
+-- One index for each session filter. The account and the filter's value find the pool; started_at bounds it and, with id right after
+-- it, gives the order without a sort. ended_at is here so that a query with a single session filter need not read the table.
 CREATE INDEX sessions_by_source ON sessions (account_id, source, started_at, id, ended_at);
 CREATE INDEX sessions_by_medium ON sessions (account_id, medium, started_at, id, ended_at);
 CREATE INDEX sessions_by_campaign ON sessions (account_id, campaign, started_at, id, ended_at);

@@ -141,7 +141,7 @@ def count_call(connection: Connection, database: Database, account: Account, now
     of_month = account._asdict() | {"month": datetime.fromtimestamp(now, UTC).date().isoformat()[:7]}
     ((used,),) = connection.execute(USED, of_month).fetchall()
     # Its commit costs more than a page: it is written to the disk, and the connections that read forget their numbers
-    # (Connection.number), since SQLite's data version does not say what was written.
+    # (Connection.remembered_number), since SQLite's data version does not say what was written.
     if used < account.monthly_limit:
         with database.counting() as writer:
             if writer.execute(COUNT_CALL, of_month).fetchall():

@@ -16,6 +16,7 @@ UNKNOWN_KEY = "The key in the header Authentication is unknown. Send only the ke
 
 def init_app(app: Flask) -> None:
     app.add_url_rule(PATH, view_func=conversions, methods=["POST"], provide_automatic_options=False)
+    app.extensions["answer"] = answer  # only a mock that serves other readings of the published text replaces it
 
 
 def conversions():
@@ -26,15 +27,20 @@ def conversions():
     # Read the whole body first, so that a slow client does not hold a transaction open. But raise its error only after the key is
     # checked: an unknown key takes precedence.
     raw, body_error = read_body()
-    with database.reading(longest=current_app.config["TIMEOUT"]) as connection:
+    with database.reading(time_limit=current_app.config["TIMEOUT"]) as connection:
         g.ran = connection.ran
         g.account = account = account_of(connection, key)
         accounts.count_call(connection, database, account, now)
         if body_error:
             raise body_error
-        g.body = body = parse_body(raw)
-        query = schemas.load_query(body, now) | account.scope
-        g.page = page = strategies.page(connection, query)
+        return extensions["answer"](connection, account, raw, now)
+
+
+def answer(connection: Connection, account: accounts.Account, raw: bytes, now: int) -> dict:
+    """Return the response to a body that an account sent at that instant."""
+    g.body = body = parse_body(raw)
+    query = schemas.load_query(body, now) | account.scope
+    g.page = page = strategies.page(connection, query)
     return response_of(page)
 
 

@@ -17,8 +17,8 @@ PATIENCE_TO_COUNT = 0.5  # seconds for a call of a monthly limit, which holds a 
 IDLE_CONNECTIONS = 8  # that read; a new connection costs as much as a page
 REMEMBERED_NUMBERS = 64  # by a connection; their keys have the texts of filters, up to 64 KiB each
 MANY_CHANGES = 5_000  # rows; fewer hardly change what the statistics say
-# The sqlite3 module releases Python's lock at each row, so threads that read at once slow each other down. They take turns; before
-# a statement, a thread waits at most this long for its turn.
+# The sqlite3 module releases Python's lock at each row, so threads that read at once slow each other down. They take turns, one
+# statement at a time; a thread that has waited this long goes ahead without its turn.
 LONGEST_TURN = 0.1  # seconds
 
 
@@ -37,7 +37,7 @@ class Connection(sqlite3.Connection):
     turn: Lock
     file: tuple[int, ...]  # device, inode, size and modification time when it was opened
     is_immutable: bool  # opened without locks: SQLite can't take any in a folder where this user may not write
-    numbers: dict[tuple, int]  # what number() remembers, by statement and values
+    numbers: dict[tuple, int]  # what remembered_number() remembers, by statement and values
     numbers_version: int | None = None  # SQLite's data version when they were read
 
     def rows(self, sql: str, values: dict) -> list[tuple]:
@@ -58,10 +58,10 @@ class Connection(sqlite3.Connection):
             with self._timed(statement):
                 batch = cursor.fetchmany(size)
 
-    def number(self, sql: str, values: dict) -> int:
+    def remembered_number(self, sql: str, values: dict) -> int:
         """Return the one number that the statement selects: a count, or whether something exists.
 
-        The number is remembered until another connection commits. The connection itself must not write.
+        This connection remembers it until another one commits, if only to count a call. It must not write itself.
         """
         (version,) = self.execute("PRAGMA data_version").fetchone()
         if version != self.numbers_version or len(self.numbers) == REMEMBERED_NUMBERS:
@@ -106,15 +106,15 @@ class Database:
         self._counting = Lock()
 
     @contextmanager
-    def reading(self, longest: float = 0) -> Iterator[Connection]:
+    def reading(self, time_limit: float = 0) -> Iterator[Connection]:
         """Open a transaction that reads one snapshot of the data and cannot write.
 
         It is interrupted after so many seconds; 0 means never.
         """
         connection = self._take()
         try:
-            if longest:
-                deadline = perf_counter() + longest
+            if time_limit:
+                deadline = perf_counter() + time_limit
                 connection.set_progress_handler(lambda: perf_counter() > deadline, 10_000)  # every 10,000 steps of SQLite
             connection.ran = []
             connection.execute("BEGIN")
@@ -150,7 +150,7 @@ class Database:
             for statement in indexes:
                 connection.execute(statement)
             if connection.total_changes - before >= MANY_CHANGES:
-                # With statistics, SQLite looks up the rarer of two filters. Open connections notice them if their table is new.
+                # With statistics, SQLite looks up the rarer of two filters. Open connections read them again if their table is new.
                 connection.execute("DROP TABLE IF EXISTS sqlite_stat1")
                 connection.execute("ANALYZE")
             connection.execute("COMMIT")
@@ -210,7 +210,7 @@ class Database:
             return False
 
     def _use_wal(self, reader: Connection) -> None:
-        """Change a file that VACUUM INTO made, for example: without WAL, counting a call would wait for its own reader."""
+        """Change a file that VACUUM INTO made, for example: without WAL, counting a call would wait for its request's reader."""
         (mode,) = reader.execute("PRAGMA journal_mode").fetchone()
         if mode != "wal":
             with suppress(sqlite3.OperationalError), closing(self._connect("rw")) as writer:  # a file that can't be written stays

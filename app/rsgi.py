@@ -6,6 +6,7 @@ from nobody. Then the app runs in one of a few threads, with the whole body.
 
 import asyncio
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
@@ -54,7 +55,12 @@ class Server:
     def respond(self, scope, protocol, sent: bytes) -> None:
         """Call the app, and send the response. It goes out from this thread, which is faster than handing it back."""
         started: list = []
-        result = self.app(environ(scope, sent), lambda status, headers, _=None: started.append((int(status[:3]), headers)))
+
+        def start(status: str, headers: list, *_) -> Callable[[bytes], object]:
+            started.append((int(status[:3]), headers))
+            return sys.stderr.buffer.write  # for old programs, which Flask is not
+
+        result = self.app(environ(scope, sent), start)
         try:
             protocol.response_bytes(*started[-1], b"".join(result))
         finally:

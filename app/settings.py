@@ -37,6 +37,9 @@ def load(app: Flask, given: dict, is_mock: bool) -> None:
         app.config["TIMEOUT"] = 0 if app.config["MOCK"] else LONGEST_QUERY
     if app.config["ORIGINS"] is None:
         app.config["ORIGINS"] = ["*"] if app.config["MOCK"] else []
+    # Other commands than flask run serve nothing, or have a mock of their own.
+    if app.config["READING"] and not app.config["MOCK"] and (is_mock or not click.get_current_context(silent=True)):
+        raise click.ClickException("CONVERSIONS_READING needs a mock. Set CONVERSIONS_MOCK=1, or unset CONVERSIONS_READING.")
 
 
 def switch(text: str) -> bool:
@@ -66,7 +69,13 @@ def count_of_proxies(text: str) -> int:
     return int(text)
 
 
-DEFAULTS = {"NOW": "", "ORIGINS": None, "DELAY": "0", "TIMEOUT": None, "RATE_LIMIT": "", "PROXIES": "0"}
+def readings(text: str) -> dict[str, str]:
+    from .mock.readings import parse  # here, because the mock imports this module
+
+    return parse(text)
+
+
+DEFAULTS = {"NOW": "", "ORIGINS": None, "DELAY": "0", "READING": "", "TIMEOUT": None, "RATE_LIMIT": "", "PROXIES": "0"}
 
 READERS: dict[str, Callable] = {
     "DATABASE": Path,
@@ -74,6 +83,7 @@ READERS: dict[str, Callable] = {
     "MOCK": switch,
     "ORIGINS": origins.read,
     "DELAY": milliseconds,
+    "READING": readings,
     "TIMEOUT": seconds,
     "RATE_LIMIT": rate_limit.read,
     "PROXIES": count_of_proxies,

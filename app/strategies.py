@@ -1,4 +1,4 @@
-"""The two pagination strategies of the endpoint, as whole SQL statements beside the published sentences. Every request is answered
+"""The two pagination strategies of the endpoint, as whole SQL statements beside the published sentences. Every page is computed
 here. Decisions 1, 12, 14 to 19, 28.
 
 A query is what schemas.load_query returns, with the "account_id" and its "longest_session" (seconds) added. The statements bind its
@@ -83,7 +83,7 @@ LIMIT {PAGE_SIZE} OFFSET :offset
 
 
 def direct_page(connection: Connection, query: dict) -> Page:
-    total = connection.number(with_filters(MATCHING_CONVERSIONS, query), query)
+    total = connection.remembered_number(with_filters(MATCHING_CONVERSIONS, query), query)
     conversions = connection.rows(with_filters(PAGE_OF_CONVERSIONS, query), query)
     processed = min(query["offset"] + len(conversions), total)
     return Page("direct", conversions, processed, total, conversions_per_batch=[], nothing_matches=total == 0)
@@ -97,6 +97,8 @@ def direct_page(connection: Connection, query: dict) -> Page:
 #
 # The pool: the sessions that match the session filters and overlap the window, newest first. No session lasts longer than
 # longest_session, so one that overlaps the window started at or after :start - :longest_session. An index finds them by this bound.
+# These conditions stand in SESSIONS_IN_POOL, POOL and ANY_CONVERSION.
+#
 # LIMIT -1 means no limit: SQLite accepts OFFSET only after a LIMIT. Sessions that no batch asks for are not read.
 
 SESSIONS_IN_POOL = """
@@ -115,7 +117,7 @@ ORDER BY started_at DESC, id DESC
 LIMIT -1 OFFSET :offset
 """
 
-# CROSS JOIN fixes the order of the join: SQLite might otherwise read every conversion in the window first.
+# CROSS JOIN, here and below, fixes the order of the join: SQLite might otherwise read every conversion in the window first.
 
 CONVERSIONS_OF_BATCH = """
 SELECT conversions.id, email, datetime(timestamp, 'unixepoch'), conversion_page, previous_page, meta_type, meta_id
@@ -135,7 +137,7 @@ SELECT EXISTS (
 
 
 def session_page(connection: Connection, query: dict) -> Page:
-    total = connection.number(with_filters(SESSIONS_IN_POOL, query), query)
+    total = connection.remembered_number(with_filters(SESSIONS_IN_POOL, query), query)
     processed, conversions, per_batch = min(query["offset"], total), [], []
 
     # "The API processes sessions in batches of 200 and continues processing until it collects 50 or more conversion records from
@@ -150,8 +152,10 @@ def session_page(connection: Connection, query: dict) -> Page:
         if len(conversions) >= PAGE_SIZE:
             break
 
-    # "If no qualifying conversions are found": on any page. An empty page among others is an ordinary one.
-    nothing_matches = not conversions and not connection.number(with_filters(ANY_CONVERSION, query), query)
+    # "If no qualifying conversions are found": on no page, which an empty page alone does not show, unless it is the whole pool.
+    nothing_matches = not conversions and (
+        query["offset"] == 0 or not connection.remembered_number(with_filters(ANY_CONVERSION, query), query)
+    )
     return Page("session", newest_first(conversions), processed, total, per_batch, nothing_matches)
 
 

@@ -13,8 +13,8 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
+from tests.conftest import REPOSITORY as ROOT
 from tests.conftest import Hub, a_conversion, a_session, serving
-from tests.test_docs import ROOT
 
 CHROMIUM = shutil.which("chromium")
 OPTIONS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
@@ -44,9 +44,10 @@ def hub(bundled, tmp_path_factory) -> Hub:
     meta = {"type": MARKUP, "id": MARKUP}
     conversion = a_conversion(email=MARKUP, conversion_page=page, previous_page=page, conversion_meta=meta)
     hub.load([a_session(utm_term=AWKWARD, conversions=[conversion])], "markup.example", "markup")
-    # Sessions one second apart. Newest first, the conversions are in the 1st and the 12th batch of 200.
-    rare = [a_session(started_at=f"2025-08-01T09:{minute:02}:{second:02}Z") for minute in range(45) for second in range(60)]
-    for place in (5, 2300):
+    # Sessions one second apart. Newest first, every second batch of 200 has a conversion: the server lists the first 20 one by one.
+    seconds = [f"{hour:02}:{minute:02}:{second:02}" for hour in (8, 9) for minute in range(40) for second in range(60)]
+    rare = [a_session(started_at=f"2025-08-01T{second}Z") for second in seconds]
+    for place in range(5, 4800, 400):
         rare[-place]["conversions"] = [a_conversion(timestamp=rare[-place]["started_at"])]
     hub.load(rare, "rare.example", "rare")
     # Newest first: 50 conversions, most of them type-0, then 41, most of them type-7, so that the pages rank the types differently.

@@ -203,7 +203,8 @@ def test_a_search_engine_is_organic(records):
         f"https://{host}/": {"medium": "social"}
         for host in """
             www.facebook.com l.facebook.com m.facebook.com www.instagram.com www.linkedin.com lnkd.in x.com t.co twitter.com
-            www.reddit.com www.youtube.com www.pinterest.com pinterest.de www.pinterest.co.uk pinterest.com.au www.tiktok.com www.threads.net bsky.app
+            www.reddit.com www.youtube.com www.pinterest.com pinterest.de www.pinterest.co.uk pinterest.com.au
+            www.tiktok.com www.threads.net bsky.app
         """.split()
     }
 )

@@ -126,6 +126,36 @@ def test_what_is_not_an_origin_stops_the_start_with_a_sentence(tmp_path, setting
     assert f"{setting} is not an origin" in stopped.value.message
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:5000", 200),
+        ("mock.localhost:5000", 200),
+        ("127.0.0.1:5000", 200),
+        ("192.168.1.20", 200),
+        ("[::1]:5000", 200),
+        ("conversions:5000", 200),  # another container
+        ("app.example:5000", 200),  # the host of a listed origin, on another port
+        ("a.wild.example", 200),
+        ("elsewhere.example", 403),
+        ("elsewhere.example:5000", 403),
+        ("localhost.elsewhere.example", 403),
+        ("127.0.0.1.elsewhere.example", 403),
+        ("app.example.elsewhere.example", 403),
+        ("elsewhere.example.", 403),
+        ("x@127.0.0.1", 403),
+    ],
+)
+def test_a_name_that_anyone_could_have_pointed_here_gets_nothing_from_the_mock(tmp_path, host, status):
+    origins = "* https://app.example:3000 https://*.wild.example"
+    hub = Hub(tmp_path / "conversions.sqlite", MOCK="1", ORIGINS=origins)
+    for path in ("/_mock/walks", "/_mock/requests", "/_mock/faults", "/_mock/states"):
+        response = hub.client.get(path, headers={"Host": host})
+        assert (response.status_code, "CONVERSIONS_ORIGINS" in response.text) == (status, status == 403)
+    assert hub.client.post("/_mock/faults", json={}, headers={"Host": host}).status_code == (201 if status == 200 else 403)
+
+
 def test_only_allowed_origins_can_read_readyz(tmp_path, mocking):
     assert allows(mocking.client.get("/readyz", headers=FROM_DEV_SERVER), FROM_DEV_SERVER)
     hub = Hub(tmp_path / "conversions.sqlite", ORIGINS="https://app.example")
@@ -263,3 +293,12 @@ def test_a_page_of_another_site_cannot_reset_the_mock(mocking, a_page, mock_url,
         a_page.click("button")
     assert response.value.status == 403
     assert mocking.post("{}", key).status_code == 200
+
+
+@in_browser
+def test_a_page_whose_own_name_points_to_the_mock_cannot_use_it(a_page, mock_url):
+    """DNS rebinding: to the browser the mock is of the page's own origin, so no CORS and no Origin header protect it."""
+    a_page.goto(mock_url.replace("127.0.0.1", "elsewhere.example") + "/")
+    for method, path in [("GET", "walks"), ("GET", "requests"), ("POST", "reset"), ("POST", "faults"), ("DELETE", "walks")]:
+        response = fetch(a_page, f"/_mock/{path}", method=method)
+        assert (response["status"], "elsewhere.example" in response["body"]) == (403, True)

@@ -139,5 +139,8 @@ def test_a_number_is_read_once_until_something_is_committed(hub):
 def test_a_number_is_remembered_by_the_names_of_its_values_in_any_order(hub):
     hub.load(FIRST)
     with hub.app.extensions["database"].reading() as connection:
-        numbers = [connection.number("SELECT :a - :b", values) for values in ({"a": 3, "b": 1}, {"b": 3, "a": 1}, {"b": 1, "a": 3})]
+        numbers = [
+            connection.remembered_number("SELECT :a - :b", values)
+            for values in ({"a": 3, "b": 1}, {"b": 3, "a": 1}, {"b": 1, "a": 3})
+        ]
     assert numbers == [2, -2, 2]

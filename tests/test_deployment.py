@@ -85,7 +85,7 @@ def test_the_image_has_everything_that_the_wheel_is_built_from_and_no_data(tmp_p
     lines = (FILES / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
     for name in [line[1:] for line in lines if line.startswith("!")]:
         source, copy = REPOSITORY / name, tmp_path / "src" / name
-        copy.parent.mkdir(exist_ok=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, copy) if source.is_dir() else shutil.copy(source, copy)
     program = f"from setuptools import build_meta; build_meta.build_wheel({str(tmp_path)!r})"
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path / "src", check=True, capture_output=True)

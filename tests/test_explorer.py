@@ -86,6 +86,9 @@ def test_your_own_key_is_sent_and_stays_out_of_the_address(page):
     page.get_by_role("button", name="Send").click()
     page.wait_for_url("**/#key=&source=%28direct%29")
     expect(page.locator("#why")).to_contain_text("with 1 conversion collected")
+    page.reload()  # the key stays for this tab
+    expect(page.locator("#why")).to_contain_text("with 1 conversion collected")
+    page.evaluate("sessionStorage.clear()")
     page.reload()
     expect(page.locator("#key-fault")).to_contain_text("Enter your key and press Send.")
     expect(page.get_by_label("Your key")).to_be_focused()
@@ -93,6 +96,18 @@ def test_your_own_key_is_sent_and_stays_out_of_the_address(page):
     page.get_by_label("source", exact=True).fill("")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#why")).to_contain_text("conversions 1–50 of 3,000")
+
+
+@in_browser
+def test_an_imported_account_is_listed_by_its_domain_and_keeps_the_key_that_was_typed(page):
+    open_view(page, "YOUR_API_KEY", {"start_date": "2025-08-01"})
+    page.get_by_label("key", exact=True).select_option(label="types.example")
+    page.get_by_label("Your key").fill("types")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#why")).to_contain_text("conversions 1–50 of 92")
+    page.get_by_label("key", exact=True).select_option("dense")
+    page.get_by_label("key", exact=True).select_option(label="types.example")
+    expect(page.get_by_label("Your key")).to_have_value("types")
 
 
 @in_browser
@@ -106,6 +121,9 @@ def test_a_window_can_be_chosen_and_the_default_window_is_shown_with_its_dates(p
     page.locator("input.day").first.evaluate("day => { day.value = '2025-07-09'; day.dispatchEvent(new Event('change')); }")
     expect(page.get_by_label("start_date", exact=True)).to_have_value("2025-07-09")
     expect(page.locator("#unsent")).to_be_visible()
+    page.get_by_label("window", exact=True).select_option("7")  # today is one of the seven
+    expect(page.get_by_label("start_date", exact=True)).to_have_value("2025-08-09")
+    expect(page.get_by_label("end_date", exact=True)).to_have_value("2025-08-15")
 
 
 @in_browser
@@ -124,8 +142,9 @@ def test_a_window_can_be_chosen_and_the_default_window_is_shown_with_its_dates(p
             "dense",
             {"offset": "9007199254740993"},
         ),
+        ("""curl -H 'Authentication: dense' -d '{"offset": 50.0}' http://localhost/""", "dense", {"offset": "50.0"}),
     ],
-    ids=["quotes and a comma", "attached options and a large offset"],
+    ids=["quotes and a comma", "attached options and a large offset", "an offset with a fraction"],
 )
 def test_a_pasted_curl_command_fills_the_form(page, command, key, query):
     open_view(page, "YOUR_API_KEY", {"source": "google.com"})
@@ -146,25 +165,61 @@ def test_a_pasted_curl_command_fills_the_form(page, command, key, query):
 
 
 @in_browser
-def test_mock_mode_can_force_a_response(page):
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        ('{"start_date": "2025-07-15", "end_date": "2025-07-30",}', 200, "conversions 1–50 of 160"),
+        ('{"sorce": "google.com"}', 400, "sorce: Unknown field: did you mean source?"),
+        ('{"offset": "50"}', 400, "offset: Must be an integer from 0 to 9223372036854775807, not "),
+        ('{"source": "a",, }', 400, "The body is not valid JSON"),
+    ],
+    ids=["a comma at the end", "an unknown field", "a wrong type", "not JSON"],
+)
+def test_a_body_that_is_edited_as_text_is_sent_to_the_letter_and_is_in_the_address(page, body, status, sentence):
     open_view(page, "YOUR_API_KEY", {})
-    open_filters(page)
-    page.locator("#prefer-code").fill("429")
-    expect(page.locator("#code")).to_contain_text("Prefer: code=429")
-    page.get_by_role("button", name="Send").click()
-    expect(page.locator("#error")).to_contain_text("API monthly limit exceeded.")
-    page.locator("#prefer-code").fill("")
-    page.get_by_role("button", name="Send").click()
-    expect(page.locator("#why")).to_contain_text("conversions 1–50")
+    page.locator("#sent-as").get_by_text("Edit JSON").click()
+    page.get_by_label("Body of the request").fill(body)
+    expect(page.locator("#unsent")).to_be_visible()
+    with page.expect_request(ENDPOINT) as sent:
+        page.get_by_role("button", name="Send").click()
+    assert sent.value.post_data == body
+    expect(page.locator("#status strong")).to_contain_text(str(status))
+    expect(page.locator("#results")).to_contain_text(sentence)
+    expect(page.locator("#unsent")).to_be_hidden()
+    shared = page.url
+    page.goto("about:blank")
+    page.goto(shared)
+    expect(page.get_by_label("Body of the request")).to_have_value(body)
+    expect(page.locator("#results")).to_contain_text(sentence)
+    if status == 200:
+        page.get_by_role("button", name="Next page").click()
+        expect(page.locator("#why")).to_contain_text("conversions 51–100 of 160")
+    else:
+        expect(page.locator("#error a")).to_contain_text("Decision")
+
+
+@in_browser
+def test_a_body_that_the_form_can_show_goes_back_into_its_fields(page):
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS)
+    page.locator("#sent-as").get_by_text("Edit JSON").click()
+    expect(page.locator("#unsent")).to_be_hidden()
+    page.get_by_label("Body of the request").fill('{"source":"bing.com"}')
+    page.locator("#sent-as").get_by_text("curl", exact=True).click()
+    expect(page.get_by_label("source", exact=True)).to_have_value("bing.com")
+    expect(page.get_by_label("start_date", exact=True)).to_have_value("")
+    page.locator("#sent-as").get_by_text("Edit JSON").click()
+    page.get_by_label("Body of the request").fill('{"sorce": 1}')
+    page.locator("#sent-as").get_by_text("curl", exact=True).click()
+    expect(page.locator("#shows")).to_have_text("The form has no fields for that body. They are as they were before it.")
+    expect(page.get_by_label("source", exact=True)).to_have_value("bing.com")
 
 
 # Code for the request
 
 
 def show_code(page: Page, language: str, scope: str = "all pages") -> str:
-    page.get_by_role("tab", name="Code").click()
-    page.locator("#panel-code").get_by_text(language, exact=True).click()
-    page.locator("#panel-code").get_by_text(scope, exact=True).click()
+    page.locator("#sent-as").get_by_text(language, exact=True).click()
+    page.get_by_label("all pages").set_checked(scope == "all pages")
     return page.locator("#code").inner_text()
 
 
@@ -211,10 +266,39 @@ def test_the_curl_code_for_all_pages_prints_every_record(page, hub, key, query):
 def test_the_code_can_be_copied(page):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_view(page, "YOUR_API_KEY", TWO_WEEKS)
+    copied = "navigator.clipboard.readText()"
     code = show_code(page, "fetch")
-    page.get_by_role("button", name="Copy").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()") == code
+    page.locator("#sent-as [data-copy]").click()
+    expect(page.locator("#sent-as [data-copy]")).to_have_text("Copied")
+    assert page.evaluate(copied) == code
+    page.get_by_role("tab", name="JSON").click()
+    page.locator("#panel-json [data-copy]").click()
+    expect(page.locator("#panel-json [data-copy]")).to_have_text("Copied")
+    assert json.loads(page.evaluate(copied))["pagination"]["total_records"] == 160
+    assert page.locator("#json .name").first.inner_text() == '"records"'
+
+
+@in_browser
+def test_a_link_can_fix_the_dates_of_the_default_window(page):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_view(page, "YOUR_API_KEY", {"source": "google.com"})
+    page.get_by_role("button", name="Copy a link with fixed dates").click()
+    expect(page.locator("#share")).to_have_text("Copied")
+    why = page.locator("#why").inner_text()
+    shared = page.evaluate("navigator.clipboard.readText()")
+    assert "start_date=2025-07-16T12%3A00%3A00Z&end_date=2025-08-15T12%3A00%3A00Z" in shared
+    page.goto("about:blank")
+    page.goto(shared)
+    expect(page.locator("#why")).to_have_text(why)
+
+
+@in_browser
+def test_a_click_on_a_value_in_the_table_filters_by_it(page, hub):
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS)
+    page.locator("#records").get_by_role("link", name="custom", exact=True).first.click()
+    page.wait_for_url("**meta_type=custom")
+    expect(page.locator("#why")).to_contain_text("conversions 1–")
+    assert rows(page) == expected(hub.ask(TWO_WEEKS | {"meta_type": "custom"}, "YOUR_API_KEY")["records"])
 
 
 # The pages of a walk
@@ -331,12 +415,12 @@ def test_each_batch_of_a_page_is_listed_with_its_conversions_and_whether_it_was_
 @in_browser
 def test_batches_that_the_server_does_not_list_are_drawn_and_listed_as_one(page):
     open_view(page, "rare", {"source": "(direct)", "start_date": "2025-08-01"})
-    expect(page.locator("#why")).to_contain_text("sessions 1–2,700 of 2,700 in 14 batches and stopped because the pool ended")
+    expect(page.locator("#why")).to_contain_text("sessions 1–4,800 of 4,800 in 24 batches and stopped because the pool ended")
     listed = cells(page, "#batches")
     assert listed[0] == ["1", "1–200", "1", "1", "continue"]
-    assert listed[-1] == ["8–14", "1,401–2,700", "1", "2", "stop: the end of the pool"]
+    assert listed[-1] == ["21–24", "4,001–4,800", "2", "12", "stop: the end of the pool"]
     together, strip = page.locator(".bar:has(.together)").bounding_box(), page.locator("#detail .cells").bounding_box()
-    assert together["x"] - strip["x"] == pytest.approx(strip["width"] * 1400 / 2700, abs=1)
+    assert together["x"] - strip["x"] == pytest.approx(strip["width"] * 4000 / 4800, abs=1)
     assert together["x"] + together["width"] == pytest.approx(strip["x"] + strip["width"], abs=1)
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import zlib
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -12,6 +13,7 @@ from tests.browser import (
     ENDPOINT,
     LONG_TYPE,
     SAMPLE,
+    TOUR,
     TWO_WEEKS,
     browser,  # noqa: F401
     cells,
@@ -76,7 +78,7 @@ def test_narrow_pages_of_a_long_walk_are_merged_on_the_strip(page):
 
 
 @in_browser
-def test_the_legend_counts_conversions_and_a_type_keeps_its_colour_from_page_to_page(page):
+def test_a_type_keeps_its_colour_from_page_to_page_and_from_query_to_query(page):
     def legend() -> dict:
         return dict(
             page.locator("#types li").evaluate_all(
@@ -85,27 +87,39 @@ def test_the_legend_counts_conversions_and_a_type_keeps_its_colour_from_page_to_
         )
 
     open_view(page, "types", {"start_date": "2025-08-01"})
-    expect(page.locator("#types")).to_contain_text("other types 3")  # two of type-5, one of type-6
+    expect(page.locator("#types")).to_contain_text("other types 12")  # all but three, since the published types keep theirs
     first = legend()
     page.get_by_role("button", name="Next page").click()
-    expect(page.locator("#types")).to_contain_text("type-0 20")
-    expect(page.locator("#types")).to_contain_text(f"other types {3 + 30 + 6 + 5 + 1}")
-    assert legend() == {name.replace("other types 3", "other types 45"): colour for name, colour in first.items()}
+    expect(page.locator("#types")).to_contain_text("other types 54")
+    assert legend() == {name.replace("types 12", "types 54"): colour for name, colour in first.items()}
     # By itself, the second page ranks other types first. They do not take over the colours of the first page's types.
     page.evaluate("location.hash = 'key=types&start_date=2025-08-01&offset=50'")
     expect(page.locator("#types")).to_have_text("other types 42")
-    assert legend() == {"other types 42": first["other types 3"]}
+    assert legend() == {"other types 42": first["other types 12"]}
+    page.evaluate(f"location.hash = '{view('YOUR_API_KEY', TWO_WEEKS)[2:]}'")
+    expect(page.locator("#types")).to_contain_text("custom_event")
+    of_all = legend()
+    page.evaluate(f"location.hash = '{view('YOUR_API_KEY', TWO_WEEKS | {'meta_type': 'custom_event'})[2:]}'")
+    expect(page.locator("#types li")).to_have_count(1)
+    assert {name.split()[0]: colour for name, colour in legend().items()}.items() <= {
+        n.split()[0]: c for n, c in of_all.items()
+    }.items()
 
 
 @in_browser
 @pytest.mark.parametrize("fragment", ["garbage", "sorce=google.com", "%"])
-def test_an_unknown_address_opens_the_first_example(page, fragment):
+def test_an_unknown_address_opens_the_first_example(page, hub, fragment):
+    total = hub.ask(TOUR["views"][0]["query"], "YOUR_API_KEY")["pagination"]["total_records"]
     with page.expect_response(ENDPOINT):
         page.goto(f"/#{fragment}")
-    expect(page.locator("#why")).to_contain_text("sessions 1–1,400 of 2,000")
-    expect(page.get_by_role("link", name="Many batches")).to_have_attribute("aria-current", "true")
+    expect(page.locator("#why")).to_contain_text(f"sessions 1–200 of {total}")
+    expect(page.get_by_role("link", name="From Google")).to_have_attribute("aria-current", "true")
+    if fragment.startswith("sorce"):
+        expect(page.locator("#ignored")).to_have_text(
+            "The endpoint has no field sorce: the page left it out of this link's request."
+        )
     page.get_by_role("button", name="Next page").click()
-    expect(page.locator("#why")).to_contain_text("sessions 1,401–2,000 of 2,000")
+    expect(page.locator("#why")).to_contain_text(f"sessions 201–{total} of {total}")
 
 
 @in_browser
@@ -144,7 +158,7 @@ def test_an_unreachable_server_and_a_bad_gateway_are_shown_as_errors(page):
     open_view(page, "YOUR_API_KEY", {})
     page.route(ENDPOINT, lambda route: route.abort())
     page.get_by_role("button", name="Send").click()
-    expect(page.locator("#error")).to_have_text("The server cannot be reached. Check that it is running.")
+    expect(page.locator("#error")).to_have_text("The server cannot be reached, or closed the connection. Check that it is running.")
     for shown in ("#json", "#drawing", "#chart", "#tabs"):
         expect(page.locator(shown)).to_be_hidden()
     page.unroute(ENDPOINT)
@@ -180,9 +194,11 @@ def test_the_chart_shows_its_numbers_on_touch(browser, url):
 
 
 @in_browser
-def test_printing_keeps_the_colours_of_the_drawing(page):
+def test_printing_shows_all_records_and_keeps_the_colours_of_the_drawing(page):
     open_view(page, "sparse", {"source": "google.com"})
+    assert page.locator("#records tbody tr").count() == 15
     printed = page.pdf(print_background=False)
+    assert page.locator("#records tbody tr").count() == 56
     streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", printed, re.DOTALL)
     drawn = b"".join(content for stream in streams if (content := inflated(stream)))
     accent = page.evaluate("getComputedStyle(document.querySelector('#detail .taken')).backgroundColor")
@@ -199,18 +215,19 @@ def inflated(stream: bytes) -> bytes:
 
 
 @in_browser
-def test_no_page_scrolls_sideways_on_a_phone(page):
-    page.set_viewport_size({"width": 390, "height": 844})
-    for path in (view("types", {"pages": 2, "start_date": "2025-08-01"}), view("markup", {}), "/", "/decisions", "/walks"):
+@pytest.mark.parametrize("width", [390, 320])
+def test_no_page_scrolls_sideways_on_a_phone(page, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    for path in (view("types", {"pages": 2, "start_date": "2025-08-01"}), view("markup", {}), "/", "/decisions", "/requests"):
         page.goto("about:blank")
         page.goto(path)
         page.wait_for_load_state("load")
         if path.startswith("/#"):
             expect(page.locator("#types")).not_to_be_empty()
-        assert page.evaluate("document.documentElement.scrollWidth") == 390, path
+        assert page.evaluate("document.documentElement.scrollWidth") == width, path
     open_view(page, "types", {"start_date": "2025-08-01", "meta_type": LONG_TYPE})
     expect(page.locator("#types")).to_contain_text(LONG_TYPE)
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 @in_browser
@@ -220,12 +237,10 @@ def test_an_offset_too_large_for_a_javascript_number_stays_exact(page):
     assert json.loads(sent.value.post_data)["offset"] == BEYOND_DOUBLES
     expect(page.locator(".flag.begins")).to_have_text(f"offset {BEYOND_DOUBLES:,}")
     expect(page.locator("#why")).to_contain_text(f"{BEYOND_DOUBLES:,}")
-    page.get_by_role("tab", name="Code").click()
-    page.locator("#panel-code").get_by_text("this page", exact=True).click()
     for language in ("curl", "fetch", "Python"):
-        page.locator("#panel-code").get_by_text(language, exact=True).click()
+        page.locator("#sent-as").get_by_text(language, exact=True).click()
         expect(page.locator("#code")).to_contain_text(str(BEYOND_DOUBLES))
-    page.get_by_text("fetch", exact=True).click()
+    page.locator("#sent-as").get_by_text("fetch", exact=True).click()
     with page.expect_request(ENDPOINT) as sent:
         page.evaluate(f"async () => {{ {page.locator('#code').inner_text()} }}")
     assert json.loads(sent.value.post_data)["offset"] == BEYOND_DOUBLES
@@ -278,60 +293,20 @@ def test_the_page_says_what_it_is_and_shows_a_result_without_scrolling(page):
     page.goto("/")
     heading = page.get_by_role("heading", level=1)
     expect(heading).to_contain_text("a runnable reference and mock")
-    for said in ("POST /api/v1/conversions", "It is not AttributionHub", "demo data", "UTC"):
-        expect(page.locator(".about")).to_contain_text(said)
-    expect(page.locator("#why")).to_contain_text("The next offset is 1,400.")
-    for shown in (page.get_by_role("button", name="Send"), page.locator("#why"), page.locator("#detail .cells")):
+    said = (
+        "POST /api/v1/conversions",
+        "not AttributionHub",
+        "A session is one visit",
+        "A conversion is an event",
+        "UTC",
+        "Point your app at",
+    )
+    for each in said:
+        expect(page.locator(".about")).to_contain_text(each)
+    expect(page.locator("#why")).to_contain_text("The next offset is 200.")
+    for shown in (page.get_by_role("button", name="Send"), page.get_by_role("button", name="Play"), page.locator("#why")):
         box = shown.bounding_box()
         assert 0 <= box["y"] < box["y"] + box["height"] <= 800
-
-
-@in_browser
-def test_the_opening_picture_shows_the_same_data_paged_by_both_strategies(page):
-    page.goto("/")
-    picture = page.locator("#picture")
-    expect(picture.locator("figcaption")).to_have_text("The same 60 conversions, paged in two ways")
-    assert picture.locator(".column span").all_inner_texts() == ["8", "16", "24", "32", "40", "48", "56"]
-    assert picture.locator(".column").count() == 10
-    expect(picture.locator(".full")).to_have_text("50 = page full")
-    expect(picture.locator(".next.with")).to_have_text("next offset = 1,400 sessions")
-    expect(picture.locator(".next.without")).to_have_text("next offset = 50 conversions")
-    reached, column = (
-        picture.locator(".next.with span").evaluate("label => getComputedStyle(label).getPropertyValue('--at')"),
-        1400 / 2000,
-    )
-    assert float(reached) == pytest.approx(column, abs=0.01)
-    dots = "dots => dots.map(dot => Math.round(dot.getBoundingClientRect().top))"
-    climbing = picture.locator(".dot").evaluate_all(dots)
-    assert climbing == sorted(climbing, reverse=True)
-    assert climbing[0] > climbing[-1] + 50
-    page.get_by_role("switch", name="Session filter").click()
-    expect(page.get_by_role("switch", name="Session filter")).to_have_attribute("aria-checked", "false")
-    assert len(set(picture.locator(".dot").evaluate_all(dots))) == 1
-    page.get_by_role("link", name="Open this request").click()
-    expect(page.locator("#why")).to_contain_text("conversions 1–50 of 60")
-
-
-@in_browser
-def test_a_shared_address_opens_without_the_picture_and_a_button_shows_it(page):
-    open_view(page, "dense", {"source": "google.com"})
-    expect(page.locator("#picture")).to_be_hidden()
-    page.get_by_role("button", name="Show how paging works").click()
-    expect(page.locator("#picture .next.with")).to_be_visible()
-
-
-@in_browser
-def test_the_picture_is_animated_once_and_not_at_all_with_reduced_motion(page):
-    page.goto("/")
-    expect(page.locator("#picture")).to_be_visible()
-    assert page.evaluate("document.getAnimations().length") == 0
-    page.emulate_media(reduced_motion="no-preference")
-    page.reload()
-    expect(page.locator("#picture")).to_be_visible()
-    style = page.locator("#picture .column b").first.evaluate(
-        "box => [getComputedStyle(box).animationName, getComputedStyle(box).animationIterationCount]"
-    )
-    assert style == ["drop", "1"]
 
 
 @in_browser
@@ -406,7 +381,7 @@ def test_the_page_shows_that_it_is_waiting(page):
 
 
 def tab_to(page: Page, name: str) -> None:
-    for _ in range(60):
+    for _ in range(80):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.id") == name:
             return
@@ -435,3 +410,80 @@ def test_everything_can_be_done_with_the_keyboard(page):
     page.keyboard.press("ArrowRight")
     expect(page.locator("#tip")).to_be_visible()
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+# Requests that take their time
+
+
+@in_browser
+def test_choosing_an_example_while_a_request_is_on_its_way_is_not_called_unsent(page):
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS)
+    routes = []
+    page.route(ENDPOINT, lambda route: routes.append(route))
+    page.get_by_role("link", name="Many batches").click()
+    expect(page.locator("#busy")).to_have_text("Waiting for the server … What is below belongs to the request before.")
+    expect(page.locator("#results")).to_have_class("stale")
+    expect(page.locator("#unsent")).to_be_hidden()
+    routes[0].continue_()
+    expect(page.locator("#why")).to_contain_text("sessions 1–1,400 of 2,000")
+    expect(page.locator("#results")).not_to_have_class("stale")
+
+
+@in_browser
+def test_what_is_typed_while_a_request_is_on_its_way_stays_and_is_called_unsent(page):
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS)
+    routes = []
+    page.route(ENDPOINT, lambda route: routes.append(route))
+    page.get_by_label("medium", exact=True).fill("cpc")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#busy")).to_be_visible()
+    page.get_by_label("medium", exact=True).fill("organic")
+    expect(page.locator("#unsent")).to_be_visible()
+    routes[0].continue_()
+    expect(page.locator("#why")).to_contain_text("Here offset counts sessions.")
+    expect(page.get_by_label("medium", exact=True)).to_have_value("organic")
+    expect(page.locator("#results")).to_have_class("stale")
+    page.get_by_role("button", name="Undo the changes").click()
+    expect(page.get_by_label("medium", exact=True)).to_have_value("cpc")
+    expect(page.locator("#results")).not_to_have_class("stale")
+
+
+@in_browser
+def test_a_link_to_many_pages_says_which_it_fetches_and_can_be_stopped(page):
+    stub_walk(page, 40_000, records=0)
+    page.goto(view("YOUR_API_KEY", {"pages": 700}))
+    expect(page.locator("#busy")).to_contain_text(re.compile(r"Fetching page \d+ of 700 …"))
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#busy")).to_be_hidden()
+    expect(page.get_by_role("button", name="Walk all pages")).to_be_visible()
+
+
+@in_browser
+def test_days_that_were_not_fetched_are_hatched_and_not_drawn_as_zero(page):
+    open_view(page, "YOUR_API_KEY", TWO_WEEKS)
+    expect(page.locator("#of-fetched")).to_have_text("of the 50 records fetched; hatched is not fetched yet")
+    oldest = cells(page, "#numbers")[0][0]
+    hatched = page.locator("#columns g:has(.missing)")
+    assert hatched.count() == int(oldest[-2:]) - 14
+    page.get_by_role("button", name="Walk all pages").click()
+    expect(page.locator("#of-fetched")).to_be_empty()
+    assert hatched.count() == 0
+
+
+@in_browser
+def test_a_start_after_the_end_is_explained(page):
+    open_view(page, "YOUR_API_KEY", {"start_date": "2025-07-31", "end_date": "2025-07-01"})
+    expect(page.locator("#nothing")).to_contain_text(
+        "The window is empty, because start_date is after end_date. That is not an error."
+    )
+    expect(page.locator("#window")).to_have_text("start_date is after end_date, so the window is empty.")
+
+
+@in_browser
+def test_the_labels_below_the_chart_never_run_together(page):
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 844})
+        open_view(page, "YOUR_API_KEY", {"start_date": "2025-02-03", "end_date": "2025-08-03"})
+        boxes = page.locator("#columns .time").evaluate_all("labels => labels.map(label => label.getBoundingClientRect())")
+        assert len(boxes) > 1
+        assert all(before["right"] + 4 < after["left"] for before, after in pairwise(boxes))

@@ -175,9 +175,7 @@ def test_a_row_without_a_timestamp_is_a_session_without_conversions(hub):
     assert hub.ask({"source": "(direct)"})["pagination"]["total_records"] == 4
 
 
-@pytest.mark.parametrize(
-    "text", ["1754042400", "1754042400123", "1754042400.5", "2025-08-01 10:00:00 UTC", "2025-08-01 12:00:00.5 +02:00"]
-)
+@pytest.mark.parametrize("text", ["1754042400", "1754042400123", "2025-08-01 10:00:00 UTC", "2025-08-01 12:00:00.5 +02:00"])
 def test_a_row_can_have_other_unambiguous_times(hub, text):
     import_file(hub, FORM.replace("2025-08-01T10:05:00Z", text))
     assert [record["timestamp"] for record in hub.everything({})] == ["2025-08-01 10:00:00"] * 2

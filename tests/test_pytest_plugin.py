@@ -4,6 +4,9 @@ import re
 import subprocess
 
 import pytest
+from conversions_api.mock.readings import EACH
+
+from .conftest import REPOSITORY
 
 CLIENT = '''
 def fetch_all(url, key, query, step=None, session=None):
@@ -50,8 +53,7 @@ def run(installed, tmp_path):
         done = subprocess.run(
             [installed / "python", "-m", "pytest", "-p", "no:cacheprovider", *arguments],
             cwd=tmp_path,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "COLUMNS": "200", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-            | environment,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "COLUMNS": "200"} | environment,
             capture_output=True,
             text=True,
             check=False,
@@ -77,6 +79,22 @@ def test_the_client_gets_everything(conversions_api, query, number):
 @pytest.mark.parametrize("arguments", [[], ["-n2"]], ids=["one process", "xdist"])
 def test_a_client_that_pages_correctly_passes(run, arguments):
     assert " 6 passed" in run(RIGHT, *arguments)
+
+
+def test_the_example_of_the_page_runs(run, tmp_path):
+    page = (REPOSITORY / "app" / "pytest_plugin" / "README.md").read_text(encoding="utf-8")
+    client = """
+class MyClient:
+    def __init__(self, url, key):
+        self.url, self.key = url, key
+
+    def fetch_all(self, query):
+        from client import fetch_all
+
+        return fetch_all(self.url, self.key, query)
+"""
+    (tmp_path / "my_project.py").write_text(client, encoding="utf-8")
+    assert " 1 passed" in run(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1])
 
 
 def test_pytest_finds_the_plugin_without_being_told(run):
@@ -160,6 +178,52 @@ def test_what_cannot_be_loaded_is_said(conversions_api):
         conversions_api.load([{name: value for name, value in RECORD.items() if name != "timestamp"}])
 """)
     assert " 4 passed" in printed, printed
+
+
+TYPED = """
+RECORD = SESSIONS[1]["conversions"][0]
+
+def typed(conversions_api):
+    conversions_api.load([RECORD])
+    (record,) = fetch_all(conversions_api.url, conversions_api.key, DIRECT)
+    return record["email"], record["timestamp"]
+"""
+
+
+def test_a_test_serves_a_reading_until_it_ends(run):
+    printed = run(
+        TYPED
+        + """
+def test_a_reading(conversions_api):
+    conversions_api.reading("timestamp-form=iso missing=empty")
+    assert typed(conversions_api) == ("", "2025-08-01T10:01:00Z")
+    with pytest.raises(ValueError, match="Did you mean page"):
+        conversions_api.reading("pages=cut")
+
+def test_without_it(conversions_api, conversions_api_reading):
+    assert (*typed(conversions_api), conversions_api_reading) == (None, "2025-08-01 10:01:00", None)
+"""
+    )
+    assert " 2 passed" in printed, printed
+
+
+@pytest.mark.parametrize("setting", ["", "missing=omitted"])
+def test_a_test_marked_all_readings_runs_as_decided_and_under_each_whatever_the_setting(run, setting):
+    test = """
+@pytest.mark.all_readings
+def test_types(conversions_api):
+    assert typed(conversions_api) == (None, "2025-08-01 10:01:00")
+
+@pytest.mark.all_readings
+def test_everything(conversions_api):
+    conversions_api.load(SESSIONS)
+    assert len(fetch_all(conversions_api.url, conversions_api.key, SESSION)) == 450
+"""
+    printed = run(TYPED + test, CONVERSIONS_READING=setting)
+    failed = re.findall(r"^FAILED test_client.py::(\S+\[.+?\])", printed, re.MULTILINE)
+    minding = ["timestamp-form=iso", "timestamp-form=iso-milliseconds", "missing=omitted", "missing=empty"]
+    assert failed == [f"test_types[{reading}]" for reading in minding]
+    assert f" {2 * len(EACH) + 2 - len(minding)} passed" in printed
 
 
 def test_a_wrong_setting_is_a_sentence_without_a_traceback(run):

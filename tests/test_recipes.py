@@ -95,8 +95,10 @@ def test_a_ga4_export_can_be_imported(run):
 def test_the_ga4_recipe_works_with_old_and_current_versions_of_sqlite(hub, driver):
     query = re.search(r'-csv :memory: "(.*?)" \|', block("ga4.json"), re.DOTALL)[1]
     with closing(driver.Connection(":memory:")) as connection:
-        make = connection.create_function if driver is sqlite3 else connection.create_scalar_function
-        make("readfile", 1, lambda name: GA4.encode())
+        if driver is sqlite3:
+            connection.create_function("readfile", 1, lambda _name: GA4.encode())
+        else:
+            connection.create_scalar_function("readfile", lambda _name: GA4.encode())
         cursor = connection.cursor().execute(query)
         table = [[column[0] for column in cursor.description], *cursor]
     text = io.StringIO()
@@ -123,17 +125,17 @@ FORMATS = {
     "combined": '{ip} - - [01/Aug/2025:{at} +0200] "GET {path} HTTP/1.1" 200 512 "{referrer}" "Mozilla/5.0 (X11)"',
     "common": '{ip} - - [01/Aug/2025:{at} +0200] "GET {path} HTTP/1.1" 200 512',
     "vhost": 'example.org:443 {ip} - - [01/Aug/2025:{at} +0200] "GET {path} HTTP/1.1" 200 512 "{referrer}" "Mozilla/5.0"',
-    "Traefik": '{ip} - - [01/Aug/2025:{at} +0200] "GET {path} HTTP/2.0" 200 5 "{referrer}" "Mozilla" 1 "a@docker" "http://10.0.0.1:80" 2ms',
-    "S3": '0a bucket [01/Aug/2025:{at} +0200] {ip} 0a 3E5 REST.GET.OBJECT a "GET {path} HTTP/1.1" 200 - 5 - 7 - "{referrer}" "Mozilla" -',
-    "HAProxy": 'Aug  1 {utc} lb haproxy[9]: {ip}:333 [01/Aug/2025:{utc}.655] in web/a 1/0/3/6/1 200 7 - - 1/1 0/0 "GET {path} HTTP/1.1"',
-    "ALB": 'https 2025-08-01T{utc}.186641Z app/lb/1 {ip}:2817 10.0.0.1:80 0 0 0 200 200 0 5 "GET https://a:443{path} HTTP/1.1" "Mozilla" a',
+    "Traefik": '{ip} - - [01/Aug/2025:{at} +0200] "GET {path} HTTP/2.0" 200 5 "{referrer}" "Mozilla" 1 "a@docker" "http://a" 2ms',
+    "S3": '0a bucket [01/Aug/2025:{at} +0200] {ip} 0a 3E5 REST.GET a "GET {path} HTTP/1.1" 200 - 5 - 7 - "{referrer}" "Moz" -',
+    "HAProxy": 'Aug  1 {utc} lb haproxy[9]: {ip}:333 [01/Aug/2025:{utc}.655] in a/b 1/0/6 200 7 - - 1/1 "GET {path} HTTP/1.1"',
+    "ALB": 'https 2025-08-01T{utc}.186641Z app/lb/1 {ip}:281 10.0.0.1:80 0 0 200 200 0 "GET https://a:443{path} HTTP/1.1" "Moz" a',
     "ELB": '2025-08-01T{utc}.945958Z lb {ip}:2817 10.0.0.1:80 0 0 0 200 200 0 57 "GET http://a:80{path} HTTP/1.1" "Mozilla" - -',
     "CloudFront": "2025-08-01\t{utc}\tFRA2\t{ip}\tGET\t{path}\t200\t{referrer}\tMozilla/5.0%20(X11)\t-",
     "IIS": "2025-08-01 {utc} GET {path} - 443 - {ip} Mozilla/5.0+(X11) {referrer} 200 0 0",
 }
 FIELDS = {
     "CloudFront": "date time x-edge-location c-ip cs-method cs-uri-stem sc-status cs(Referer) cs(User-Agent) cs-uri-query",
-    "IIS": "date time cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status sc-substatus a",
+    "IIS": "date time cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status a b",
 }
 
 
@@ -147,7 +149,7 @@ def test_the_log_of_a_web_server_can_be_imported(run, tmp_path, name):
 
     has_referrer = "{referrer}" in FORMATS[name]
     log = (
-        f"#Version: 1.0\n#Fields: {FIELDS[name]}\n" * (name in FIELDS)
+        f"#Version: 1.0\n#Fields: {FIELDS.get(name)}\n" * (name in FIELDS)
         + hit(1, 12, 0, "/pricing", "https://news.ycombinator.com/item?id=1")
         + hit(2, 12, 0, "/", "-")
         + hit(1, 12, 5, "/thank-you", "https://example.org/pricing")

@@ -67,6 +67,7 @@ def test_a_request_is_listed_with_what_was_sent_and_what_it_got(mock):
         "user_agent": "curl/8",
         "body": sent,
         "error": None,
+        "fields": None,
         "warning": None,
         "offset": 50,
         "records": 200,

@@ -11,6 +11,7 @@ from .export import export
 from .import_ import import_
 from .keys import keys
 from .openapi import openapi
+from .readings import readings
 from .run import is_flask_run, prepare
 from .seed import seed
 from .walk import walk
@@ -19,7 +20,7 @@ __all__ = ["init_app", "is_flask_run"]
 
 
 def init_app(app: Flask, create_app: Callable[[dict], Flask]) -> None:
-    for command in (seed, import_, export, list_accounts, keys, walk, explain, exec_command(create_app), openapi):
+    for command in (seed, import_, export, list_accounts, keys, walk, explain, exec_command(create_app), readings, openapi):
         app.cli.add_command(command)
     if is_flask_run():
         prepare(app)

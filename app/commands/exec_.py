@@ -1,16 +1,18 @@
-"""flask exec: run a command beside a server with fresh bundled data. Decisions 57, 74."""
+"""flask exec: run a command beside a server with fresh bundled data. Decisions 57, 74, 76."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
+from typing import IO
 
 import click
 from flask import Flask
@@ -19,7 +21,10 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from .. import api, strict_json
 from ..loading import sessions
 from ..mock import faults
+from . import readings
 from .sentences import errors_as_sentences
+
+GOOD = (HTTPStatus.OK, HTTPStatus.CREATED)  # the latter with the reading status=201
 
 
 def exec_command(create_app: Callable[[dict], Flask]) -> click.Command:
@@ -29,24 +34,37 @@ def exec_command(create_app: Callable[[dict], Flask]) -> click.Command:
     @click.option("--complete", is_flag=True, help="The same, and exit with 1 if a walk is incomplete or there is none.")
     @click.option("--fault", "wanted", multiple=True, metavar="'code=503 after=1'", help="Add a fault, as POST /_mock/faults does.")
     @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port of the server; default: a free one.")
+    @click.option("--readings", "runs", **readings.OPTION)
     @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
     @click.pass_context
     def exec_(
-        context: click.Context, check_paging: bool, complete: bool, wanted: tuple[str, ...], port: int, command: tuple[str, ...]
+        context: click.Context,
+        check_paging: bool,
+        complete: bool,
+        wanted: tuple[str, ...],
+        port: int,
+        runs: list[str] | None,
+        command: tuple[str, ...],
     ):
         """Run COMMAND beside a server with fresh bundled data.
 
         The server listens until COMMAND ends. COMMAND finds it with CONVERSIONS_URL (the endpoint),
         CONVERSIONS_BASE_URL (without the path) and CONVERSIONS_KEY. Exits with the status of COMMAND.
         """
-        with serving(create_app, port) as (app, base_url):
-            app.extensions["walks"].keeps_all = True
-            for text in wanted:
-                add_fault(app, text)
-            status = run(command, environment_of(base_url))
-        if (check_paging or complete) and not report(app, complete):
-            status = 1
-        context.exit(status)
+
+        def run_once(reading: str | None = None, output: IO | None = None, longest: float | None = None) -> int:
+            with serving(create_app, port, seeded, reading) as (app, base_url):
+                app.extensions["walks"].keeps_all = True
+                for text in wanted:
+                    add_fault(app, text)
+                status = run(command, environment_of(base_url), output, longest)
+            if (check_paging or complete) and not report(app, complete, output):
+                status = 1
+            return status
+
+        with TemporaryDirectory() as folder:
+            seeded = Path(folder) / "seeded.sqlite"
+            context.exit(run_once() if runs is None else readings.run_under(runs, run_once))
 
     return exec_
 
@@ -59,13 +77,20 @@ class QuietHandler(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(create_app: Callable[[dict], Flask], port: int) -> Iterator[tuple[Flask, str]]:
-    """Serve a mock with fresh data from this process. It listens before anyone asks for its address."""
+def serving(create_app: Callable[[dict], Flask], port: int, seeded: Path, reading: str | None) -> Iterator[tuple[Flask, str]]:
+    """Serve a mock with fresh data from this process. It listens before anyone asks for its address.
+
+    The data is a copy of the file seeded, which the first call makes.
+    """
     with TemporaryDirectory() as folder:
-        app = create_app({"DATABASE": Path(folder) / "conversions.sqlite", "MOCK": "1"})
-        app.logger.setLevel("WARNING")
-        with app.app_context(), errors_as_sentences(), app.extensions["database"].writing(create=True) as connection:
-            sessions.seed(connection, app.extensions["clock"].today())
+        database = Path(folder) / "conversions.sqlite"
+        app = create_app({"DATABASE": database, "MOCK": "1"} | ({} if reading is None else {"READING": reading}))
+        app.logger.setLevel("WARNING" if reading is None else "ERROR")
+        if not seeded.exists():
+            with app.app_context(), errors_as_sentences(), app.extensions["database"].writing(create=True) as connection:
+                sessions.seed(connection, app.extensions["clock"].today())
+            database.rename(seeded)
+        shutil.copy(seeded, database)
         server = make_server("127.0.0.1", port, app, threaded=True, request_handler=QuietHandler)
         Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -88,12 +113,17 @@ def environment_of(base_url: str) -> dict[str, str]:
     return environment
 
 
-def run(command: tuple[str, ...], environment: dict[str, str]) -> int:
-    """Run the command and return its status. SIGTERM and SIGINT are passed on to it and to what it has started."""
+def run(command: tuple[str, ...], environment: dict[str, str], output: IO | None = None, longest: float | None = None) -> int:
+    """Run the command and return its status. SIGTERM and SIGINT are passed on to it and to what it has started.
+
+    With an output, it gets no input, and a signal ends this program too. It is stopped after so many seconds.
+    """
     # Its own process group, so that a signal reaches all of it. But a terminal lets only one group read, and sends Ctrl+C to that.
-    has_terminal = sys.stdin.isatty()
+    has_terminal = sys.stdin.isatty() and output is None
+    stdin, stderr = (subprocess.DEVNULL, subprocess.STDOUT) if output else (None, None)
+    group = None if has_terminal else 0
     try:
-        process = subprocess.Popen(command, env=environment, process_group=None if has_terminal else 0)
+        process = subprocess.Popen(command, env=environment, process_group=group, stdin=stdin, stdout=output, stderr=stderr)
     except OSError as error:
         raise click.ClickException(f"{command[0]} cannot be run: {error.strerror}.") from None
 
@@ -102,14 +132,31 @@ def run(command: tuple[str, ...], environment: dict[str, str]) -> int:
             os.killpg(process.pid, number)
         elif number != signal.SIGINT:
             process.send_signal(number)
+        if output:
+            raise click.exceptions.Exit(128 + number)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        status = process.wait()
+        status = process.wait(longest)
+    except subprocess.TimeoutExpired:
+        click.echo(f"The command did not end within {longest:.0f} seconds.", file=output)
+        status = 1
     finally:
+        if process.returncode is None:  # stopped by a signal, or too slow
+            kill(process)
         for number, handler in before.items():
             signal.signal(number, handler)
     return status if status >= 0 else 128 - status
+
+
+def kill(process: subprocess.Popen) -> None:
+    """Ask a process group to end, and kill what is left of it."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def add_fault(app: Flask, text: str) -> None:
@@ -127,14 +174,15 @@ def as_json(text: str) -> object:
         return text
 
 
-def report(app: Flask, complete: bool) -> bool:
+def report(app: Flask, complete: bool, output: IO | None = None) -> bool:
     """Print the verdicts on all walks while COMMAND ran; return whether each one passes."""
     judged = list(app.extensions["walks"].judge(complete))
     for passes, walk, said in judged:
         pages = f"{len(walk['pages'])} page{'s' if len(walk['pages']) != 1 else ''}"
-        click.echo(f"{'✓' if passes else '✗'} {walk['domain']} {json.dumps(walk['query'])}, {walk['strategy']}, {pages}: {said}")
+        about = f"{walk['domain']} {json.dumps(walk['query'])}, {walk['strategy']}, {pages}"
+        click.echo(f"{'✓' if passes else '✗'} {about}: {said}", file=output)
     if not judged:
-        refused = [entry for entry in app.extensions["requests"].after() if entry["status"] != HTTPStatus.OK]
+        refused = [entry for entry in app.extensions["requests"].after() if entry["status"] not in GOOD]
         last = f" The last one got {refused[-1]['status']}: {refused[-1]['error']}" if refused else ""
-        click.echo(f"No request of COMMAND got a page.{last}")
+        click.echo(f"No request of COMMAND got a page.{last}", file=output)
     return all(passes for passes, _, _ in judged) and bool(judged or not complete)

@@ -25,8 +25,6 @@ from . import watching
 from .options import DOMAIN, primary_domain
 from .sentences import errors_as_sentences
 
-TIMES = {1: "once", 2: "twice"}
-
 
 def header_value(_context, _parameter, value: str | None) -> str | None:
     if value is not None and not (value.isascii() and value.isprintable() and value and " " not in value):
@@ -68,8 +66,8 @@ def _tell(columns: Columns, unusual: list[str]) -> None:
     if columns.ignored:
         click.echo(f"Columns that were not used: {', '.join(columns.ignored)}.", err=True)
     if columns.absent:
-        absent = ", ".join(f"{value} ({TIMES.get(times, f'{times:,} times')})" for value, times in columns.absent.most_common(10))
-        click.echo(f"Values that were taken as absent: {absent}.", err=True)
+        absent = ", ".join(f"{value} ({times:,})" for value, times in columns.absent.most_common(10))
+        click.echo(f"Values that were taken as absent, and how many: {absent}.", err=True)
     if unusual:
         click.echo("These look like several visits with one session_id:", err=True)
         click.echo("\n".join(unusual), err=True)
@@ -88,12 +86,7 @@ def _tell(columns: Columns, unusual: list[str]) -> None:
 @click.option("--replace", is_flag=True, help="Replace the sessions that the account has.")
 @click.option("--watch", is_flag=True, help="Keep running, and import FILE again, with --replace, whenever it changes.")
 @click.option(
-    "--column",
-    "named",
-    multiple=True,
-    metavar="F=C",
-    callback=assignments,
-    help="The column that has field F; in JSON a path, such as payload.email.",
+    "--column", "named", multiple=True, metavar="F=C", callback=assignments, help="The column, or path in JSON, that has field F."
 )
 @click.option("--set", "values", multiple=True, metavar="F=V", callback=assignments, help="A value of field F for all rows.")
 @click.option(
@@ -101,27 +94,11 @@ def _tell(columns: Columns, unusual: list[str]) -> None:
 )
 @click.option("--time-format", default="", metavar="FORMAT", help="How times are written, as in strptime: '%d/%m/%Y %H:%M'.")
 @click.option(
-    "--ignore-referrer",
-    multiple=True,
-    metavar="D",
-    callback=primary_domains,
-    help="A domain that is never a source, as paypal.com.",
+    "--ignore-referrer", multiple=True, metavar="D", callback=primary_domains, help="A domain that is no source, as paypal.com."
 )
 @with_appcontext
-@click.pass_context
 def import_(
-    context: click.Context,
-    file: str,
-    domain: str,
-    key: str | None,
-    monthly_limit: int | None,
-    replace: bool,
-    watch: bool,
-    named: dict,
-    values: dict,
-    site: str,
-    time_format: str,
-    ignore_referrer: tuple[str, ...],
+    file: str, domain: str, key: str | None, monthly_limit: int | None, replace: bool, watch: bool, ignore_referrer: tuple, **said
 ):
     """Import sessions and their conversions from FILE.
 
@@ -129,8 +106,10 @@ def import_(
     input. It is imported completely or not at all. Creates the database and the account if they do not exist.
     """
 
+    command = click.get_current_context().find_root().command_path
+
     def import_once(replace: bool) -> None:
-        faults, columns = Faults(), Columns(domain, named, values, site, time_format)
+        faults, columns = Faults(), Columns(domain, **said)
         try:
             with (
                 errors_as_sentences(),
@@ -138,20 +117,19 @@ def import_(
                 current_app.extensions["database"].writing(create=True) as connection,
             ):
                 account_id, made_key = sessions.open_for_import(connection, domain, key, monthly_limit, replace)
+                writer = sessions.Writer(connection, account_id, domain, faults, ignore_referrer)
                 with _progress(opened) as counted:
-                    loaded = formats.load(counted, columns, faults)
-                    writer = sessions.add_all(connection, account_id, domain, loaded, faults, ignore_referrer)
+                    writer.add_all(formats.load(counted, columns, faults))
                 summary = writer.summary()
                 days = connection.execute(sessions.FIRST_AND_LAST_CONVERSION, {"account_id": account_id}).fetchone()
         except click.ClickException as error:
-            if faults.options:
-                given = ["--key", key] if key else []
-                given += ["--replace"] * replace
-                given += [part for ignored in ignore_referrer for part in ("--ignore-referrer", ignored)]
-                line = shlex.join([*context.command_path.split(), file, "--domain", domain, *given, *faults.options])
-                advice = f"\n{faults.otherwise}\nTry this line, after a look at what it says:\n{line}".replace("\n\n", "\n")
-                raise click.ClickException(error.message + advice) from None
-            raise
+            if not faults.options:
+                raise
+            given = (["--key", key] if key else []) + ["--replace"] * replace
+            given += [part for ignored in ignore_referrer for part in ("--ignore-referrer", ignored)]
+            line = shlex.join([*command.split(), "import", file, "--domain", domain, *given, *faults.options])
+            advice = [error.message, *filter(None, [faults.otherwise]), "Try this line, after a look at what it says:", line]
+            raise click.ClickException("\n".join(advice)) from None
         _tell(columns, writer.unusual)
         click.echo(f"Imported for {domain}. Sessions: {writer.sessions:,}, conversions: {writer.conversions:,}.")
         click.echo("From {} to {} UTC. The longest session lasts {}.".format(*summary))
@@ -162,8 +140,7 @@ def import_(
             query = '{{"start_date": "{}", "end_date": "{}"}}'.format(*days)
             click.echo("A request without dates covers the last 30 days. For all conversions of the account send")
             click.echo(query)
-        shown_key = made_key or key or "KEY"
-        click.echo(f"To look at it: {context.find_root().command_path} walk '{query}' --key {shlex.quote(shown_key)}")
+        click.echo(f"To look at it: {command} walk '{query}' --key {shlex.quote(made_key or key or 'KEY')}")
         click.echo("or, after flask run, with the same key: http://127.0.0.1:5000/")
 
     if not watch:

@@ -21,12 +21,12 @@ class Conversions(FlaskGroup):
 
 
 # Settings of a Flask app that is developed in the same folder (.env, FLASK_APP, FLASK_RUN_PORT) are not meant for this one.
+# So there are no options that read them.
 main = Conversions(
     name="conversions",
     create_app=create_app,
     add_default_commands=False,
     add_version_option=False,
-    load_dotenv=False,
     context_settings={"auto_envvar_prefix": None},
     help="A mock of the AttributionHub conversions API. Without a command, it serves.",
 )

@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, abort, current_app, redirect, render_templat
 
 from .. import accounts, api, schemas, strategies
 from ..loading import traffic
+from ..mock.readings import READINGS
 
 TOUR = json.loads((Path(__file__).parent / "explorer.json").read_text(encoding="utf-8"))
 
@@ -70,11 +71,35 @@ def decisions():
     return render_template("decisions.html", groups=decision_groups(), examples=examples)
 
 
+@bp.get("/decisions.json")
+def decisions_as_json():
+    """Return the decisions, so that tools can refer to them."""
+    others = [(reading, value, means) for reading in READINGS.values() for value, means in reading.others.items()]
+    return {
+        "decisions": [
+            {
+                "number": int(number),
+                "published": published or None,
+                "reading": reading,
+                "other_readings": [
+                    {"reading": f"{other.name}={value}", "means": means}
+                    for other, value, means in others
+                    if str(other.decision) == number
+                ],
+                "test": test.strip("`"),
+            }
+            for _, rows in decision_groups()
+            for number, published, reading, _, test in rows
+        ]
+    }
+
+
 @bp.context_processor
 def page_facts() -> dict:
-    """Return what the footer of every page shows, and whether it has a mock."""
+    """Return what the footer of every page shows, and the mock bar."""
     demo = demo_accounts() or []
-    return {"is_mock": is_mock(), "version": version(), "seed_date": max((account["seeded_to"] for account in demo), default=None)}
+    seed_date = max((account["seeded_to"] for account in demo), default=None)
+    return {"is_mock": is_mock(), "readings": current_app.extensions.get("readings"), "version": version(), "seed_date": seed_date}
 
 
 @bp.app_context_processor
@@ -143,7 +168,8 @@ def example_body(example: dict) -> str:
 def decision_groups() -> list[tuple[str, list[list[str]]]]:
     """Return the tables of app/decisions.md as (topic, rows).
 
-    A row is number, published text, what the server does, and test. Features of our own have no published text: it is empty.
+    A row is number, published text, what the server does, other readings, and test. Features of our own have no text and no
+    other readings: both are empty.
     """
     _, *parts = (Path(__file__).parent.parent / "decisions.md").read_text(encoding="utf-8").split("\n## ")
     groups = []
@@ -151,5 +177,5 @@ def decision_groups() -> list[tuple[str, list[list[str]]]]:
         topic, _, text = part.partition("\n")
         lines = [line for line in text.splitlines() if line.startswith("|")]
         rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]
-        groups.append((topic, [row if len(row) == 4 else [row[0], "", *row[1:]] for row in rows]))
+        groups.append((topic, [row if len(row) == 5 else [row[0], "", row[1], "", row[2]] for row in rows]))
     return groups

@@ -5,11 +5,11 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .. import fields, instants
+from .. import fields
 from ..strict_json import shown
 from .faults import Faults
 
@@ -81,42 +81,36 @@ class Columns:
         others = [("--site", self.site), ("--time-format", self.time_format)]
         return named + values + [part for option, value in others if value for part in (option, value)]
 
-    def advise(self, faults: Faults, sample: dict, known: set[str]) -> None:
+    def advise(self, faults: Faults, sample: dict, known: set[str] | None = None) -> None:
         """Add the options to the faults with which the file can be read, as a row's values by column suggest.
 
-        The columns that are known have a field's name.
+        The columns that are known have a field's name. Without them, the values are by field, and only their form is looked at.
         """
         named, values = dict(self.named), dict(self.values)
-        for name, likely in KINDS["columns"].items():
-            if name not in {*named, *values} and (name not in known or name == "id"):
+        for name, likely in KINDS["columns"].items() if known is not None else ():
+            if name not in {*named, *values} and (name not in (known or ()) or name == "id"):
                 found = [column for column in sample if _plain(column) in likely and _is_plausible(name, sample[column])]
                 if found:
                     named[name] = min(found, key=lambda column: (likely.index(_plain(column)), column.count("."), len(column)))
-        given = {*named, *values, *known}
-        if not given & {"started_at", "timestamp"}:
-            return
-        if not given & {"email", "conversion_page", "type", "id"} and "timestamp" in named:
-            named.setdefault("started_at", named.pop("timestamp"))
-        default = {"landing_page": f"https://{self.domain}/"}
-        if "timestamp" in {*named, *values, *known}:
-            default = {"conversion_page": f"https://{self.domain}/", "type": "custom", "id": "import"}
-        values |= {name: value for name, value in default.items() if name not in given}
-        written = {name: str(sample.get(named.get(name, name), "")) for name in (*_TIMES, *_PAGES)}
-        self._suggest(faults, Columns(self.domain, named, values, self.site, self.time_format), written)
-
-    def advise_on_values(self, faults: Faults, row: dict) -> None:
-        """Add the options to the faults with which the values of a row, by field, can be read."""
-        self._suggest(faults, Columns(self.domain, dict(self.named), dict(self.values), self.site, self.time_format), row)
-
-    def _suggest(self, faults: Faults, better: "Columns", written: dict) -> None:
-        if any(re.match("/(?!/)", str(written.get(name, ""))) for name in _PAGES):
-            better.site = better.site or f"https://{self.domain}"
-        for name in _TIMES:
-            if (text := written.get(name)) and not fields.of_epoch(text) and not self.time_format:
-                formats = [form for form in KINDS["times"]["formats"] if _has_form(text, form)]
-                better.time_format = better.time_format or (formats or [""])[0]
-                if len(formats) > 1:
-                    faults.otherwise = f"{shown(text)} may be written as {formats[1]} instead: choose the right --time-format."
+        if known is not None:
+            given = {*named, *values, *known}
+            if not given & {"started_at", "timestamp"}:
+                return
+            if not given & {"email", "conversion_page", "type", "id"} and "timestamp" in named:
+                named.setdefault("started_at", named.pop("timestamp"))
+            default = {"landing_page": f"https://{self.domain}/"}
+            if "timestamp" in {*named, *values, *known}:
+                default = {"conversion_page": f"https://{self.domain}/", "type": "custom", "id": "import"}
+            values |= {name: value for name, value in default.items() if name not in given}
+            sample = {name: sample.get(named.get(name, name)) for name in (*_TIMES, *_PAGES)}
+        better = replace(self, named=named, values=values)
+        if any(re.match("/(?!/)", str(sample.get(name))) for name in _PAGES):
+            better.site = self.site or f"https://{self.domain}"
+        for text in [str(sample[name]) for name in _TIMES if sample.get(name)] if not self.time_format else []:
+            formats = [form for form in KINDS["times"]["formats"] if _has_form(text, form)]
+            better.time_format = better.time_format or (formats or [""])[0]
+            if len(formats) > 1:
+                faults.otherwise = f"{shown(text)} may be written as {formats[1]} instead: choose the right --time-format."
         if not faults.options and better.options() != self.options():
             faults.options = better.options()
 
@@ -166,11 +160,4 @@ def _is_plausible(name: str, value: object) -> bool:
 def _has_form(text: str, time_format: str) -> bool:
     with suppress(ValueError):
         return bool(datetime.strptime(text, time_format))
-    return False
-
-
-def is_time(text: str) -> bool:
-    with suppress(ValueError):
-        instants.span(text)
-        return len(text) > len("YYYY-MM-DD")
     return False

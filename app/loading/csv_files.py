@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from . import limits, rows
-from .columns import Columns, is_time
+from .columns import Columns
 from .faults import Faults
 from .imported import OF_CONVERSION, OF_SESSION
 
@@ -49,7 +49,7 @@ def load(reader: io.BufferedReader, start: bytes, columns: Columns, faults: Faul
 def _places(number: int, header: list[str], columns: Columns, faults: Faults) -> dict[str, int]:
     """Return the place of each field's column. What prevents that is added to the faults."""
     row, there = f"row {number}", f"The columns are: {', '.join(header)}."
-    if any(is_time(name) or "://" in name for name in header):
+    if any(re.match(r"\d{4}-\d\d-\d\d[T ]\d|https?://", name) for name in header):
         sentence = "This is data, and not a header. Add a line before it with the names of the columns, for example:"
         faults.add(row, "", f"{sentence} (echo timestamp,email,conversion_page; cat FILE) | flask import - …")
         return {}

@@ -70,7 +70,7 @@ def _session(rows: list[Row], columns: Columns, faults: Faults, unit: str) -> It
     try:
         yield place, imported.load(given)
     except ValidationError as error:
-        columns.advise_on_values(faults, rows[0][1])
+        columns.advise(faults, rows[0][1])
         for field, sentences in fields.flat(error.messages_dict).items():
             of_conversion = re.match(r"conversions\.(\d+)", field)
             if field in ("started_at", "landing_page") and field not in session and conversions:

@@ -114,6 +114,19 @@ class Writer:
         if len(self._batch) == BATCH:
             self._write()
 
+    def add_all(self, loaded: Iterable[tuple[str, dict]]) -> None:
+        """Add the sessions of a file, each with its place in it.
+
+        Raises Faults after all of them have been looked at, and ValueError if there is none.
+        """
+        with self:
+            for place, session in loaded:
+                self.add(session, place)
+        if self.faults.count:
+            raise self.faults
+        if not self.sessions:
+            raise ValueError("The file has no sessions, and nothing was changed.")
+
     def summary(self) -> tuple[str, str, timedelta]:
         """Return when the added sessions start and end, and how long the longest one lasts."""
         of_these = {"account_id": self.account_id, "first_id": self._first_id}
@@ -207,28 +220,6 @@ def open_for_import(
     if monthly_limit is not None:
         connection.execute(accounts.SET_LIMIT, {"account_id": account_id, "monthly_limit": monthly_limit})
     return account_id, made_key
-
-
-def add_all(
-    connection: Connection,
-    account_id: int,
-    domain: str,
-    loaded: Iterable[tuple[str, dict]],
-    faults: Faults,
-    ignored_referrers: tuple[str, ...] = (),
-) -> Writer:
-    """Add sessions, each with its place in the file; returns the writer, which has counted them.
-
-    Raises Faults after all of them have been looked at, and ValueError if there is none.
-    """
-    with Writer(connection, account_id, domain, faults, ignored_referrers) as writer:
-        for place, session in loaded:
-            writer.add(session, place)
-    if faults.count:
-        raise faults
-    if not writer.sessions:
-        raise ValueError("The file has no sessions, and nothing was changed.")
-    return writer
 
 
 def seed(connection: Connection, as_of: date) -> list[str]:

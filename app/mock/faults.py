@@ -8,7 +8,6 @@ only delays leaves the response to the others. A request with a preference of ou
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from errno import ECONNRESET
 from http import HTTPStatus
 from threading import Lock
@@ -28,13 +27,8 @@ RETRY_AFTER = 5  # seconds, of a forced 429; the time until the next month would
 
 CODES = sorted([*ERRORS, 500, 502, 504])
 GATEWAY_PAGE = """\
-<html>
-<head><title>{0}</title></head>
-<body>
-<center><h1>{0}</h1></center>
-<hr><center>nginx</center>
-</body>
-</html>
+<html><head><title>{0}</title></head>
+<body><center><h1>{0}</h1></center><hr><center>nginx</center></body></html>
 """
 NO_RESPONSE = 444  # what nginx logs for a connection that it closed without one
 
@@ -47,6 +41,8 @@ def at_most(most: int, unit: str) -> validate.Range:
 
 
 class NewFault(Strict):
+    """A fault as it is sent. What is kept of it is a dict of these values, with "id", and "domain" in place of the key."""
+
     code = Count(validate=validate.OneOf(CODES, error=f"Must be one of {', '.join(map(str, CODES))}, not {{input}}."))
     times = Count(load_default=1, allow_none=True, validate=validate.Range(min=1, error="Must be at least 1."))
     after = Count(load_default=0)
@@ -57,41 +53,22 @@ class NewFault(Strict):
     drop = Flag(load_default=False)
 
 
-@dataclass
-class Fault:
-    """A fault, and what is left of it in after and times. None is: every key, no code, until it is deleted."""
-
-    id: int
-    domain: str | None
-    code: int | None
-    times: int | None
-    after: int
-    retry_after: int | None
-    delay: int
-    truncate: bool
-    drop: bool
-
-    @property
-    def only_delays(self) -> bool:
-        return not (self.code or self.truncate or self.drop)
-
-
 class Faults:
     """The faults of this process. Safe to share between threads."""
 
     def __init__(self):
         self._lock = Lock()
-        self._faults: dict[int, tuple[Fault, bytes | None]] = {}  # by id, with the digest of the key
+        self._faults: dict[int, tuple[dict, bytes | None]] = {}  # by id, with the digest of the key
         self._last_id = 0
 
     def add(self, domain: str | None, digest: bytes | None, wanted: dict) -> dict:
         with self._lock:
             self._last_id += 1
-            fault = Fault(id=self._last_id, domain=domain, **wanted)
-            self._faults[fault.id] = fault, digest
-            return asdict(fault)
+            fault = {"id": self._last_id, "domain": domain} | wanted
+            self._faults[self._last_id] = fault, digest
+            return dict(fault)
 
-    def take(self) -> list[Fault]:
+    def take(self) -> list[dict]:
         """Count the present request. Return the faults that it gets: those that only delay, then one with a response."""
         if not self._faults:
             return []
@@ -100,21 +77,21 @@ class Faults:
             for fault, digest in list(self._faults.values()):
                 if digest not in (None, sent):
                     continue
-                if fault.after:
-                    fault.after -= 1
+                if fault["after"]:
+                    fault["after"] -= 1
                     continue
-                if fault.times is not None:
-                    fault.times -= 1
-                    if not fault.times:
-                        del self._faults[fault.id]
+                if fault["times"] is not None:
+                    fault["times"] -= 1
+                    if not fault["times"]:
+                        del self._faults[fault["id"]]
                 taken.append(fault)
-                if not fault.only_delays:
+                if fault["code"] or fault["truncate"] or fault["drop"]:
                     break
         return taken
 
     def listed(self) -> list[dict]:
         with self._lock:
-            return [asdict(fault) for fault, _ in self._faults.values()]
+            return [dict(fault) for fault, _ in self._faults.values()]
 
     def delete(self, id: int) -> bool:
         """Delete a fault, of which nothing may be left. Return whether there ever was one with this id."""
@@ -135,19 +112,19 @@ def apply_fault():
     if request.path != api.PATH or g.preferred:
         return None
     taken = current_app.extensions["faults"].take()
-    wait(min(sum(fault.delay for fault in taken), LONGEST_DELAY) or current_app.config["DELAY"])
+    wait(min(sum(fault["delay"] for fault in taken), LONGEST_DELAY) or current_app.config["DELAY"])
     if not taken:
         return None
     fault = g.fault = taken[-1]
-    if fault.drop:
+    if fault["drop"]:
         return Response(status=NO_RESPONSE)
-    if fault.code and fault.code not in ERRORS:
-        title = f"{fault.code} {HTTPStatus(fault.code).phrase}"
-        return Response(GATEWAY_PAGE.format(title), fault.code, mimetype="text/html")
-    if fault.code:
-        raise_error(fault.code)
+    if fault["code"] and fault["code"] not in ERRORS:
+        title = f"{fault['code']} {HTTPStatus(fault['code']).phrase}"
+        return Response(GATEWAY_PAGE.format(title), fault["code"], mimetype="text/html")
+    if fault["code"]:
+        raise_error(fault["code"])
     # Half of any page is the same to a client: it can't be read. So no call is counted, and no walk goes on.
-    return EXAMPLES["responses"]["200"]["events"]["value"] if fault.truncate else None
+    return EXAMPLES["responses"]["200"]["events"]["value"] if fault["truncate"] else None
 
 
 def wait(milliseconds: int) -> None:
@@ -180,13 +157,13 @@ def finish_fault(response: Response) -> Response:
     fault = g.get("fault")
     if fault is None:
         return response
-    retry_after = RETRY_AFTER if fault.code == 429 and fault.retry_after is None else fault.retry_after
+    retry_after = RETRY_AFTER if fault["code"] == 429 and fault["retry_after"] is None else fault["retry_after"]
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
-    if fault.truncate or fault.drop:
+    if fault["truncate"] or fault["drop"]:
         body = response.get_data()
         response.headers["Content-Length"] = str(len(body))
-        response.response = broken_off(b"" if fault.drop else body[: len(body) // 2])
+        response.response = broken_off(b"" if fault["drop"] else body[: len(body) // 2])
     return response
 
 

@@ -74,15 +74,17 @@ def record_request(response: Response) -> Response:
     page, fault = g.get("page"), g.get("fault")
     # If nothing matches, the response has no pagination.
     is_page = page is not None and not page.nothing_matches
+    said = response.get_json() if response.status_code >= 400 and response.is_json else {}
     entry = {
         "at": f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z",
         "method": request.method[:20],
-        "status": None if fault and fault.drop else response.status_code,
+        "status": None if fault and fault["drop"] else response.status_code,
         "domain": domain_of_sender(),
         "user_agent": request.headers.get("User-Agent", "")[:LONGEST_HEADER],
         "headers": shown_headers(),
         "body": sent_body(),
-        "error": response.get_json().get("error") if response.status_code >= 400 and response.is_json else None,
+        "error": said.get("error") or said.get("message"),  # the latter with the reading error-field=message
+        "fields": said.get("fields"),  # of a 400 about fields: sentences by field
         "warning": g.get("warning") or None,
         "offset": int(g.body.get("offset", 0)) if page else None,
         "records": len(page.conversions) if page else None,
@@ -90,7 +92,7 @@ def record_request(response: Response) -> Response:
         "total_records": page.total_records if is_page else None,
         "milliseconds": round((perf_counter() - began) * 1000, 1),
         "walk": g.get("walk"),
-        "fault": fault and fault.id,
+        "fault": fault and fault["id"],
         "preference": response.headers.get("Preference-Applied"),
         "explorer": is_of_explorer(),
     }

@@ -50,6 +50,7 @@ class Walk:
     def __init__(self, number: int, name: tuple, domain: str, query: dict, strategy: str, total_records: int):
         self.number, self.name, self.domain, self.query = number, name, domain, query
         self.strategy, self.total_records = strategy, total_records
+        self.needed = total_records  # positions; with the reading has-more=conversions, none after the last conversion
         self.pages: deque[WalkedPage] = deque()
         self.starts: dict[int, int] = {}  # the pages' offsets, each with its page's records_processed
         self.ends: set[int] = set()
@@ -82,13 +83,17 @@ class Walk:
 
     @property
     def is_finished(self) -> bool:
-        return self.covered.end >= self.total_records
+        return self.covered.end >= self.needed
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.covered.missing(0, self.needed)
 
     @property
     def progress(self) -> str:
         return f"{_count(self.covered)} of {self.total_records} {UNITS[self.strategy]}"
 
-    def add(self, page: WalkedPage, others: list["Walk"], is_certain: bool) -> str:
+    def add(self, page: WalkedPage, has_more: bool, others: list["Walk"], is_certain: bool) -> str:
         """Add a page, given the other walks of its query. Returns a warning if it is a wrong one, and certainly of this walk."""
         offset, end, _ = page
         before = self.pages[-1] if self.pages else None
@@ -111,6 +116,8 @@ class Walk:
         for positions in repeats:
             self.repeated.add(*positions)
         self._keep(page)
+        if not has_more:
+            self.needed = min(self.needed, end)
         skips = leaps and (self.strategy == "session" or (self.habits == [ADD_PROCESSED] and self.leaps >= LEAPS))
         if not is_certain or not (repeats or (skips and self.gaps(others))):
             return ""
@@ -130,11 +137,12 @@ class Walk:
             self.ends.discard(oldest.records_processed)
             self.has_forgotten_pages = True
         self.pages.append(page)
-        self.reached = max(self.reached, min(page.offset, self.total_records), page.records_processed)
+        end = min(page.records_processed, self.total_records)  # with the reading last-offset=plus-50 it can be beyond the total
+        self.reached = max(self.reached, min(page.offset, self.total_records), end)
         if page.offset <= self.total_records:
             self.starts[page.offset] = page.records_processed
             self.ends.add(page.records_processed)
-            self.covered.add(page.offset, page.records_processed)
+            self.covered.add(page.offset, end)
 
     def _guess(self) -> str:
         return f": the client seems to {' or to '.join(self.habits)}" if self.habits else ""
@@ -167,7 +175,7 @@ class Walk:
             "strategy": self.strategy,
             "total_records": self.total_records,
             "pages": [page._asdict() for page in self.pages],
-            "complete": not self.covered.missing(0, self.total_records),
+            "complete": self.is_complete,
             "faults": [fault for fault, is_there in faults.items() if is_there],
             "repeats": [list(positions) for positions in self.repeated],
             "gaps": [list(positions) for positions in gaps],
@@ -178,7 +186,7 @@ class Walk:
 
     def is_unfinished(self, others: list["Walk"]) -> bool:
         """Tell whether it stopped early, and not because it was continued or its first request was sent again."""
-        if self.is_continued or not self.covered.missing(self.first_offset, self.total_records):
+        if self.is_continued or not self.covered.missing(self.first_offset, self.needed):
             return False
         is_retried = len(self.pages) == 1 and any(
             other.number > self.number and other.is_whole and other.is_finished and other.total_records == self.total_records
@@ -197,8 +205,8 @@ class Walk:
                 f"{self.past_the_end} requests were at or beyond total_records, {self.total_records}. Stop when has_more is false."
             )
         if not said:
-            is_whole = _count(self.covered) == self.total_records
-            said = [f"All {self.total_records} {unit}." if is_whole else f"Unfinished, which is not a fault: {self.progress}."]
+            is_all = self.is_complete
+            said = [f"All {self.total_records} {unit}." if is_all else f"Unfinished, which is not a fault: {self.progress}."]
         return " ".join(said)
 
 

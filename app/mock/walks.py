@@ -29,7 +29,14 @@ class Record:
         self._begun = 0
 
     def add(
-        self, domain: str, query: dict, strategy: str, total_records: int, page: WalkedPage, is_of_explorer: bool = False
+        self,
+        domain: str,
+        query: dict,
+        strategy: str,
+        total_records: int,
+        page: WalkedPage,
+        has_more: bool,
+        is_of_explorer: bool = False,
     ) -> tuple[int, str]:
         """Add a page to its walk. Returns the walk's number, and a warning or "" if the page is right or may be right."""
         name = (domain, frozenset(query.items()), is_of_explorer)
@@ -46,7 +53,7 @@ class Record:
                     self._forget_one()
             else:
                 self._walks.move_to_end(walk.number)
-            return walk.number, walk.add(page, _without(walk, of_query), is_certain)
+            return walk.number, walk.add(page, has_more, _without(walk, of_query), is_certain)
 
     def _connect(self, walk: Walk, offset: int) -> None:
         """Find the walk that this one continues after a change of the data or a reset."""
@@ -128,8 +135,8 @@ def record_page(response: Response) -> Response:
     if page.nothing_matches and offset:
         return response  # there is no page, and nothing to continue
     record, of_walk = current_app.extensions["walks"], WalkedPage(offset, page.records_processed, len(page.conversions))
-    is_of_explorer = requests.is_of_explorer()
-    g.walk, g.warning = record.add(g.account.domain, query, page.strategy, page.total_records, of_walk, is_of_explorer)
+    about = (g.account.domain, query, page.strategy, page.total_records)
+    g.walk, g.warning = record.add(*about, of_walk, page.has_more, requests.is_of_explorer())
     if g.warning:
         current_app.logger.warning(g.warning)
         response.headers["Pagination-Warning"] = f'"{g.warning}"'

@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 from .. import accounts, api, create_app, fields, instants, strict_json
 from ..commands.exec_ import QuietHandler
 from ..loading.sessions import Writer
-from ..mock import temporary_accounts
+from ..mock import readings, temporary_accounts
 
 
 @contextmanager
@@ -71,6 +71,13 @@ class ConversionsApi:
         """Fix the server's clock at this instant until the test ends. A date means its first second, in UTC."""
         self._app.extensions["clock"].instant = instants.instant(text)
 
+    def reading(self, text: str) -> None:
+        """Serve other readings of the published text until the test ends, as CONVERSIONS_READING has them: page=cut.
+
+        Raises ValueError with a sentence.
+        """
+        readings.serve(self._app, readings.parse(text))
+
     @property
     def transport(self):
         """For httpx.Client(transport=…): sends requests to the app without a network."""
@@ -89,5 +96,6 @@ class ConversionsApi:
         """Undo what the test changed on the server."""
         clock: instants.Clock = self._app.extensions["clock"]
         clock.instant = clock.setting
+        readings.serve(self._app, self._app.config["READING"])
         with self._app.extensions["database"].writing(is_durable=False) as connection:
             accounts.delete(connection, self.domain)

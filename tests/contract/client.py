@@ -206,6 +206,11 @@ class Client:
     def ask(self, query: dict, **headers: str) -> Response:
         return self.send(json.dumps(query, ensure_ascii=False), **headers)
 
+    def too_many_of(self, key: str) -> Exchange | None:
+        """Return the 429 of a key that is over its limit."""
+        response = self.ask({}, Authentication=key)
+        return self.seen[-1] if response.status == 429 else None
+
     def fresh(self, query: dict) -> Response | None:
         """Send a query again that was sent before, even if no more calls are left."""
         headers = (("Authentication", self.key), ("Content-Type", "application/json"))

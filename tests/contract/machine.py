@@ -19,7 +19,9 @@ def json_of(run: Run, results: list[Result]) -> dict[str, Any]:
         "exit_status": run.exit_status,
         "result": run.last_line,
         "notes": run.notes,
-        "readings": {name: {"value": run.values[name], "how": how} for name, how in run.readings.items()},
+        "readings": {
+            name: {"value": run.values[name], "how": how, "request": run.told_by[name]} for name, how in run.readings.items()
+        },
         "checks": [
             {
                 "id": result.id,

@@ -8,7 +8,7 @@ from pathlib import Path
 import learn
 import pytest
 from machine import expectation, json_of
-from report import Run, fold, markdown
+from report import Run, curl, fold, markdown
 from run import EXIT_NOT_WELL, counted, data_is_changing, exit_status, last_line
 from survey import Survey
 from verdict import DIFFERS, HOLDS, NOT_CHECKED, READING, Result
@@ -96,8 +96,9 @@ class Outcome:
         options = {name: value for name in OPTIONS if (value := option(name))}
         readings = {name: told.how for name, told in self.survey.shown_readings.items()}
         values = {name: told.value for name, told in self.survey.shown_readings.items()}
+        told_by = {name: curl(exchange, api.endpoint) for name, exchange in self.survey.told_by.items()}
         date = datetime.now(UTC).replace(microsecond=0).isoformat()
-        return Run(api.endpoint, date, options, api.count, self.status, last_line(results), self.notes, readings, values)
+        return Run(api.endpoint, date, options, api.count, self.status, last_line(results), self.notes, readings, values, told_by)
 
     def pytest_terminal_summary(self, terminalreporter):
         write, results = terminalreporter.write_line, list(self.results.values())

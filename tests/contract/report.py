@@ -30,6 +30,7 @@ class Run(NamedTuple):
     notes: list[str]
     readings: dict[str, str]  # what told each
     values: dict[str, str]
+    told_by: dict[str, str]  # the request, as a command
 
 
 def rank(result: Result) -> int:
@@ -113,7 +114,8 @@ def markdown(run: Run, results: list[Result]) -> str:
         for cause, consequences in fold(of_verdict):
             lines += section(run, cause, consequences)
     lines += ["", "## Readings", ""]
-    lines += [f"- `{name}={run.values[name]}`: {escape(how)}" for name, how in run.readings.items()] or ["None could be told."]
+    for name, how in run.readings.items():
+        lines += [f"- `{name}={run.values[name]}`: {escape(how)}, as this request shows:", f"  `` {run.told_by[name]} ``"]
     untold = [name for name in READINGS if name not in run.readings]
     lines += [f"- Could not be told: {', '.join(untold)}"] if untold else []
     lines += ["", "## What was checked", "", "A sentence holds as far as these checks go.", ""]

@@ -29,6 +29,10 @@ def first_request(survey: Survey) -> str:
         raise pytest.UsageError(f"{api.endpoint} does not accept the key of --api-key. It returned {response}")
     if not response.is_success:
         raise pytest.UsageError(hint(survey, f"{api.endpoint} does not return 200 for {survey.dates}. It returned {response}"))
+    try:
+        survey.api.reader.read(response)
+    except Unusable as fault:
+        survey.broken = fault.fault if "JSON" in fault.fault else ""
     whole = (seconds + api.delay) * api.max_calls
     if whole > LONGEST_RUN:
         calls = f"{api.max_calls} calls take up to {whole / 60:.0f} minutes"

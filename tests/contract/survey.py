@@ -14,7 +14,7 @@ import learn
 import learn_pages  # noqa: F401 (registers what it learns)
 import learn_sessions  # noqa: F401
 import pytest
-from client import Client
+from client import Client, Exchange
 from pages import Page, Unusable, Walk
 from records import DAY, HOUR, SECOND, Record, Records, Window, instant_of
 
@@ -61,11 +61,13 @@ class Survey:
         self.api, self.dates = api, dates
         self.other_key, self.over_limit_key = other_key, over_limit_key
         self.known_data_key = ""
+        self.broken = ""  # why only the first check makes sense
         self.named = [tuple(pair.split("=", 1)) for pair in named]  # the session filters that the caller gave
         self.known: dict[tuple, tuple] = {}
         self.reported: dict[str, str] = {}  # unusable responses, with the check that reported each
         self.wrong_types_reported: set[str] = set()
         self.shown_readings: dict[str, learn.Told] = {}
+        self.told_by: dict[str, Exchange] = {}  # the request that told each reading
         self.is_brief = api.max_calls < 150
         # Each walk through the direct window takes a call for every 50 conversions of it.
         self.most_conversions = 100 if self.is_brief else min(1000, 2 * api.max_calls)
@@ -76,7 +78,12 @@ class Survey:
     @once
     def told(self, name: str) -> learn.Told:
         """Return which of the readings of this name the server has. Skips the check that asks if that can't be told."""
-        return learn.LEARN[name](self)
+        before = len(self.api.seen)
+        told = learn.LEARN[name](self)
+        if len(self.api.seen) == before:
+            self.api.ask(self.window().query)  # a page that was read before
+        self.told_by[name] = self.api.seen[-1]
+        return told
 
     def reading(self, name: str) -> str:
         """Return the server's reading of this name, or ours if it can't be told."""
@@ -91,17 +98,18 @@ class Survey:
     def clocks(self) -> list[Window]:
         """Return what the server's current time can be: the Date header says it, unless the server has a fixed clock.
 
-        If the newest conversion of the default window is old, then the clock may be fixed between it and the one after it.
+        If the newest conversion of the default window is old, then the clock may be fixed between it and the one after it, or up to
+        30 days after it.
         """
         date = self.api.clock({}).replace(microsecond=0)
         clocks = [Window(date, date)]
         newest = self.newest({})
         if newest is not None and newest < date - 2 * DAY:
-            after = Window(newest + SECOND, min(newest + 40 * DAY, date)).query
+            after = Window(newest + SECOND, min(newest + 30 * DAY, date)).query
             later = self.api.page(after)
             if later.total_records > 50:
                 later = self.api.page(after | {"offset": later.total_records - 1})
-            following = min((record.moment for record in later.records), default=newest + DAY)
+            following = min((record.moment for record in later.records), default=min(newest + 30 * DAY, date))
             clocks.append(Window(newest, max(newest, following - SECOND)))
         return clocks
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import known_data
 import pytest
 from pages import Page
+from records import mask_emails
 from verdict import check
 
 GROUPS = known_data.groups()
@@ -31,6 +32,8 @@ def asking(survey) -> Callable[[dict], Page]:
         check(response.is_success, f"{query} gets the response {response}")
         return survey.api.reader.read(response)
 
+    if ask({}).is_message:
+        pytest.skip(f"the account of --known-data has no conversions from {known_data.START} to {known_data.END}")
     return ask
 
 
@@ -48,7 +51,7 @@ def compare(pages: list[Page], sessions: list[dict], query: dict) -> None:
     expected = Counter(identity(record) for session in sessions for record in session["conversions"])
     parts = []
     for word, more in (("missing", expected - found), ("extra", found - expected)):
-        parts += [f"{word}: {', '.join(map(str, list(more)[:3]))}"] if more else []
+        parts += [mask_emails(f"{word}: {', '.join(map(str, list(more)[:3]))}")] if more else []
     check(not parts, f"{query} returns {found.total()} records instead of {expected.total()}; {'; '.join(parts)}")
 
 

@@ -16,8 +16,8 @@ from random import Random
 from typing import Any, NamedTuple
 
 import pytest
+from conversions_api import create_app
 
-from app import create_app
 from tests import endpoint
 from tests.endpoint import Endpoint
 from tests.tools.kit_in_process import Finding, InProcess, collect_checks, response_of, run_checks

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools.command.sdist import sdist
 
-PLACES = ("wsgi.py", "schema.sql", ".ruff.toml", "app/**/*", "seed/*", "tests/**/*", ".github/**/*")
+PLACES = ("wsgi.py", "schema.sql", ".ruff.toml", "app/**/*", "seed/*", "tests/**/*", ".github/**/*", ".deploy/*")
 
 
 class Sdist(sdist):

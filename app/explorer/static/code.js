@@ -97,12 +97,10 @@ function words(command) {
   return word === null ? found : [...found, word];
 }
 
-// Returns {key, query}, or null if the text is not a curl command; throws an Error with a sentence if its body cannot be filled in.
+// Returns {key, body, query} of a curl command; throws an Error with a sentence if its body cannot be filled in.
 export function readCurl(text) {
-  const [program, ...rest] = words(text.trim().replace(/^\$\s+/, ""));
-  if (program !== "curl") return null;
-  let key = "";
-  let body = "";
+  const [, ...rest] = words(text.trim().replace(/^\$\s+/, ""));
+  let [key, body] = ["", ""];
   rest.forEach((word, at) => {
     const [, short, attached] = word.match(/^-([Hd])(.+)$/s) ?? [];
     const [, long, assigned] = word.match(/^--([\w-]+)=(.*)$/s) ?? [];

@@ -7,8 +7,7 @@ export function figure(number) {
   const exact = typeof number === "string" && /^-?\d+$/.test(number) ? BigInt(number) : Number(number);
   return exact.toLocaleString("en");
 }
-export const count = (number, what) => `${figure(number)} ${Number(number) === 1 ? what : plural(what)}`;
-const plural = (what) => (what.endsWith("ch") ? `${what}es` : `${what}s`);
+export const count = (number, what) => `${figure(number)} ${what}${Number(number) === 1 ? "" : what.endsWith("ch") ? "es" : "s"}`;
 export const range = (first, last) => (first === last ? figure(first) : `${figure(first)}–${figure(last)}`);
 export const sum = (numbers) => [...numbers].reduce((all, number) => all + number, 0);
 

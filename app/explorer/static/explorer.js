@@ -28,7 +28,8 @@ let asking = new AbortController();
 function show() {
   const given = readAddress(location.hash);
   const address = given?.query ? given : (readAddress(views[0]?.hash ?? "") ?? { key: "", query: {}, pages: 1 });
-  tellIgnored(given?.unknown ?? []);
+  part("ignored").hidden = !given?.unknown.length;
+  part("ignored").textContent = `The endpoint has no field ${given?.unknown.join(", ")}: the page left it out of this link's request.`;
   const current = addressOf(address);
   for (const view of views) view.ariaCurrent = view.hash === current ? "true" : null;
   isWalking = isEdited = false;
@@ -47,11 +48,6 @@ function show() {
   if (missing <= 0) return;
   isWalking = missing > 1;
   fetchPages(address.pages);
-}
-
-function tellIgnored(names) {
-  part("ignored").hidden = !names.length;
-  part("ignored").textContent = `The endpoint has no field ${names.join(", ")}: the page left it out of this link's request.`;
 }
 
 function canAsk(key) {
@@ -87,7 +83,7 @@ async function fetchPages(wanted) {
         busy(mine, wanted);
         drawnAt = performance.now();
       }
-    } while (hasMore(mine) && mine.pages.length < wanted && (isWalking || mine.pages.length === 0));
+    } while (hasMore(mine) && mine.pages.length < wanted && isWalking);
     isWalking = false;
     asked = null;
     draw();
@@ -95,14 +91,17 @@ async function fetchPages(wanted) {
     if (!signal.aborted) throw error;
   } finally {
     clearTimeout(patience);
-    if (asking.signal === signal) part("busy").hidden = !(part("results").ariaBusy = null);
+    if (asking.signal === signal) {
+      part("busy").hidden = true;
+      part("results").ariaBusy = null;
+    }
   }
 }
 
 function busy({ pages }, wanted) {
   const of = Number.isFinite(wanted) ? ` of ${figure(wanted)}` : "";
   const many = `Fetching page ${figure(pages.length + 1)}${of} …`;
-  const before = shown && asked && !pages.length ? " What is below belongs to the request before." : "";
+  const before = shown && asked && !isSameRequest(shown, asked) ? " What is below belongs to the request before." : "";
   part("busy").textContent = isWalking ? many : `Waiting for the server …${before}`;
   part("busy").hidden = false;
   part("results").ariaBusy = "true";
@@ -111,7 +110,7 @@ function busy({ pages }, wanted) {
 function fail(request, reply, wasForced, wanted) {
   isWalking = false;
   asked = null;
-  if (walk.pages.length && reply.status !== 200) {
+  if (walk.pages.length && !reply.ok) {
     draw();
     return showStopped(walk.pages.at(-1), reply, wasForced, () => {
       isWalking = wanted > walk.pages.length + 1;
@@ -125,7 +124,7 @@ function fail(request, reply, wasForced, wanted) {
     showResponse({ records: [], ...reply });
   }
   part("tabs").hidden = Boolean(reply.problem);
-  if (reply.status !== 200 || !reply.json?.message) return showError(reply, wasForced);
+  if (!reply.ok || !reply.json?.message) return showError(reply, wasForced);
   showFaults({});
   part("why").textContent = reply.json.message;
   return explainNothing(request, isEmptyWindow(request.query), asking.signal);

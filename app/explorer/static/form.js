@@ -222,7 +222,11 @@ export function listenToForm({ edited, submitted }) {
     submitted();
   });
   part("edit").addEventListener("click", () => editForm(!part("request").classList.contains("open")));
-  part("summary").hidden = false;
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the fragment of the address is a request
+    editForm(true);
+    account.focus();
+  });
 }
 
 function listenToPicker(picker, change) {

@@ -12,13 +12,15 @@ const MOST_REQUESTS = 500; // that the page keeps, as the mock does
 const LONGEST_BODY = 2048; // bytes that the mock keeps: a longer body is not whole
 
 const entries = new Map(); // by name, the newest last: {requests, walk, item}. A walk is one entry, any other request is its own.
+const chips = [...document.querySelectorAll("[data-status]")];
 let last = 0; // the number of the newest request
-let kind = "all"; // of the statuses to show
+let turn = Promise.resolve(); // one look at the mock after the other
+const inTurn = (action) => (turn = turn.catch(() => {}).then(action));
 
 async function poll() {
   let wait = EVERY;
   try {
-    if (!document.hidden) await fetchNew();
+    if (!document.hidden) await inTurn(fetchNew);
   } catch (error) {
     part("state").textContent = `${error.message} Trying again every ${AFTER_A_FAILURE / 1000} seconds.`;
     wait = AFTER_A_FAILURE;
@@ -72,12 +74,12 @@ const kindOf = (status) => (status ? `${String(status)[0]}xx` : "5xx");
 
 function tellState() {
   const all = [...entries.values()].flatMap(({ requests }) => requests);
-  for (const chip of document.querySelectorAll("[data-status]")) {
+  for (const chip of chips) {
     const ofKind = all.filter(({ status }) => ["all", kindOf(status)].includes(chip.dataset.status));
     chip.lastElementChild.textContent = ofKind.length ? figure(ofKind.length) : "";
   }
   const faulty = [...entries.values()].filter(({ walk }) => walk?.faults.length).length;
-  const told = faulty ? `${count(faulty, "query")} paged wrongly.`.replace("querys", "queries") : "No paging mistakes.";
+  const told = faulty ? `${count(faulty, "walk")} with a fault.` : "No walk has a fault.";
   part("state").textContent = all.length ? told : "No requests yet.";
 }
 
@@ -86,7 +88,6 @@ function draw({ requests, walk, item }) {
   const { at, status, user_agent: agent, domain, records } = newest;
   const wasOpen = item.firstElementChild?.open;
   item.dataset.kind = kindOf(status);
-  item.hidden = kind !== "all" && item.dataset.kind !== kind;
   const isFaulty = Boolean(walk?.faults.length);
   const problem = isFaulty ? walk.message : [sentencesOf(newest), causeOf(newest)].filter(Boolean).join(" – ");
   const told = walk ? toldOf(walk, requests) : records === 0 ? "nothing found · " : "";
@@ -181,28 +182,23 @@ function detailsOf(entry) {
   ];
 }
 
-for (const chip of document.querySelectorAll("[data-status]")) {
+for (const chip of chips) {
   chip.addEventListener("click", () => {
-    kind = chip.dataset.status;
-    for (const each of document.querySelectorAll("[data-status]")) each.ariaPressed = String(each === chip);
-    for (const { item } of entries.values()) item.hidden = kind !== "all" && item.dataset.kind !== kind;
+    part("requests").dataset.shown = chip.dataset.status; // the stylesheet hides the others
+    for (const each of chips) each.ariaPressed = String(each === chip);
   });
 }
+const tellFailure = (error) => (part("state").textContent = error.message);
 part("own").addEventListener("change", () => {
-  forget();
-  fetchNew().catch((error) => (part("state").textContent = error.message));
+  inTurn(forget);
+  inTurn(fetchNew).catch(tellFailure);
 });
-part("clear-requests").addEventListener("click", async () => {
-  try {
-    await askMock("DELETE", "requests");
-    await askMock("DELETE", "walks");
-    const newest = last;
+part("clear-requests").addEventListener("click", () => {
+  inTurn(async () => {
+    for (const what of ["requests", "walks"]) await askMock("DELETE", what);
     forget();
-    last = newest;
     tellState();
-  } catch (error) {
-    part("state").textContent = error.message;
-  }
+  }).catch(tellFailure);
 });
 configure();
 listenToCopies();

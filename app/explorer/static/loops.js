@@ -106,7 +106,6 @@ function judge(runs) {
 
 // readRequest returns the request of the form; toggle adds or removes its session filter, and sends it.
 export function listenToLoops(readRequest, toggle) {
-  for (const lane of lanes()) show(lane, "", element("div", { class: "cells" }), "not played yet");
   part("play").addEventListener("click", () => {
     if (part("play").textContent === "Stop") empty();
     else play(readRequest());

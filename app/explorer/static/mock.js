@@ -5,7 +5,6 @@ import { count, figure, part } from "./elements.js";
 const EVERY = 2000; // milliseconds between two looks at a mock that is not normal
 
 let faults = []; // that are left
-let listening = null; // is called when a reset has changed the data
 let timer = 0;
 
 export const isMock = () => part("mock-bar") !== null;
@@ -73,26 +72,22 @@ async function setFault() {
   await askMock("POST", "faults", wanted);
 }
 
-async function reset() {
+async function reset(wasReset) {
   if (!confirm("Reset the mock? That restores the demo data and deletes the accounts that tests have created.")) return;
   await askMock("POST", "reset");
-  listening?.();
+  wasReset();
 }
 
 // Calls wasReset after a reset. Returns when the bar shows what the mock does.
 export async function listenToMock(wasReset) {
   if (!isMock()) return;
-  listening = wasReset;
   part("mock-form").addEventListener("submit", (event) => {
     event.preventDefault();
     act(setFault);
   });
   part("mock-normal").addEventListener("click", () => act(() => askMock("DELETE", "faults")));
-  part("mock-reset").addEventListener("click", () => act(reset));
-  part("mock-change").addEventListener("click", () => {
-    const isOpen = part("mock-bar").classList.toggle("open");
-    part("mock-change").ariaExpanded = String(isOpen);
-  });
+  part("mock-reset").addEventListener("click", () => act(() => reset(wasReset)));
+  part("mock-change").addEventListener("click", ({ target }) => (target.ariaExpanded = part("mock-bar").classList.toggle("open")));
   document.addEventListener("visibilitychange", () => document.hidden || refreshMock());
   await refreshMock();
 }

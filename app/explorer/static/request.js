@@ -81,7 +81,7 @@ export function readAddress(fragment) {
   return { ...request, unknown, pages: /^[1-9]\d{0,5}$/.test(pages) ? Number(pages) : 1 };
 }
 
-// Returns {status, statusText, text, json, headers, timing, milliseconds}; without a response {problem}. json is null for text
+// Returns {ok, status, statusText, text, json, headers, timing, milliseconds}; without a response {problem}. json is null for text
 // that is not JSON. Throws only if the signal aborted. The mock's list of requests leaves the marked ones out.
 export async function send(request, signal) {
   const started = performance.now();
@@ -90,9 +90,9 @@ export async function send(request, signal) {
     const response = await fetch(settings.url, { method: "POST", headers, body: bodyOf(request), signal });
     const text = await response.text();
     const timing = timingOf(response.headers.get("Server-Timing") ?? "");
-    const { status, statusText } = response;
+    const { ok, status, statusText, headers: received } = response;
     const milliseconds = performance.now() - started;
-    return { status, statusText, text, json: attempt(() => JSON.parse(text)), headers: [...response.headers], timing, milliseconds };
+    return { ok, status, statusText, text, json: attempt(() => JSON.parse(text)), headers: [...received], timing, milliseconds };
   } catch (error) {
     if (signal?.aborted) throw error;
     return { problem: "The server cannot be reached, or closed the connection. Check that it is running." };
@@ -109,7 +109,7 @@ function timingOf(header) {
 
 // What is wrong with a response, in one sentence, and the number of the decision behind it.
 export const sentenceOf = ({ problem, status, json }) =>
-  problem ?? json?.error ?? `The response is not JSON from the endpoint: ${status}. It is shown below.`;
+  problem ?? json?.error ?? json?.message ?? `The response is not JSON from the endpoint: ${status}. It is shown below.`;
 
 export function decisionBehind(status, sentences) {
   return settings.errors.find((each) => each.status === status && sentences.includes(each.says))?.decision;

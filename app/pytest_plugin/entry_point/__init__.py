@@ -9,11 +9,22 @@ from collections.abc import Iterator
 import pytest
 
 USED: pytest.StashKey = pytest.StashKey()  # the fixture's value in a test that uses it
-MARKER = "pages_wrongly: the client of this test pages wrongly on purpose, so the fixture conversions_api does not fail the test."
+MARKERS = (
+    "pages_wrongly: the client of this test pages wrongly on purpose, so the fixture conversions_api does not fail the test.",
+    "all_readings: this test runs as decided, and once under each other reading of the text that conversions_api can serve.",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", MARKER)
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("all_readings"):
+        from conversions_api.mock.readings import EACH
+
+        metafunc.parametrize("conversions_api_reading", ["", *EACH], ids=["as decided", *EACH])
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +36,15 @@ def _conversions_api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def conversions_api(request: pytest.FixtureRequest, _conversions_api_server: tuple) -> Iterator:
+def conversions_api_reading() -> str | None:
+    """The reading that conversions_api serves in a test marked all_readings; "" as decided, None without the mark."""
+    return None
+
+
+@pytest.fixture
+def conversions_api(
+    request: pytest.FixtureRequest, _conversions_api_server: tuple, conversions_api_reading: str | None
+) -> Iterator:
     """A mock of the AttributionHub conversions API, with an account of its own for the test: url, key, load(), walks() and more.
 
     If the client pages wrongly, the test fails.
@@ -33,6 +52,8 @@ def conversions_api(request: pytest.FixtureRequest, _conversions_api_server: tup
     from conversions_api.pytest_plugin.fixture import ConversionsApi
 
     conversions_api = request.node.stash[USED] = ConversionsApi(*_conversions_api_server)
+    if conversions_api_reading is not None:
+        conversions_api.reading(conversions_api_reading)
     yield conversions_api
     conversions_api.close()
 
