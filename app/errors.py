@@ -1,4 +1,4 @@
-"""Every error of the API as JSON, {"error": "sentence"}. Decision 27."""
+"""Every error of the API as JSON, {"error": "sentence"}. Decisions 27, 79."""
 
 import sqlite3
 from calendar import monthrange
