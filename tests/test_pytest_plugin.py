@@ -207,6 +207,7 @@ def test_without_it(conversions_api, conversions_api_reading):
     assert " 2 passed" in printed, printed
 
 
+@pytest.mark.decision(78)
 @pytest.mark.parametrize("setting", ["", "missing=omitted"])
 def test_a_test_marked_all_readings_runs_as_decided_and_under_each_whatever_the_setting(run, setting):
     test = """
