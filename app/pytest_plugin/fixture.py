@@ -1,4 +1,4 @@
-"""What the fixture conversions_api is: an account for one test, on a server that all tests of a process share. Decision 86."""
+"""What the fixture conversions_api is: an account for one test, on a server that all tests of a process share. Decisions 78, 86."""
 
 import json
 import secrets
