@@ -94,7 +94,11 @@ def _tell(columns: Columns, unusual: list[str]) -> None:
 )
 @click.option("--time-format", default="", metavar="FORMAT", help="How times are written, as in strptime: '%d/%m/%Y %H:%M'.")
 @click.option(
-    "--ignore-referrer", multiple=True, metavar="D", callback=primary_domains, help="A domain that is no source, as paypal.com."
+    "--ignore-referrer",
+    multiple=True,
+    metavar="D",
+    callback=primary_domains,
+    help="A domain that never counts as a source, such as paypal.com.",
 )
 @with_appcontext
 def import_(
