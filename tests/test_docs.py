@@ -23,6 +23,7 @@ CONTRIBUTING = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8"
 PAGES = [
     ROOT / "README.md",
     ROOT / ".github" / "CONTRIBUTING.md",
+    ROOT / ".github" / "SECURITY.md",
     *sorted((ROOT / "app").rglob("*.md")),
     ROOT / "tests" / "README.md",
     ROOT / "tests" / "contract" / "README.md",

@@ -44,7 +44,8 @@ def slowest_beside_stalled(hub: Hub, server: str, sent: bytes, times: int = 3, c
         took = []
         for _ in range(times):
             for other in others:
-                other.sendall(more)
+                with suppress(ConnectionError):  # a body that has not arrived in time
+                    other.sendall(more)
             began = time.monotonic()
             assert post(address)[0] == 200
             took.append(time.monotonic() - began)

@@ -140,7 +140,7 @@ def import_(
             query = '{{"start_date": "{}", "end_date": "{}"}}'.format(*days)
             click.echo("A request without dates covers the last 30 days. For all conversions of the account send")
             click.echo(query)
-        click.echo(f"To look at it: {command} walk '{query}' --key {shlex.quote(made_key or key or 'KEY')}")
+        click.echo(f"To look at it: {command} walk '{query}' --key {made_key or 'KEY'}")
         click.echo("or, after flask run, with the same key: http://127.0.0.1:5000/")
 
     if not watch:

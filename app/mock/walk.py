@@ -1,4 +1,4 @@
-"""One walk of a client through the pages of a query, and the verdict on it. Decisions 54, 55, 77.
+"""One walk of a client through the pages of a query, and the verdict on it. Decisions 54, 55.
 
 A walk is a series of requests of one account with the same query, which is the body without its offset. A page covers the positions
 from its offset to its records_processed. The faults of a walk are:

@@ -1,4 +1,4 @@
-"""Walks: does a client page correctly? The record of the requests that page through a query. Decisions 54 to 57, 74."""
+"""Walks: does a client page correctly? The record of the requests that page through a query. Decisions 54 to 57, 74, 77."""
 
 import json
 from collections import OrderedDict

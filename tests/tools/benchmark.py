@@ -398,6 +398,10 @@ def serving(command: list[str], path: Path, first: bytes) -> Iterator[Served]:
         process.wait()
 
 
+def granian() -> list[str]:
+    return [sys.executable, "-m", "granian", "--http", "1", "--no-ws", "--port", "{port}", "wsgi:server"]
+
+
 def waitress(python: str = sys.executable, app: str = "wsgi:app") -> list[str]:
     return [python, "-m", "waitress", "--ident=", "--listen", "127.0.0.1:{port}", app]
 
@@ -542,7 +546,7 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
         if not (prism if command[0] == "npm" else python.with_name("datasette")).exists() and shutil.which(command[0]):
             subprocess.run(command, check=False, capture_output=True)
 
-    with serving(waitress(), path, post_request({})) as ours:
+    with serving(granian(), path, post_request({})) as ours:
         for peer, (goals, command, request) in peers.items():
             if not Path(command[0]).exists():
                 click.echo(f"- {peer}: skipped, it cannot be installed here")

@@ -17,8 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 
-from tests import test_hostile, test_kill, test_limits, test_served
-from tests.conftest import SERVERS, WAITRESS, Hub, a_conversion, a_session, flask, listening
+from tests import test_hostile, test_kill, test_limits, test_served, test_trouble
+from tests.conftest import SERVERS, Hub, a_conversion, a_session, flask, serving
 from tests.test_request import DATES, FIELDS
 
 KILLS = 100
@@ -48,13 +48,13 @@ def hostile(folder: Path) -> tuple[str, int, int]:
         with serve(hub) as address:
             tried += len(SENT)
             wrong += sum(fails(address, *sent) for sent in SENT)
-    return "requests over sockets, against each of the three servers", tried, wrong
+    return "requests over sockets, against both servers", tried, wrong
 
 
 def fails(address: tuple[str, int], sent: bytes, is_whole: bool) -> bool:
     """Return whether the result is a 5xx, no response in time, or a 200 for a part of a body."""
     try:
-        status, _, _ = test_hostile.exchange(address, sent)
+        status, _, _ = test_hostile.exchange(address, sent, is_whole)
     except TimeoutError:
         return True
     # 501 and 505 are allowed: the server in front of the app returns them for malformed HTTP.
@@ -98,7 +98,7 @@ def limit(folder: Path) -> tuple[str, int, int]:
 def stalled(folder: Path) -> tuple[str, int, int]:
     tried = wrong = 0
     slowest = 0.0
-    for server in ("flask run", "waitress"):
+    for server in SERVERS:
         for number, sent in enumerate(test_served.STALLED.values()):
             own = folder / f"{server}-{number}"
             own.mkdir()
@@ -108,12 +108,50 @@ def stalled(folder: Path) -> tuple[str, int, int]:
     return f"requests beside {test_served.CLIENTS} stalled clients", tried, wrong
 
 
+def slow(folder: Path) -> tuple[str, int, int]:
+    """Count the requests that take a second or more beside 520 clients that send slowly."""
+    tried = wrong = 0
+    for number, (sent, more) in enumerate(test_served.DRIBBLED.values()):
+        own = folder / str(number)
+        own.mkdir()
+        took = test_served.slowest_beside_stalled(a_hub(own), "granian", sent, 10, 520, more)
+        tried, wrong = tried + 10, wrong + (took >= 1)
+    return "requests beside 520 clients that send slowly", tried, wrong
+
+
+def stops(folder: Path) -> tuple[str, int, int]:
+    """Count the requests in flight, twelve at a time, that get no response when the server gets SIGTERM."""
+    hub, times = a_hub(folder), 20
+    statuses: list[int | None] = []
+    with ThreadPoolExecutor(12) as clients:
+        for _ in range(times):
+            with serving(hub, MOCK="1") as address:
+                asked = [clients.submit(test_kill.post, address, Prefer="delay=500") for _ in range(12)]
+                time.sleep(random.uniform(0.2, 0.6))
+            statuses += [None if each.exception() else each.result()[0] for each in asked]
+    return "requests in flight at a SIGTERM", len(statuses), len(statuses) - statuses.count(200)
+
+
+def importing(folder: Path) -> tuple[str, int, int]:
+    """Count the requests without a limit that take a second or more, or fail, beside twelve that count, while an import runs."""
+    hub, wrong = test_trouble.create_hub(folder / "hub"), 0
+    with serving(hub) as address, test_trouble.importing(hub), ThreadPoolExecutor(12) as clients:
+        over = Event()
+        limited = [clients.submit(lambda: [send(address, "{}", "limited") for _ in iter(over.is_set, True)]) for _ in range(12)]
+        for _ in range(100):
+            began = time.monotonic()
+            wrong += send(address, "{}", "key")[0] != 200 or time.monotonic() - began > 1
+        over.set()
+        wrong += sum(status != 503 for each in limited for status, _ in each.result())
+    return "requests without a limit beside twelve clients that count, while an import runs", 100, wrong
+
+
 def soak(folder: Path) -> tuple[str, int, int]:
     """Send all kinds of requests at once. Count what fails, takes more than a second, or makes the server grow after a minute."""
     hub = Hub(folder / "conversions.sqlite")
     assert hub.run("seed").exit_code == 0
     hub.load([a_session(conversions=[a_conversion()])], "own.example", "key")
-    with listening(hub, *WAITRESS) as address:
+    with serving(hub) as address:
         clients = [client(address) for client in (asking, asking, asking, asking, walking, faulty, over_sockets, interrupted)]
         asked, before = soaked(hub, clients, 60)
         more, after = soaked(hub, clients, 60 * (MINUTES - 1))
@@ -211,7 +249,9 @@ def resources(hub: Hub) -> tuple[int, int]:
     raise LookupError("no server has the database open")
 
 
-SECTIONS = {check.__name__: check for check in (hostile, texts, kills, counting, seedings, limit, stalled, soak)}
+SECTIONS = {
+    check.__name__: check for check in (hostile, texts, kills, counting, seedings, limit, stalled, slow, stops, importing, soak)
+}
 
 
 def main() -> None:
