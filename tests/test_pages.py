@@ -447,7 +447,7 @@ def test_the_decisions_page_lists_each_decision_with_its_test_and_example(bundle
     text = bundled.client.get("/decisions").text
     assert set(TOUR["examples"]) <= {str(number) for number in DECISIONS}
     assert len(re.findall(r'<li id="\d+"', text)) == len(DECISIONS)
-    for _, _, _, test in DECISIONS.values():
+    for *_, test in DECISIONS.values():
         assert f"<code>{test.strip('`')}</code>" in text
     assert text.count('<p class="example">') == len(TOUR["examples"])
     assert "<code>{&#34;offset&#34;: -1}</code>" in text or "<code>{&#34;offset&#34;:-1}</code>" in text

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -441,7 +442,14 @@ def test_typed():
 def run_suite(tmp_path: Path, *options: str, suite: str = A_SUITE) -> subprocess.CompletedProcess:
     (tmp_path / "test_client.py").write_text(suite)
     command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-c", os.devnull, str(tmp_path))
-    return subprocess.run(**flask("exec", *options, "--", *command, TMPDIR=str(tmp_path)), capture_output=True)
+    return exec_in(tmp_path, *options, "--", *command)
+
+
+def exec_in(tmp_path: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess:
+    """Run flask exec, which keeps the logs of runs that failed in that folder."""
+    command = flask("exec", *arguments, **settings)
+    command["env"] |= {"TMPDIR": str(tmp_path)}
+    return subprocess.run(**command, capture_output=True)
 
 
 @pytest.mark.decision(76)
@@ -483,6 +491,52 @@ def test_exec_with_readings_judges_how_a_client_pages_too(tmp_path):
     suite = A_SUITE.replace("offset = page", "offset += 50; page").replace("ask(offset))", 'ask(offset, source="google.com"))')
     done = run_suite(tmp_path, "--check-paging", "--readings=status", suite=suite)
     assert done.stdout.startswith("✗ as decided here"), done.stdout
+
+
+# Sends a refused request again, and stops after one page if it does not know the form of a timestamp.
+STOPS_EARLY = """
+import json, os, urllib.error, urllib.request
+
+print(os.environ["CONVERSIONS_BASE_URL"])
+headers = {"Authentication": os.environ["CONVERSIONS_KEY"], "Content-Type": "application/json"}
+offset, refused = 0, 0
+while offset is not None:
+    body = json.dumps({"medium": "organic", "start_date": "2025-01-01", "offset": offset}).encode()
+    try:
+        page = json.load(urllib.request.urlopen(urllib.request.Request(os.environ["CONVERSIONS_URL"], body, headers)))
+    except urllib.error.HTTPError as error:
+        refused += error.code == 503
+        continue
+    has_more = page["pagination"]["has_more"] and "T" not in page["records"][0]["timestamp"]
+    offset = page["pagination"]["records_processed"] if has_more else None
+assert refused == 2, refused
+"""
+
+
+def test_exec_with_readings_judges_each_run_and_gives_each_the_same_faults_and_port(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+    options = ("--complete", "--fault", "code=503 times=2", "--port", port)
+    names = "--readings=status,timestamp-form=iso,has-more,last-offset,empty-page"
+    done = exec_in(tmp_path, *options, names, "--", sys.executable, "-c", STOPS_EARLY, NOW=NOW)
+    table, failure, _ = done.stdout.split("\n\n")
+    assert re.fullmatch(
+        r"""✓ as decided here
+✓ status=201
+✗ timestamp-form=iso    Unfinished: \d+ of \d+ sessions\.
+✓ has-more=conversions
+✓ last-offset=plus-50
+✓ empty-page=message""",
+        table,
+    ), done.stdout
+    assert f"    http://127.0.0.1:{port}\n" in failure
+    assert done.returncode == 1
+
+
+def test_a_wrong_fault_leaves_no_log_of_the_readings(tmp_path):
+    done = exec_in(tmp_path, "--fault", "cod=503", "--readings", "--", "true")
+    assert "cod" in done.stderr
+    assert (done.returncode, list(tmp_path.iterdir())) == (1, [])
 
 
 @pytest.mark.parametrize(
