@@ -168,7 +168,7 @@ def finish_fault(response: Response) -> Response:
 
 
 def broken_off(sent: bytes) -> Iterator[bytes]:
-    """Yield these bytes, then fail as if the client had gone: Werkzeug and Gunicorn close the connection without a word."""
+    """Yield these bytes, then fail as if the client had gone: Werkzeug closes the connection without a word."""
     if sent:
         yield sent
     raise ConnectionResetError(ECONNRESET, "A fault of the mock closed the connection.")
