@@ -117,7 +117,6 @@ class Servers:
         if now not in self.apps:
             path = self.folder / f"{len(self.apps)}.sqlite"
             app = create_app({"DATABASE": path, "NOW": f"{now:%Y-%m-%dT%XZ}", "MOCK": "1"})
-            app.logger.disabled = True
             line = '{"started_at": "2025-01-01T00:00:00Z", "landing_page": "https://first.example/"}\n'
             loaded = app.test_cli_runner().invoke(args=["import", "-", "--domain", "first.example", "--key", "first"], input=line)
             assert loaded.exit_code == 0, loaded.output
