@@ -119,7 +119,7 @@ def run(command: tuple[str, ...], environment: dict[str, str], output: IO | None
     With an output, it gets no input, and a signal ends this program too. It is stopped after so many seconds.
     """
     # Its own process group, so that a signal reaches all of it. But a terminal lets only one group read, and sends Ctrl+C to that.
-    has_terminal = sys.stdin.isatty() and output is None
+    has_terminal = sys.stdin is not None and sys.stdin.isatty() and output is None
     stdin, stderr = (subprocess.DEVNULL, subprocess.STDOUT) if output else (None, None)
     group = None if has_terminal else 0
     try:
