@@ -175,5 +175,5 @@ def test_a_backup_can_be_made_while_the_server_runs(run, tmp_path):
     hub = Hub(tmp_path / "instance" / "conversions.sqlite")
     hub.load([a_session(conversions=[a_conversion()])])
     with hub.app.extensions["database"].reading():
-        run("VACUUM INTO")
+        run("backup.sqlite")
     assert Hub(Path(tmp_path / "backup.sqlite")).ask({}) == hub.ask({})
