@@ -115,7 +115,7 @@ def flask(*arguments: str, **settings: object) -> dict:
     }
 
 
-GRANIAN = ("granian", "--http", "1", "--no-ws")  # as the README starts it
+GRANIAN = ("granian", "--http", "1", "--no-ws", "--workers-kill-timeout", "25")  # as the README starts it
 
 
 @contextmanager
@@ -130,7 +130,7 @@ def serving(
         yield address
         if stop == signal.SIGTERM:
             server.terminate()
-            assert server.wait(timeout=30) == 0
+            assert server.wait(timeout=50) == 0
 
 
 @contextmanager
