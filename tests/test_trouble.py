@@ -418,14 +418,25 @@ def fill(folder: Path) -> None:
             pass
 
 
+def mount_again(folder: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", folder], check=True)
+
+
+DISKS = {
+    "full": (fill, lambda folder: (folder / "rest").unlink()),
+    "read-only": (lambda folder: mount_again(folder, "ro"), lambda folder: mount_again(folder, "rw")),
+}
+
+
 @pytest.mark.decision(81)
+@pytest.mark.parametrize(("spoil", "mend"), DISKS.values(), ids=DISKS)
 @pytest.mark.parametrize("program", ["granian", "flask run"])
-def test_a_server_that_starts_on_a_full_disk_serves_what_it_can_read(small_disk, program):
+def test_a_server_that_starts_on_a_full_or_read_only_disk_serves_what_it_can_read(small_disk, program, spoil, mend):
     hub = create_hub(small_disk)
-    fill(small_disk)
+    spoil(small_disk)
     with started_on(hub, program) as address:
         assert [post(address, key=key)[0] for key in ("key", "limited", "key")] == [200, 503, 200]
-    (small_disk / "rest").unlink()
+    mend(small_disk)
     with started_on(hub, program) as address:
         assert [post(address, key=key)[0] for key in ("key", "limited")] == [200, 200]
 
