@@ -1,15 +1,13 @@
 """flask import: read what people have into an account. Decisions 30, 43 to 49, 66 to 69."""
 
-import io
 import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import date, timedelta
 from difflib import get_close_matches
-from typing import IO, cast
+from typing import IO
 
 import click
 from flask import current_app
@@ -122,8 +120,7 @@ def import_(
             ):
                 account_id, made_key = sessions.open_for_import(connection, domain, key, monthly_limit, replace)
                 writer = sessions.Writer(connection, account_id, domain, faults, ignore_referrer)
-                with _progress(opened) as counted:
-                    writer.add_all(formats.load(counted, columns, faults))
+                writer.add_all(_with_progress(formats.load(opened, columns, faults), opened))
                 summary = writer.summary()
                 days = connection.execute(sessions.FIRST_AND_LAST_CONVERSION, {"account_id": account_id}).fetchone()
         except click.ClickException as error:
@@ -163,28 +160,13 @@ def _are_in_default_window(first_day: str | None, last_day: str | None) -> bool:
     return str(today - timedelta(seconds=DEFAULT_WINDOW)) < first_day <= last_day <= str(today)
 
 
-@contextmanager
-def _progress(file: IO[bytes]) -> Iterator[io.RawIOBase]:
+def _with_progress(loaded: Iterator[tuple[str, dict]], file: IO[bytes]) -> Iterator[tuple[str, dict]]:
     """Show a progress bar on a terminal: how much of the file has been read, or that a pipe is being read."""
     try:
         size = os.fstat(file.fileno()).st_size
     except OSError:
         size = 0
-    with click.progressbar(file, length=size or None, label="Importing", file=sys.stderr) as bar:
-        yield _Counted(file, bar.update)
-
-
-class _Counted(io.RawIOBase):
-    """A file that tells how many bytes have been read."""
-
-    def __init__(self, file: IO[bytes], add: Callable[[int], None]):
-        self.read_into = cast(io.BufferedIOBase, file).readinto  # click's type leaves it out, but every binary file has it
-        self.add = add
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        count = self.read_into(buffer)
-        self.add(count)
-        return count
+    with click.progressbar(loaded, length=size or None, label="Importing", file=sys.stderr) as bar:
+        for one in loaded:
+            bar.update(file.tell() - bar.pos if size else 1)
+            yield one

@@ -5,6 +5,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
+from typing import IO, cast
 
 from . import csv_files, json_files
 from .columns import KINDS, Columns
@@ -16,12 +17,12 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FOREIGN = [(kind["begins"].encode(), kind["what"], kind["advice"]) for kind in KINDS["foreign"]]
 
 
-def load(file: io.RawIOBase, columns: Columns, faults: Faults) -> Iterator[tuple[str, dict]]:
+def load(file: IO[bytes], columns: Columns, faults: Faults) -> Iterator[tuple[str, dict]]:
     """Load the sessions of a file: each with its place in the file, as imported.load returns it.
 
     What is wrong with a session is added to the faults. Raises ValueError with a sentence if the format is not one of these.
     """
-    reader: io.BufferedReader = io.BufferedReader(file, _LOOKED_AT)
+    reader: io.BufferedReader = io.BufferedReader(cast(io.RawIOBase, file), _LOOKED_AT)
     if reader.peek().startswith(b"\x1f\x8b"):
         reader = io.BufferedReader(gzip.GzipFile(fileobj=reader), _LOOKED_AT)
     try:

@@ -27,8 +27,7 @@ bp = Blueprint("states", __name__)
 
 
 @bp.errorhandler(accounts.KeyInUse)
-@bp.errorhandler(temporary_accounts.DomainInUse)
-def imported_data_in_the_way(error: ValueError):
+def key_in_use(error: accounts.KeyInUse):
     return {"error": str(error)}, HTTPStatus.CONFLICT
 
 
@@ -128,6 +127,6 @@ def set_up(connection: Connection, today: date, state: str, params: dict) -> dic
     elif state == "an exhausted limit":
         account |= {"monthly_limit": params["limit"], "used_elsewhere": params["limit"]}
     if not sessions.seed_account(connection, account, today):
-        raise temporary_accounts.DomainInUse(f"{STATE['domain']} is an imported account, and states need that domain.")
+        raise Conflict(f"{STATE['domain']} is an imported account, and states need that domain.")
     connection.execute(accounts.MAKE_TEMPORARY, STATE)
     return STATE

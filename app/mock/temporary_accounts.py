@@ -25,10 +25,6 @@ MOST_SESSIONS = 10_000
 bp = Blueprint("temporary_accounts", __name__)
 
 
-class DomainInUse(ValueError):
-    """There is an account for the domain already."""
-
-
 class SessionOrRecord(Field):
     """A session in the import format, or a record as the API returns it, which becomes a session of its own."""
 
@@ -78,10 +74,7 @@ def create_account():
     account = TemporaryAccount().load(read_json_body(LARGEST_BODY))
     key, domain = accounts.make_key(), account.get("domain") or f"test-{secrets.token_hex(8)}.example"
     with writing, current_app.extensions["database"].writing(create=True, is_durable=False) as connection:
-        try:
-            create(connection, key, domain, account["monthly_limit"], account["sessions"])
-        except DomainInUse as error:
-            raise Conflict(str(error)) from None
+        create(connection, key, domain, account["monthly_limit"], account["sessions"])
     moments = [conversion["timestamp"] for session in account["sessions"] for conversion in session["conversions"]]
     made = {"key": key, "domain": domain, "sessions": len(account["sessions"]), "conversions": len(moments)}
     return made | window(moments, current_app.extensions["clock"]()), HTTPStatus.CREATED
@@ -106,10 +99,10 @@ def delete_account(key: str):
 
 
 def create(connection: Connection, key: str, domain: str, monthly_limit: int | None, sessions: list[dict]) -> None:
-    """Create a temporary account. Raises DomainInUse or accounts.KeyInUse if it would take over another account."""
+    """Create a temporary account. Raises Conflict or accounts.KeyInUse if it would take over another account."""
     made = connection.execute(accounts.ADD_TEMPORARY_ACCOUNT, {"domain": domain, "monthly_limit": monthly_limit}).fetchall()
     if not made:
-        raise DomainInUse(f"There is an account for {domain} already. Choose another domain, or leave it out.")
+        raise Conflict(f"There is an account for {domain} already. Choose another domain, or leave it out.")
     ((account_id,),) = made
     accounts.add_key(connection, account_id, key)
     with Writer(connection, account_id, domain) as writer:
