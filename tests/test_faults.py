@@ -3,8 +3,8 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from http.client import IncompleteRead, RemoteDisconnected
+from contextlib import closing, suppress
+from http.client import HTTPConnection, IncompleteRead, RemoteDisconnected
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -184,6 +184,15 @@ def test_a_truncated_response_ends_in_the_middle_and_a_dropped_one_never_begins(
         with pytest.raises(RemoteDisconnected):
             ask(address)
         assert ask(address)[0] == 200
+
+
+@pytest.mark.parametrize("fault", [{"truncate": True}, {"drop": True}])
+def test_a_connection_that_the_client_would_keep_is_closed(server, fault):
+    with SERVERS["flask run"](server) as address, closing(HTTPConnection(*address, timeout=20)) as connection:
+        ask(address, "/_mock/faults", fault)
+        connection.request("POST", api.PATH, "{}", {"Authentication": "one", "Content-Type": "application/json"})
+        with pytest.raises((IncompleteRead, RemoteDisconnected)):
+            connection.getresponse().read()
 
 
 # The interface

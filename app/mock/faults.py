@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from errno import ECONNRESET
 from http import HTTPStatus
+from socket import SHUT_RDWR, socket
 from threading import Lock
 
 from flask import Blueprint, Response, current_app, g, request
@@ -163,14 +164,17 @@ def finish_fault(response: Response) -> Response:
     if fault["truncate"] or fault["drop"]:
         body = response.get_data()
         response.headers["Content-Length"] = str(len(body))
-        response.response = broken_off(b"" if fault["drop"] else body[: len(body) // 2])
+        sent = b"" if fault["drop"] else body[: len(body) // 2]
+        response.response = broken_off(sent, request.environ.get("werkzeug.socket"))
     return response
 
 
-def broken_off(sent: bytes) -> Iterator[bytes]:
-    """Yield these bytes, then fail as if the client had gone: Werkzeug closes the connection without a word."""
+def broken_off(sent: bytes, connection: socket | None) -> Iterator[bytes]:
+    """Yield these bytes, close Werkzeug's connection, and fail as if the client had closed it, which Werkzeug passes over."""
     if sent:
         yield sent
+    if connection:  # otherwise Werkzeug would wait for another request
+        connection.shutdown(SHUT_RDWR)
     raise ConnectionResetError(ECONNRESET, "A fault of the mock closed the connection.")
 
 
