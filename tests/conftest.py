@@ -236,3 +236,8 @@ def installed(distributions, tmp_path_factory) -> Path:
         (packages / "others.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
 
     return once("installed", tmp_path_factory, install) / "bin"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one test more than there are processors: many of them wait for a server, a browser or a command."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
