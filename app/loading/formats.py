@@ -23,6 +23,7 @@ def load(file: IO[bytes], columns: Columns, faults: Faults) -> Iterator[tuple[st
     What is wrong with a session is added to the faults. Raises ValueError with a sentence if the format is not one of these.
     """
     reader: io.BufferedReader = io.BufferedReader(cast(io.RawIOBase, file), _LOOKED_AT)
+    buffer = reader
     if reader.peek().startswith(b"\x1f\x8b"):
         reader = io.BufferedReader(gzip.GzipFile(fileobj=reader), _LOOKED_AT)
     try:
@@ -31,6 +32,8 @@ def load(file: IO[bytes], columns: Columns, faults: Faults) -> Iterator[tuple[st
         yield from _load(reader, columns, faults)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"The gzip file is damaged or incomplete, and nothing was changed: {error}.") from None
+    finally:
+        buffer.detach()  # otherwise it would close the file
 
 
 def _load(reader: io.BufferedReader, columns: Columns, faults: Faults) -> Iterator[tuple[str, dict]]:
