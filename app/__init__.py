@@ -43,8 +43,8 @@ def create_app(given: dict | None = None) -> Flask:
     # These answer a request. The rest is optional.
     api.init_app(app)
     errors.init_app(app)
-    headers.init_app(app)
-    request_log.init_app(app)
+    app.after_request(headers.add_security_headers)
+    app.after_request(request_log.add_server_timing)
     origins.init_app(app)
 
     if proxies := app.config["PROXIES"]:
@@ -52,8 +52,8 @@ def create_app(given: dict | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     rate_limit.init_app(app)
     openapi.init_app(app)
-    explorer.init_app(app)
-    health.init_app(app)
+    app.register_blueprint(explorer.bp)
+    app.register_blueprint(health.bp)
     if app.config["MOCK"]:
         mock.init_app(app)
     commands.init_app(app, create_app)

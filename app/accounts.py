@@ -8,7 +8,8 @@ from typing import NamedTuple
 from .database import Connection, Database
 
 ACCOUNT_OF_KEY = """
-SELECT accounts.id, accounts.domain, accounts.longest_session, accounts.monthly_limit, accounts.used_elsewhere
+SELECT accounts.id, accounts.domain, accounts.longest_session, accounts.monthly_limit, accounts.used_elsewhere,
+  accounts.seeded_to
 FROM keys JOIN accounts ON accounts.id = keys.account_id
 WHERE keys.digest = :digest
 """
@@ -44,12 +45,6 @@ FORGET_CALLS_OF_BUNDLED = "DELETE FROM usage WHERE account_id IN (SELECT id FROM
 
 # Temporary accounts, which the mock makes for one test. All others have is_temporary = 0, so these statements can't reach them.
 
-ADD_TEMPORARY_ACCOUNT = """
-INSERT INTO accounts (domain, monthly_limit, is_temporary)
-SELECT :domain, :monthly_limit, 1 WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE domain = :domain)
-RETURNING id
-"""
-
 MAKE_TEMPORARY = "UPDATE accounts SET is_temporary = 1 WHERE domain = :domain"
 
 MAKE_PERMANENT = "UPDATE accounts SET is_temporary = 0 WHERE id = :account_id"  # it holds imported data
@@ -71,13 +66,6 @@ SELECT
     (SELECT count(*) FROM keys WHERE account_id = accounts.id)
 FROM accounts
 ORDER BY domain
-"""
-
-# The bundled data's day, for a key of an account that has bundled data.
-SEEDED_TO = """
-SELECT accounts.seeded_to
-FROM keys JOIN accounts ON accounts.id = keys.account_id
-WHERE keys.digest = :digest AND accounts.seeded_to IS NOT NULL
 """
 
 IS_BUNDLED = "SELECT domain, seeded_to IS NOT NULL FROM accounts WHERE is_temporary = 0"
@@ -107,6 +95,7 @@ class Account(NamedTuple):
     longest_session: int  # seconds
     monthly_limit: int | None  # calls
     used_elsewhere: int  # calls
+    seeded_to: str | None = None  # the day of its bundled data
 
     @property
     def scope(self) -> dict:

@@ -1,5 +1,7 @@
 """POST /api/v1/conversions: key, limit, query, page, response. Decisions 2, 26, 28, 38."""
 
+from collections.abc import Callable
+
 from flask import Flask, current_app, g, request
 from werkzeug.exceptions import Unauthorized
 
@@ -24,6 +26,8 @@ def conversions():
     database: Database = extensions["database"]
     now = g.now = extensions["clock"]()
     key = sent_key()
+    if not key:
+        raise Unauthorized(NO_KEY)
     # Read the whole body first, so that a slow client does not hold a transaction open. But raise its error only after the key is
     # checked: an unknown key takes precedence.
     raw, body_error = read_body()
@@ -45,10 +49,7 @@ def answer(connection: Connection, account: accounts.Account, raw: bytes, now: i
 
 
 def sent_key() -> str:
-    key = request.headers.get("Authentication", "").strip(" \t")  # not every proxy strips them
-    if not key:
-        raise Unauthorized(NO_KEY)
-    return key
+    return request.headers.get("Authentication", "").strip(" \t")  # not every proxy strips them
 
 
 def account_of(connection: Connection, key: str) -> accounts.Account:
@@ -58,22 +59,24 @@ def account_of(connection: Connection, key: str) -> accounts.Account:
     return account
 
 
-def response_of(page: Page) -> dict:
+def record_of(conversion: tuple) -> dict:
+    _, email, timestamp, conversion_page, previous_page, meta_type, meta_id = conversion
+    return {
+        "email": email,
+        "timestamp": timestamp,
+        "conversion_page": conversion_page,
+        "previous_page": previous_page,
+        "conversion_meta": {"type": meta_type, "id": meta_id},
+    }
+
+
+def response_of(page: Page, record_of: Callable[..., dict] = record_of) -> dict:
     """Return the JSON of a page, or the message if no conversion matches at all."""
     # "If no qualifying conversions are found, the API will return: …"
     if page.nothing_matches:
         return {"message": schemas.NOTHING_FOUND}
     return {
-        "records": [
-            {
-                "email": email,
-                "timestamp": timestamp,
-                "conversion_page": conversion_page,
-                "previous_page": previous_page,
-                "conversion_meta": {"type": meta_type, "id": meta_id},
-            }
-            for _, email, timestamp, conversion_page, previous_page, meta_type, meta_id in page.conversions
-        ],
+        "records": [record_of(conversion) for conversion in page.conversions],
         "pagination": {
             "records_processed": page.records_processed,
             "total_records": page.total_records,

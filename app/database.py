@@ -126,7 +126,7 @@ class Database:
             self._give_back(connection)
 
     @contextmanager
-    def writing(self, create: bool = False, is_durable: bool = True) -> Iterator[Connection]:
+    def writing(self, create: bool = False, is_durable: bool = True, patience: float = PATIENCE) -> Iterator[Connection]:
         """Open a transaction that writes, all of it or, if an exception is raised, nothing.
 
         With create, it makes the file and its tables if they are missing, and upgrades a file of an earlier version. If it
@@ -134,7 +134,7 @@ class Database:
         """
         if create:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(self._connect("rwc" if create else "rw")) as connection:
+        with closing(self._connect("rwc" if create else "rw", patience)) as connection:
             if is_durable:
                 connection.execute("PRAGMA synchronous = FULL")
             tables.check(connection, create)  # before anything in the file is changed
@@ -167,12 +167,8 @@ class Database:
         if not self._counting.acquire(timeout=PATIENCE_TO_COUNT):
             raise sqlite3.OperationalError("database is locked")
         try:
-            with closing(self._connect("rw")) as connection:
-                connection.execute(f"PRAGMA busy_timeout = {PATIENCE_TO_COUNT * 1000:.0f}")
-                tables.check(connection)
-                connection.execute("BEGIN IMMEDIATE")
+            with self.writing(is_durable=False, patience=PATIENCE_TO_COUNT) as connection:
                 yield connection
-                connection.execute("COMMIT")
         finally:
             self._counting.release()
 
@@ -230,14 +226,14 @@ class Database:
             raise sqlite3.OperationalError(error.strerror) from None
         return file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns
 
-    def _connect(self, mode: str) -> Connection:
+    def _connect(self, mode: str, patience: float = PATIENCE) -> Connection:
         file = () if mode == "rwc" else self._file()
         real = os.path.realpath(self.path)
         if mode == "ro" and not os.access(os.path.dirname(real), os.W_OK) and not os.path.exists(f"{real}-wal"):
             mode = "immutable"
         uri = f"{self.path.absolute().as_uri()}?{'mode=ro&immutable=1' if mode == 'immutable' else f'mode={mode}'}"
         connection = sqlite3.connect(
-            uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False, factory=Connection
+            uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False, factory=Connection
         )
         connection.ran, connection.turn, connection.numbers = [], self._turn, {}
         connection.file, connection.is_immutable = file, mode == "immutable"

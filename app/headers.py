@@ -1,16 +1,12 @@
 """Security headers of every response."""
 
-from flask import Flask, Response
+from flask import Response
 
 # A page runs only scripts of this server, and sends requests only to it.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-
-
-def init_app(app: Flask) -> None:
-    app.after_request(add_security_headers)
 
 
 def add_security_headers(response: Response) -> Response:

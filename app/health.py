@@ -3,13 +3,9 @@
 import sqlite3
 from http import HTTPStatus
 
-from flask import Blueprint, Flask, current_app
+from flask import Blueprint, current_app
 
 bp = Blueprint("health", __name__)
-
-
-def init_app(app: Flask) -> None:
-    app.register_blueprint(bp)
 
 
 @bp.get("/livez")

@@ -2,16 +2,12 @@
 
 from itertools import groupby, islice
 
-from flask import Flask, Response, current_app, g, request
+from flask import Response, current_app, g, request
 
 from . import api
 
 MOST_RUNS = 20  # of batches, so that the header stays short
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-
-
-def init_app(app: Flask) -> None:
-    app.after_request(add_server_timing)
 
 
 def add_server_timing(response: Response) -> Response:

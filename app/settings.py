@@ -48,25 +48,22 @@ def switch(text: str) -> bool:
     return text == "1"
 
 
-def seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text):
-        raise ValueError("Must be a number of seconds, such as 5 or 0.5; 0 means no limit.")
-    return float(text)
+def number(pattern: str, sentence: str, convert: Callable) -> Callable:
+    """Return a reader of numbers of that form; None stays None. A fault raises ValueError with the sentence."""
+
+    def read(text: str | None):
+        if text is not None and not re.fullmatch(pattern, text):
+            raise ValueError(sentence)
+        return None if text is None else convert(text)
+
+    return read
 
 
-def milliseconds(text: str) -> int:
-    """Return how long to wait, at most ten seconds."""
-    if not re.fullmatch("[0-9]{1,9}", text):
-        raise ValueError("Must be a number of milliseconds, for example 1500.")
-    return min(int(text), LONGEST_DELAY)
-
-
-def count_of_proxies(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,2}", text):
-        raise ValueError("Must be a number of proxies, such as 1.")
-    return int(text)
+seconds = number(r"[0-9]{1,4}(\.[0-9]{1,3})?", "Must be a number of seconds, such as 5 or 0.5; 0 means no limit.", float)
+count_of_proxies = number("[0-9]{1,2}", "Must be a number of proxies, such as 1.", int)
+milliseconds = number(
+    "[0-9]{1,9}", "Must be a number of milliseconds, for example 1500.", lambda text: min(int(text), LONGEST_DELAY)
+)
 
 
 def readings(text: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ values by name; a filter that the request leaves out is missing from the query. 
 transaction, so that they read one snapshot.
 """
 
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -26,15 +27,12 @@ CONVERSION_FILTERS = ("conversion_page", "meta_type", "meta_id")
 
 class Page(NamedTuple):
     strategy: str  # "direct" or "session"
-    conversions: list[tuple]  # id, then the fields of a record; newest first
+    conversions: Sequence[tuple]  # id, then the fields of a record; newest first
     records_processed: int  # "This value should be used as the offset for the next request."
     total_records: int
     conversions_per_batch: list[int]  # for each batch of sessions; empty in a direct query
     nothing_matches: bool  # no conversion matches the filters, on this page or on any other
-
-    @property
-    def has_more(self) -> bool:
-        return self.records_processed < self.total_records
+    has_more: bool
 
 
 # "The meaning of offset, records_processed, and total_records depends on whether session-level filters … are applied."
@@ -86,7 +84,7 @@ def direct_page(connection: Connection, query: dict) -> Page:
     total = connection.remembered_number(with_filters(MATCHING_CONVERSIONS, query), query)
     conversions = connection.rows(with_filters(PAGE_OF_CONVERSIONS, query), query)
     processed = min(query["offset"] + len(conversions), total)
-    return Page("direct", conversions, processed, total, conversions_per_batch=[], nothing_matches=total == 0)
+    return Page("direct", conversions, processed, total, [], nothing_matches=total == 0, has_more=processed < total)
 
 
 # Attribution-based query
@@ -156,8 +154,5 @@ def session_page(connection: Connection, query: dict) -> Page:
     nothing_matches = not conversions and (
         query["offset"] == 0 or not connection.remembered_number(with_filters(ANY_CONVERSION, query), query)
     )
-    return Page("session", newest_first(conversions), processed, total, per_batch, nothing_matches)
-
-
-def newest_first(conversions: list[tuple]) -> list[tuple]:
-    return sorted(conversions, key=itemgetter(2, 0), reverse=True)  # timestamp, id
+    conversions.sort(key=itemgetter(2, 0), reverse=True)  # newest first: timestamp, id
+    return Page("session", conversions, processed, total, per_batch, nothing_matches, has_more=processed < total)

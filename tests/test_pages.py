@@ -376,7 +376,7 @@ def test_each_page_has_a_description_a_preview_image_and_a_footer(bundled):
             assert image.mimetype == "image/png"
         assert "Not AttributionHub." in text
         assert f"Demo data up to {date(2025, 8, 15)}" in text
-        assert f"Version {pages.version()}" in text
+        assert f"Version {pages.VERSION}" in text
 
 
 def test_without_javascript_the_page_shows_the_published_sample(bundled):

@@ -1,5 +1,5 @@
 """The pages for people."""
 
-from .pages import init_app
+from .pages import bp
 
-__all__ = ["init_app"]
+__all__ = ["bp"]

@@ -8,19 +8,16 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, abort, current_app, redirect, render_template, url_for
+from flask import Blueprint, abort, current_app, redirect, render_template, url_for
 
 from .. import accounts, api, schemas, strategies
 from ..loading import traffic
 from ..mock.readings import READINGS
 
 TOUR = json.loads((Path(__file__).parent / "explorer.json").read_text(encoding="utf-8"))
+VERSION = metadata.version("attributionhub-conversions")
 
 bp = Blueprint("explorer", __name__, static_folder="static", static_url_path="/explorer", template_folder="templates")
-
-
-def init_app(app: Flask) -> None:
-    app.register_blueprint(bp)
 
 
 @bp.app_template_filter()
@@ -32,7 +29,7 @@ def address(view: dict) -> str:
 
 @bp.get("/")
 def start():
-    demo, problem = demo_accounts(), None
+    (demo, imported), problem = read_accounts(), None
     if demo is None:
         demo, problem = [], "The server cannot read its database. The command conversions seed creates one with demo data."
     elif not demo:
@@ -46,7 +43,7 @@ def start():
         problem=problem,
         views=[view for view in TOUR["views"] if view["key"] in keys],
         suggestions={key: suggested for key, suggested in TOUR["values"].items() if key in keys},
-        imported=imported_domains(),
+        imported=imported,
         settings=page_settings(),
     )
 
@@ -97,9 +94,9 @@ def decisions_as_json():
 @bp.context_processor
 def page_facts() -> dict:
     """Return what the footer of every page shows, and the mock bar."""
-    demo = demo_accounts() or []
+    demo = read_accounts()[0] or []
     seed_date = max((account["seeded_to"] for account in demo), default=None)
-    return {"is_mock": is_mock(), "readings": current_app.extensions.get("readings"), "version": version(), "seed_date": seed_date}
+    return {"is_mock": is_mock(), "readings": current_app.extensions.get("readings"), "version": VERSION, "seed_date": seed_date}
 
 
 @bp.app_context_processor
@@ -119,7 +116,7 @@ def page_settings() -> dict:
         "session_filters": strategies.SESSION_FILTERS,
         "fields": list(schemas.Query().fields),
         "now": datetime.fromtimestamp(current_app.extensions["clock"](), UTC).isoformat(),
-        "demo": {account["key"]: account["domain"] for account in demo_accounts() or []},
+        "demo": {account["key"]: account["domain"] for account in read_accounts()[0] or []},
         "errors": TOUR["errors"],
     }
 
@@ -128,33 +125,17 @@ def is_mock() -> bool:
     return current_app.config["MOCK"]
 
 
-@cache
-def version() -> str | None:
-    """Return the installed version; a checkout that is not installed has none."""
-    try:
-        return metadata.version("attributionhub-conversions")
-    except metadata.PackageNotFoundError:
-        return None
+def read_accounts() -> tuple[list[dict] | None, list[str]]:
+    """Return the bundled accounts that this server has, with "seeded_to" added, or None if the database cannot be read.
 
-
-def demo_accounts() -> list[dict] | None:
-    """Return the bundled accounts that this server has, with "seeded_to" added, or None if the database cannot be read."""
+    And the domains of imported accounts. Only a mock lists those: elsewhere they are other people's.
+    """
     try:
         with current_app.extensions["database"].reading() as connection:
-            return traffic.present(connection)
+            imported = connection.rows(accounts.IMPORTED, {}) if is_mock() else []
+            return traffic.present(connection), [domain for (domain,) in imported]
     except sqlite3.Error:
-        return None
-
-
-def imported_domains() -> list[str]:
-    """Return the domains of imported accounts. Only a mock lists them: elsewhere they are other people's."""
-    if not is_mock():
-        return []
-    try:
-        with current_app.extensions["database"].reading() as connection:
-            return [domain for (domain,) in connection.rows(accounts.IMPORTED, {})]
-    except sqlite3.Error:
-        return []
+        return None, []
 
 
 def example_body(example: dict) -> str:

@@ -12,7 +12,9 @@ from ..database import Connection
 from . import attribution, traffic
 from .faults import Faults
 
-# The id is NULL to be assigned.
+# SQLite keeps the largest id that has ever been used.
+FREE_ID = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sessions'), 0) + 1"
+
 ADD_SESSION = """
 INSERT INTO sessions (
     id, account_id, session_id, started_at, ended_at,
@@ -61,7 +63,7 @@ KEEP_BOTH = f"{REPLACE} To keep both, give each session a session_id."
 
 
 class Writer:
-    """Adds sessions to one account, many at a time. Used as a context: leaving it writes the rest."""
+    """Adds sessions to one account, many at a time."""
 
     def __init__(
         self,
@@ -81,14 +83,13 @@ class Writer:
         self._batch: list[tuple[str, dict]] = []
         self._copies: dict[str, int] = {}  # of the sessions that the file has more than once, by the id that was made
 
-    def __enter__(self):
-        return self
+    def add(self, sessions: Iterable[dict], place: str = "") -> None:
+        """Add sessions that have no places of their own."""
+        for session in sessions:
+            self._add(session, place)
+        self._write()
 
-    def __exit__(self, error_type, *_) -> None:
-        if error_type is None:
-            self._write()
-
-    def add(self, session: dict, place: str = "") -> None:
+    def _add(self, session: dict, place: str) -> None:
         """Add a session as imported.load returns it. A session_id that is there already is a fault of this place."""
         landing = attribution.landing(session["landing_page"])
         row = session | {"account_id": self.account_id}
@@ -119,9 +120,9 @@ class Writer:
 
         Raises Faults after all of them have been looked at, and ValueError if there is none.
         """
-        with self:
-            for place, session in loaded:
-                self.add(session, place)
+        for place, session in loaded:
+            self._add(session, place)
+        self._write()
         if self.faults.count:
             raise self.faults
         if not self.sessions:
@@ -135,7 +136,8 @@ class Writer:
 
     def _write(self) -> None:
         if self._batch and not self._next_id:
-            self._first_id = self._next_id = self._free_id()
+            ((self._next_id,),) = self.connection.execute(FREE_ID).fetchall()
+            self._first_id = self._next_id
         for _, row in self._batch:
             row["id"] = self._next_id
             self._next_id += 1
@@ -148,16 +150,6 @@ class Writer:
                 self._insert_new(place, row)
         self.connection.execute("RELEASE batch")
         self._batch.clear()
-
-    def _free_id(self) -> int:
-        """Let SQLite choose the first id: it knows which ones have ever been used."""
-        self.connection.execute("SAVEPOINT probe")
-        (_, row), *_ = self._batch
-        found = self.connection.execute(ADD_SESSION, row | {"id": None, "session_id": f"probe {id(self)}"}).lastrowid
-        self.connection.execute("ROLLBACK TO probe")
-        self.connection.execute("RELEASE probe")
-        assert found is not None  # it is None only before a first INSERT
-        return found
 
     def _insert(self, rows: list[dict]) -> None:
         self.connection.executemany(ADD_SESSION, rows)
@@ -256,8 +248,6 @@ def seed_account(connection: Connection, described: dict, as_of: date) -> bool:
     grows = "daily" in described and seeded_to is not None and seeded_to < as_of
     if not grows:
         forget_sessions(connection, account_id)
-    with Writer(connection, account_id, domain) as writer:
-        for session in traffic.sessions(described, seeded_to if grows else None, as_of):
-            writer.add(session)
+    Writer(connection, account_id, domain).add(traffic.sessions(described, seeded_to if grows else None, as_of))
     connection.execute(accounts.SET_SEEDED_TO, {"account_id": account_id, "day": as_of.isoformat()})
     return True

@@ -11,7 +11,7 @@ from itertools import accumulate
 from random import Random
 
 from .. import instants
-from ..accounts import SEEDED_TO, digest
+from ..accounts import authenticate
 from ..database import Connection
 from ..tables import SHIPPED
 from . import attribution
@@ -29,8 +29,8 @@ def accounts() -> list[dict]:
 
 def present(connection: Connection) -> list[dict]:
     """Return the bundled accounts that the database still has and that their key opens, with "seeded_to" added."""
-    rows = [(account, connection.execute(SEEDED_TO, {"digest": digest(account["key"])}).fetchone()) for account in accounts()]
-    return [account | {"seeded_to": row[0]} for account, row in rows if row]
+    found = [(account, authenticate(connection, account["key"])) for account in accounts()]
+    return [account | {"seeded_to": owner.seeded_to} for account, owner in found if owner and owner.seeded_to]
 
 
 def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:

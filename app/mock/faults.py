@@ -22,7 +22,7 @@ from ..body import read_json_body, too_large, wrong_type
 from ..fields import Count, Flag, Strict, Text
 from ..openapi.document import ERRORS, EXAMPLES
 from ..settings import LONGEST_DELAY
-from .requests import key_sent, refuse_several_processes
+from .requests import refuse_several_processes
 
 RETRY_AFTER = 5  # seconds, of a forced 429; the time until the next month would keep clients that wait for it asleep
 
@@ -73,7 +73,7 @@ class Faults:
         """Count the present request. Return the faults that it gets: those that only delay, then one with a response."""
         if not self._faults:
             return []
-        sent, taken = accounts.digest(key_sent()), []
+        sent, taken = accounts.digest(api.sent_key()), []
         with self._lock:
             for fault, digest in list(self._faults.values()):
                 if digest not in (None, sent):

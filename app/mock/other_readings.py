@@ -5,18 +5,19 @@ With every reading as this server has it, the responses are those of app/strateg
 
 import json
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from flask import g
 from marshmallow import ValidationError
 from werkzeug.exceptions import BadRequest
 
-from .. import schemas
+from .. import api, schemas
 from ..accounts import Account
 from ..body import parse_body
 from ..database import Connection
 from ..instants import DAY
-from ..strategies import BATCH_SIZE, CONVERSION_FILTERS, PAGE_SIZE, SESSION_FILTERS, is_session_query, with_filters
+from ..strategies import BATCH_SIZE, CONVERSION_FILTERS, PAGE_SIZE, SESSION_FILTERS, Page, is_session_query, with_filters
 
 # Under every reading, what a query returns belongs to sessions that overlap the window.
 
@@ -54,18 +55,6 @@ class Conversion(NamedTuple):
     medium: str
 
 
-class Page(NamedTuple):
-    """A page, with the names of strategies.Page."""
-
-    strategy: str
-    conversions: list[Conversion]
-    records_processed: int
-    total_records: int
-    conversions_per_batch: list[int]
-    nothing_matches: bool
-    has_more: bool
-
-
 def answer(readings: dict[str, str], connection: Connection, account: Account, raw: bytes, now: int) -> dict:
     """Do what api.answer does, under these readings: each one by its name."""
     g.body = body = parse_body(raw)
@@ -86,7 +75,9 @@ def answer(readings: dict[str, str], connection: Connection, account: Account, r
     else:
         page = direct_page(readings, query, found)
     g.page = page
-    return response_of(readings, page)
+    if readings["empty-page"] == "message" and not page.conversions:
+        return {"message": schemas.NOTHING_FOUND}
+    return api.response_of(page, partial(record_of, readings))
 
 
 def refuse_trailing_comma(raw: bytes) -> None:
@@ -170,19 +161,6 @@ def session_page(readings: dict[str, str], query: dict, sessions: list[tuple[int
         has_more = any(session in of_session for session in pool[position:])
     nothing_matches = not any(session in of_session for session in pool)
     return Page("session", conversions, position, len(pool), per_batch, nothing_matches, has_more)
-
-
-def response_of(readings: dict[str, str], page: Page) -> dict:
-    if page.nothing_matches or (readings["empty-page"] == "message" and not page.conversions):
-        return {"message": schemas.NOTHING_FOUND}
-    return {
-        "records": [record_of(readings, conversion) for conversion in page.conversions],
-        "pagination": {
-            "records_processed": page.records_processed,
-            "total_records": page.total_records,
-            "has_more": page.has_more,
-        },
-    }
 
 
 def record_of(readings: dict[str, str], conversion: Conversion) -> dict:

@@ -104,17 +104,13 @@ def is_of_explorer() -> bool:
     return EXPLORER in request.headers
 
 
-def key_sent() -> str:
-    return request.headers.get("Authentication", "").strip(" \t")
-
-
 def domain_of_sender() -> str | None:
     """Return the account's domain, also if the request was refused before its key was looked up."""
     if account := g.get("account"):
         return account.domain
     try:
         with current_app.extensions["database"].reading() as connection:
-            account = accounts.authenticate(connection, key_sent())
+            account = accounts.authenticate(connection, api.sent_key())
     except sqlite3.Error:
         return None
     return account.domain if account else None

@@ -100,11 +100,10 @@ def delete_account(key: str):
 
 def create(connection: Connection, key: str, domain: str, monthly_limit: int | None, sessions: list[dict]) -> None:
     """Create a temporary account. Raises Conflict or accounts.KeyInUse if it would take over another account."""
-    made = connection.execute(accounts.ADD_TEMPORARY_ACCOUNT, {"domain": domain, "monthly_limit": monthly_limit}).fetchall()
-    if not made:
+    described = {"domain": domain, "monthly_limit": monthly_limit, "used_elsewhere": 0}
+    if connection.execute(accounts.FIND_ACCOUNT, described).fetchone():
         raise Conflict(f"There is an account for {domain} already. Choose another domain, or leave it out.")
-    ((account_id,),) = made
+    ((account_id,),) = connection.execute(accounts.ADD_ACCOUNT, described).fetchall()
+    connection.execute(accounts.MAKE_TEMPORARY, described)
     accounts.add_key(connection, account_id, key)
-    with Writer(connection, account_id, domain) as writer:
-        for session in sessions:
-            writer.add(session)
+    Writer(connection, account_id, domain).add(sessions)

@@ -8,6 +8,7 @@ from threading import Lock
 
 from flask import Blueprint, Response, current_app, g, request
 
+from ..strategies import Page
 from . import requests
 from .walk import Walk, WalkedPage, find_walk
 
@@ -28,32 +29,24 @@ class Record:
         self._cleared: list[list[Walk]] = []  # what was of one query, if it keeps all
         self._begun = 0
 
-    def add(
-        self,
-        domain: str,
-        query: dict,
-        strategy: str,
-        total_records: int,
-        page: WalkedPage,
-        has_more: bool,
-        is_of_explorer: bool = False,
-    ) -> tuple[int, str]:
+    def add(self, domain: str, query: dict, offset: int, page: Page, is_of_explorer: bool) -> tuple[int, str]:
         """Add a page to its walk. Returns the walk's number, and a warning or "" if the page is right or may be right."""
         name = (domain, frozenset(query.items()), is_of_explorer)
+        walked = WalkedPage(offset, page.records_processed, len(page.conversions))
         with self._lock:
             of_query = self._of_query.setdefault(name, [])
-            walk, is_certain = find_walk(of_query, total_records, page)
+            walk, is_certain = find_walk(of_query, page.total_records, walked)
             if walk is None:
                 self._begun += 1
-                walk = self._walks[self._begun] = Walk(self._begun, name, domain, query, strategy, total_records)
-                if page.offset:
-                    self._connect(walk, page.offset)
+                walk = self._walks[self._begun] = Walk(self._begun, name, domain, query, page.strategy, page.total_records)
+                if offset:
+                    self._connect(walk, offset)
                 of_query.append(walk)
                 if len(self._walks) > MOST_WALKS and not self.keeps_all:
                     self._forget_one()
             else:
                 self._walks.move_to_end(walk.number)
-            return walk.number, walk.add(page, has_more, _without(walk, of_query), is_certain)
+            return walk.number, walk.add(walked, page.has_more, _without(walk, of_query), is_certain)
 
     def _connect(self, walk: Walk, offset: int) -> None:
         """Find the walk that this one continues after a change of the data or a reset."""
@@ -134,9 +127,8 @@ def record_page(response: Response) -> Response:
     offset = int(query.pop("offset", 0))
     if page.nothing_matches and offset:
         return response  # there is no page, and nothing to continue
-    record, of_walk = current_app.extensions["walks"], WalkedPage(offset, page.records_processed, len(page.conversions))
-    about = (g.account.domain, query, page.strategy, page.total_records)
-    g.walk, g.warning = record.add(*about, of_walk, page.has_more, requests.is_of_explorer())
+    record: Record = current_app.extensions["walks"]
+    g.walk, g.warning = record.add(g.account.domain, query, offset, page, requests.is_of_explorer())
     if g.warning:
         current_app.logger.warning(g.warning)
         response.headers["Pagination-Warning"] = f'"{g.warning}"'

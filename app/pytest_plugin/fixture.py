@@ -17,6 +17,7 @@ from .. import accounts, api, create_app, fields, instants, strict_json
 from ..commands.exec_ import QuietHandler
 from ..loading.sessions import Writer
 from ..mock import readings, temporary_accounts
+from .transports import requests_adapter
 
 
 @contextmanager
@@ -57,9 +58,8 @@ class ConversionsApi:
             faults = [f"{name}: {' '.join(told)}" for name, told in fields.flat({"sessions": error.messages}).items()]
             raise ValueError("\n".join(faults[: fields.MOST_FAULTS])) from None
         with self._app.extensions["database"].writing(is_durable=False) as connection:
-            with Writer(connection, accounts.find(connection, self.domain), self.domain) as writer:
-                for session in sessions:
-                    writer.add(session, "sessions")
+            writer = Writer(connection, accounts.find(connection, self.domain), self.domain)
+            writer.add(sessions, "sessions")
             if writer.faults.count:
                 raise ValueError("\n".join(writer.faults.sentences))
 
@@ -81,15 +81,13 @@ class ConversionsApi:
     @property
     def transport(self):
         """For httpx.Client(transport=…): sends requests to the app without a network."""
-        from .transports import httpx_transport
+        import httpx
 
-        return httpx_transport(self._app)
+        return httpx.WSGITransport(app=self._app)
 
     @property
     def adapter(self):
         """For the mount() of a requests.Session: sends requests to the app without a network."""
-        from .transports import requests_adapter
-
         return requests_adapter(self._app)
 
     def close(self) -> None:

@@ -7,12 +7,6 @@ from flask import Flask
 from werkzeug.test import Client
 
 
-def httpx_transport(app: Flask):
-    import httpx
-
-    return httpx.WSGITransport(app=app)
-
-
 def requests_adapter(app: Flask):
     import requests
     import urllib3
