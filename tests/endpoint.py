@@ -12,6 +12,8 @@ from random import Random
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+import orjson
+
 PATH = "/api/v1/conversions"
 KEY, OTHER_KEY = "YOUR_API_KEY", "another-key"
 NOW = datetime(2025, 11, 20, 12, 0, 0, tzinfo=UTC)
@@ -139,6 +141,7 @@ class Endpoint:
     def __init__(self, own: list[dict], others: list[dict] = (), now: datetime = NOW):
         self.now = now
         self.accounts = {KEY: self.load(own), OTHER_KEY: self.load(others)}
+        self.remembered: dict[tuple, list[Session]] = {}
 
     @staticmethod
     def load(account: list[dict]) -> list[Session]:
@@ -151,7 +154,7 @@ class Endpoint:
         status, body, headers = self.respond(environ)
         headers = {"Content-Type": "application/json", "Date": format_datetime(self.now, usegmt=True)} | headers
         start_response(f"{status} OK", list(headers.items()))
-        return [body.encode() if isinstance(body, str) else json.dumps(body).encode()]
+        return [body.encode() if isinstance(body, str) else orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)]
 
     def respond(self, environ: WSGIEnvironment) -> tuple[int, Any, dict]:
         try:
@@ -333,10 +336,19 @@ class Endpoint:
         return offset
 
     def pool(self, account: list[Session], query: dict, start: datetime, end: datetime) -> list[Session]:
-        filters = only(query, SESSION_FILTERS)
-        return [session for session in account if self.is_in_pool(session, start, end) and self.session_matches(session, filters)]
+        matching = self.matching(account, only(query, SESSION_FILTERS))
+        return [session for session in matching if self.is_in_pool(session, start, end)]
+
+    def matching(self, account: list[Session], filters: dict) -> list[Session]:
+        """Return the sessions that match the filters. They are remembered, because a run of the kit has few different filters."""
+        key = (id(account), *filters.items())
+        if key not in self.remembered:
+            self.remembered[key] = [session for session in account if self.session_matches(session, filters)]
+        return self.remembered[key]
 
     def of_session(self, session: Session, filters: dict, start: datetime, end: datetime) -> list[Conversion]:
+        if not session.conversions:
+            return []
         return [
             conversion
             for conversion in session.conversions

@@ -10,8 +10,8 @@ import pytest
 from tests import endpoint
 from tests.conftest import Hub
 from tests.tools import defects
-from tests.tools.defects import DEFECTS, KINDS
-from tests.tools.kit_in_process import KIT, InProcess
+from tests.tools.defects import DEFECTS, KINDS, quoting
+from tests.tools.kit_in_process import ARGUMENTS, KIT, InProcess
 
 # One defect of each kind. `python -m tests.tools.defects` runs all of them.
 PLANTED = """
@@ -33,15 +33,15 @@ OTHER_READINGS = """
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, defects.Found]:
-    return defects.judge(["Endpoint", *PLANTED, *OTHER_READINGS])
+def found() -> defects.Found:
+    return defects.judge("Endpoint")
 
 
 def test_the_small_server_responds_like_ours(tmp_path):
     own = endpoint.sessions(40)
     hub = Hub(tmp_path / "conversions.sqlite", now="2025-11-20T12:00:00Z")
     hub.load(own, "example.com", endpoint.KEY)
-    small = InProcess(endpoint.Endpoint, own)
+    small = InProcess(endpoint.Endpoint(own))
     filters = [
         {},
         {"source": "google.com"},
@@ -71,25 +71,25 @@ def test_the_small_server_responds_like_ours(tmp_path):
 
 
 def test_the_kit_finds_no_difference_in_the_small_server(found):
-    assert found["Endpoint"].findings == []
-    assert len(found["Endpoint"].unchecked) < 30
+    assert found.findings == []
+    assert len(found.unchecked) < 10
 
 
 def test_a_run_needs_at_most_400_calls(found):
-    assert not [name for name, reason in found["Endpoint"].unchecked if "--max-calls" in reason]
+    assert not [name for name, reason in found.unchecked if "--max-calls" in reason]
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_the_kit_finds_a_defect_and_names_the_sentence(found, name):
-    findings = found[name].findings
-    named = [finding for finding in findings if DEFECTS[KINDS[name]] in finding.text]
-    assert named, findings
+def test_the_kit_finds_a_defect_and_names_the_sentence(name):
+    """Only the checks that quote the sentence run here."""
+    findings = defects.judge(name, quoting(DEFECTS[KINDS[name]])).findings
+    assert findings
     assert any(not finding.is_reading for finding in findings) is (name not in BEYOND), findings
 
 
 @pytest.mark.parametrize("name", OTHER_READINGS)
-def test_the_kit_does_not_report_another_reading_as_a_defect(found, name):
-    assert [finding for finding in found[name].findings if not finding.is_reading] == []
+def test_the_kit_does_not_report_another_reading_as_a_defect(name):
+    assert [finding for finding in defects.judge(name).findings if not finding.is_reading] == []
 
 
 # Each of these is found by one check only.
@@ -120,21 +120,19 @@ ONLY_FOUND_IN_KNOWN_DATA = {
 
 @pytest.mark.parametrize("name", ONLY_FOUND_BY)
 def test_a_defect_is_found_by_the_check_that_is_there_for_it(name):
-    names = {finding.check for finding in defects.judge([name], to_the_end=True)[name].findings}
+    names = {finding.check for finding in defects.judge(name, to_the_end=True).findings}
     assert names == {f"test_{ONLY_FOUND_BY[name]}"}
 
 
 def test_known_data_shows_what_no_other_data_can():
-    found = defects.judge(["Endpoint", *ONLY_FOUND_IN_KNOWN_DATA], with_known_data=True)
-    assert found["Endpoint"].findings == []
+    assert defects.judge_by_known_data("Endpoint").findings == []
     for name, check in ONLY_FOUND_IN_KNOWN_DATA.items():
-        assert f"test_{check}" in {finding.check for finding in found[name].findings}, name
+        assert f"test_{check}" in {finding.check for finding in defects.judge_by_known_data(name).findings}, name
 
 
-def test_the_most_important_checks_need_60_calls():
-    found = defects.judge(["EndDateIsExcluded", "SessionLostAtEachBoundary", "DefaultOf7Days"], max_calls=60)
-    for name, outcome in found.items():
-        assert any(DEFECTS[KINDS[name]] in finding.text for finding in outcome.findings), name
+@pytest.mark.parametrize("name", ["EndDateIsExcluded", "SessionLostAtEachBoundary", "DefaultOf7Days"])
+def test_the_most_important_checks_need_60_calls(name):
+    assert any(DEFECTS[KINDS[name]] in finding.text for finding in defects.judge(name, max_calls=60).findings)
 
 
 # Faults of the line
@@ -301,7 +299,7 @@ def test_email_addresses_and_keys_are_not_shown(written):
     ],
 )
 def test_a_wrong_option_is_explained_in_a_sentence(options, sentence, capfd):
-    status = pytest.main([str(KIT), "-p", "no:cacheprovider", "-p", "no:xdist", *options])
+    status = pytest.main([*ARGUMENTS, *options])
     out, err = capfd.readouterr()
     assert status == 4
     assert sentence in err

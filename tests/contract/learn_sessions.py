@@ -1,5 +1,6 @@
 """Learns what a timestamp is, what the window selects by, and which sessions a pool has: see learn.py."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 
 from learn import Told, cannot_tell, learns
@@ -188,8 +189,8 @@ def _converting(survey) -> Told | None:
     walk = survey.session_walk("main")
     if walk.total > len(walk.records):
         return None
-    pages = [record.get("conversion_page") for record in walk.records]
-    filters = {"conversion_page": min(pages, key=pages.count)}
+    pages = Counter(record.get("conversion_page") for record in walk.records)
+    filters = {"conversion_page": min(pages, key=pages.__getitem__)}
     narrow = survey.api.walk(walk.query | filters)
     if narrow.total < walk.total and narrow.total <= len(narrow.records):
         return Told("converting", f"with {filters}, total_records is {narrow.total} instead of {walk.total}")

@@ -399,7 +399,19 @@ def serving(command: list[str], path: Path, first: bytes) -> Iterator[Served]:
 
 
 def granian() -> list[str]:
-    return [sys.executable, "-m", "granian", "--http", "1", "--no-ws", "--workers-kill-timeout", "25", "--port", "{port}", "wsgi:server"]
+    return [
+        sys.executable,
+        "-m",
+        "granian",
+        "--http",
+        "1",
+        "--no-ws",
+        "--workers-kill-timeout",
+        "25",
+        "--port",
+        "{port}",
+        "wsgi:server",
+    ]
 
 
 def waitress(python: str = sys.executable, app: str = "wsgi:app") -> list[str]:

@@ -10,9 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from datetime import UTC, datetime, time, timedelta
-from io import StringIO
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -20,7 +18,7 @@ import pytest
 
 from tests import endpoint
 from tests.endpoint import DAY, KEY, NOTHING, OTHER_KEY, SECOND, Endpoint, Refused
-from tests.tools.kit_in_process import KIT, Finding, Found, InProcess, collect_checks, run_checks
+from tests.tools.kit_in_process import Finding, Found, InProcess, checks, pytest_in_process, run_checks, text_of
 
 DEFECTS: dict[type[Endpoint], str] = {}  # with the beginning of the published sentence that each breaks
 READINGS: list[type[Endpoint]] = []
@@ -291,9 +289,8 @@ class CharsetRefused(Endpoint):
 class OtherAccountsConversions(Endpoint):
     """Found with --other-key only."""
 
-    def account(self, environ):
-        super().account(environ)
-        return sorted(self.accounts[KEY] + self.accounts[OTHER_KEY], key=lambda session: session.order, reverse=True)
+    def __init__(self, own, others=()):
+        super().__init__([*own, *others], others)
 
 
 @breaks("429")
@@ -1348,45 +1345,28 @@ OTHERS = endpoint.sessions(30, "others", "other.example")
 KINDS = {kind.__name__: kind for kind in [Endpoint, *DEFECTS, *READINGS, *TROUBLE]}
 
 
-class Judge:
-    """A plugin of pytest that calls the kit's checks for each kind of endpoint, in place of pytest's loop over the tests."""
-
-    def __init__(self, names: list[str], to_the_end: bool, with_known_data: bool, max_calls: int):
-        self.names, self.to_the_end, self.with_known_data, self.max_calls = names, to_the_end, with_known_data, max_calls
-        self.found: dict[str, Found] = {}
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session) -> bool:
-        for name in self.names:
-            kind = KINDS[name]
-
-            def is_named(finding: Finding, kind: type[Endpoint] = kind) -> bool:
-                """Return whether this finding names the sentence that the defect breaks: the rest need not run."""
-                return kind in DEFECTS and DEFECTS[kind] in finding.text
-
-            server, known = InProcess(kind, OWN, OTHERS), ""
-            if self.with_known_data:
-                known = "known"
-                sessions = [session for of_group in sys.modules["known_data"].groups().values() for session in of_group]
-                server.endpoint.accounts[known] = server.endpoint.load(sessions)
-            items = [item for item in session.items if not known or item.module.__name__ == "test_known"]
-            self.found[name] = run_checks(
-                items,
-                server.send,
-                KEY,
-                max_calls=self.max_calls,
-                other_key=OTHER_KEY,
-                known_data_key=known,
-                until=None if self.to_the_end or known else is_named,
-            )
-        return True
+def quoting(sentence: str) -> list[pytest.Function]:
+    """Return the checks that quote these words of the published text."""
+    return [check for check in checks() if sentence in text_of(check)]
 
 
-def judge(names: list[str], to_the_end: bool = False, with_known_data: bool = False, max_calls: int = 400) -> dict[str, Found]:
-    """Return what the kit finds in each kind of endpoint; in a defect only until it names the sentence."""
-    plugin = Judge(names, to_the_end, with_known_data, max_calls)
-    collect_checks(plugin)
-    return plugin.found
+def judge(name: str, chosen: list[pytest.Function] | None = None, to_the_end: bool = False, max_calls: int = 400) -> Found:
+    """Return what the kit, or chosen checks of it, find in one kind of endpoint; in a defect only until they name its sentence."""
+    kind = KINDS[name]
+
+    def is_named(finding: Finding) -> bool:
+        return kind in DEFECTS and DEFECTS[kind] in finding.text
+
+    until = None if to_the_end else is_named
+    send = InProcess(kind(OWN, OTHERS)).send
+    return run_checks(chosen or checks(), send, KEY, max_calls=max_calls, other_key=OTHER_KEY, until=until)
+
+
+def judge_by_known_data(name: str) -> Found:
+    """Return what the checks of known data find in one kind of endpoint that has it."""
+    chosen = [check for check in checks() if check.module.__name__ == "test_known"]
+    sessions = [session for of_group in sys.modules["known_data"].groups().values() for session in of_group]
+    return run_checks(chosen, InProcess(KINDS[name](sessions)).send, KEY, known_data_key=KEY)
 
 
 class Outcome(NamedTuple):
@@ -1419,12 +1399,10 @@ class Plugin:
 
 def run(name: str, *options: str) -> Outcome:
     """Run the conformance kit against one kind of endpoint, and return what it prints."""
-    arguments = [str(KIT), "-p", "no:cacheprovider", "-p", "no:xdist", "--base-url", "http://planted", "--api-key", KEY]
-    plugin = Plugin(InProcess(KINDS[name], OWN, OTHERS))
-    with redirect_stdout(StringIO()) as output:
-        status = pytest.main([*arguments, *options], plugins=[plugin])
+    plugin = Plugin(InProcess(KINDS[name](OWN, OTHERS)))
+    outcome = Outcome(*pytest_in_process(["--base-url", "http://planted", "--api-key", KEY, *options], plugin))
     sys.modules["client"].Client._send = plugin.over_the_line
-    return Outcome(int(status), output.getvalue())
+    return outcome
 
 
 def main() -> None:
@@ -1435,7 +1413,7 @@ def main() -> None:
     names = arguments.names or [kind.__name__ for kind in [Endpoint, *DEFECTS, *READINGS]]
     named = blamed = 0
     for name in names:
-        found = judge([name], arguments.all_checks)[name].findings
+        found = judge(name, to_the_end=arguments.all_checks).findings
         kind, differences = KINDS[name], [finding for finding in found if not finding.is_reading]
         if kind in DEFECTS:
             is_named = any(DEFECTS[kind] in finding.text for finding in found)
