@@ -27,6 +27,7 @@ def test_each_reading_is_learnt_and_not_blamed(part):
         found = learnt_readings.learn(readings, all_checks=True)
         assert [finding for finding in found.findings if not finding.is_reading] == [], readings
         assert learnt_readings.wrong(readings, found) == [], readings
+        assert readings.keys() <= found.survey.shown_readings.keys(), readings
 
 
 @pytest.mark.parametrize("part", range(2))

@@ -41,10 +41,6 @@ class Walk(NamedTuple):
         return self.pages[0].total_records
 
     @property
-    def is_complete(self) -> bool:
-        return not self.pages[-1].has_more
-
-    @property
     def steps(self) -> list[tuple[int, Page]]:
         return list(zip(self.offsets, self.pages, strict=True))
 

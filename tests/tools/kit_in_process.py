@@ -30,12 +30,12 @@ class InProcess:
     def __init__(self, app: WSGIApplication, date: datetime | None = None):
         self.app, self.date = app, date
 
-    def call(self, body: bytes, method: str, parameters: str, headers: dict) -> tuple[int, dict, bytes]:
+    def call(self, body: bytes, method: str, parameters: str, headers: dict, path: str = endpoint.PATH) -> tuple[int, dict, bytes]:
         began: list = []
         environ = {
             "REQUEST_METHOD": method,
             "SCRIPT_NAME": "",
-            "PATH_INFO": endpoint.PATH,
+            "PATH_INFO": path,
             "QUERY_STRING": parameters.removeprefix("?"),
             "SERVER_NAME": "in-process",
             "SERVER_PORT": "80",
@@ -54,7 +54,7 @@ class InProcess:
     def send(self, api, body: str, method: str, parameters: str, headers: tuple) -> Any:
         """Take the place of the kit's function that sends a request."""
         api.count += 1
-        status, received, content = self.call(body.encode(), method, parameters, dict(headers))
+        status, received, content = self.call(body.encode(), method, parameters, dict(headers), api.path)
         message = Message()
         for name, value in (received | ({"Date": format_datetime(self.date, usegmt=True)} if self.date else {})).items():
             message[name] = value
