@@ -7,7 +7,10 @@ from datetime import datetime
 import pytest
 
 from tests.conftest import SERVERS, Hub
+from tests.endpoint import KEY, Endpoint
+from tests.readings_endpoint import ReadingsEndpoint
 from tests.tools import learnt_readings, random_accounts
+from tests.tools.defects import OWN
 from tests.tools.kit_in_process import KIT, InProcess, checks, run_checks
 
 COUNT, PARTS = 200, 8
@@ -19,6 +22,19 @@ def test_random_accounts_are_not_blamed(part):
     found = random_accounts.blamed(range(part * COUNT // PARTS, (part + 1) * COUNT // PARTS))
     assert [finding for finding in found.findings if not finding[1].is_reading] == []
     assert found.held > 100 * COUNT // PARTS
+
+
+@pytest.mark.parametrize("max_calls", [10, 20, 40, 80])
+def test_few_calls_are_no_reason_to_blame(max_calls):
+    assert run_checks(checks(), InProcess(Endpoint(OWN)).send, KEY, max_calls=max_calls).findings == []
+
+
+def test_pages_that_are_cut_after_one_session_are_not_blamed():
+    """So a walk can have more pages than a fiftieth of its total."""
+    account = random_accounts.account(48)
+    server = ReadingsEndpoint({"page": "cut"}, account.sessions, now=account.now)
+    found = run_checks(checks(), InProcess(server, account.now).send, KEY)
+    assert [finding for finding in found.findings if not finding.is_reading] == []
 
 
 @pytest.mark.parametrize("part", range(4))

@@ -1067,6 +1067,12 @@ class MessageIfTheFirstBatchIsEmpty(Endpoint):
 
 
 @breaks("exact URL")
+class PagesBeyondAsciiAreNotFound(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == wanted and (name != "conversion_page" or wanted.isascii())
+
+
+@breaks("exact match logic")
 class ParametersOfPagesIgnored(Endpoint):
     def conversion_value(self, conversion, name):
         return re.sub(r"[?].*", "", conversion.values[name]) if name == "conversion_page" else conversion.values[name]
@@ -1645,7 +1651,7 @@ ALONE_IN_KNOWN_DATA = {
     "a_session_query_returns_each_known_conversion_once": "EqualConversionsOfASessionOnlyOnce",
     "the_first_page_has_the_known_batches": "AtMostFiveBatches",
     "a_direct_query_returns_each_known_conversion_once": "EqualTimestampsLostBetweenPages",
-    "a_conversion_page_is_found_by_its_exact_url": "ParametersOfPagesIgnored",
+    "a_conversion_page_is_found_by_its_exact_url": "PagesBeyondAsciiAreNotFound",
 }
 
 
