@@ -136,7 +136,7 @@ class ProcessedOneTooMany(Pagination):
         return {"records_processed": pagination["records_processed"] + 1}
 
 
-@breaks("total number of matching conversions")
+@breaks("boolean value")
 class TotalOfThisPage(Pagination):
     def change(self, pagination, offset, count):
         return {"total_records": count}
@@ -839,7 +839,7 @@ class TotalCountsConversionsInSessionQueries(Endpoint):
         return sum(map(len, of_pool))
 
 
-@breaks("unique conversion event")
+@breaks("AND conditions")
 class OnlyTheFirstConversionOfASession(Endpoint):
     def of_pool(self, *arguments):
         return [conversions[:1] for conversions in super().of_pool(*arguments)]
@@ -1683,7 +1683,9 @@ def judge_by_known_data(name: str) -> Found:
     """Return what the checks of known data find in one kind of endpoint that has it."""
     chosen = [check for check in checks() if check.module.__name__ == "test_known"]
     sessions = [session for of_group in sys.modules["known_data"].groups().values() for session in of_group]
-    return run_checks(chosen, InProcess(KINDS[name](sessions)).send, KEY, known_data_key=KEY)
+    server = KINDS[name](OWN)
+    server.accounts["known"] = server.load(sessions)
+    return run_checks(chosen, InProcess(server).send, KEY, known_data_key="known")
 
 
 class Outcome(NamedTuple):

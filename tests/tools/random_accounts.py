@@ -42,7 +42,7 @@ def account(number: int) -> Account:
     count = random.choice([1, 2, 5, 30, 100, 250, 250, 500])
     grid = random.choice([1, 1, 60, 900, 3600, 86_400])
     longest = random.choice([0, 0, 600, 3600, 86_400, 2 * 86_400])
-    most = random.choice([1, 1, 2, 3, *([8, 40] if count <= 100 else [2, 3])])
+    most = random.choice([1, 1, 2, 3, *([8, 40] if count <= 30 else [2, 3])])
     share = random.choice([0.05, 0.3, 0.6, 1.0])
     emails = random.choice(["all", "some", "none", "few"])
     pages = [f"https://shop.example{path}" for path in ["/", "/pricing", "/Pricing", "/a?b=1", "/blog/", "/cart#x"]]
