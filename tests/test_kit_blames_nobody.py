@@ -39,7 +39,7 @@ def test_pages_that_are_cut_after_one_session_are_not_blamed():
 
 @pytest.mark.parametrize("part", range(4))
 def test_each_reading_is_learnt_and_not_blamed(part):
-    for readings in learnt_readings.singles()[part::4]:
+    for readings in learnt_readings.singles_with_forms_together()[part::4]:
         found = learnt_readings.learn(readings, all_checks=True)
         assert [finding for finding in found.findings if not finding.is_reading] == [], readings
         assert learnt_readings.wrong(readings, found) == [], readings

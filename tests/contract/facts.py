@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, time, timedelta
 
+from learn import once
 from records import DAY, HOUR, SECOND, Record, Window, iso
-from survey import once
 
 
 def near_midnight(survey) -> Record:

@@ -102,14 +102,6 @@ class Records(list[Record]):
         return "; ".join(map(str, self[:3])) + more
 
 
-def difference(expected: Records, found: Records) -> str:
-    """Say which records are missing and which are extra; nothing if none are."""
-    missing, extra = expected.minus(found), found.minus(expected)
-    parts = [f"{len(missing)} missing ({missing})"] if missing else []
-    parts += [f"{len(extra)} extra ({extra})"] if extra else []
-    return ", ".join(parts)
-
-
 class Window(NamedTuple):
     """A period of time that includes both its ends."""
 
@@ -126,9 +118,6 @@ class Window(NamedTuple):
 
     def has(self, record: Record) -> bool:
         return self.start <= record.moment <= self.end
-
-    def wider(self, by: timedelta) -> "Window":
-        return Window(self.start - by, self.end + by)
 
     def parts(self, moments: list[datetime], count: int) -> "list[Window]":
         """Divide the window into adjoining windows, each with about the same number of the moments."""

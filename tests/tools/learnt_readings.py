@@ -46,6 +46,16 @@ def singles() -> list[dict[str, str]]:
     return [{}, *({name: value} for name, values in table().items() for value in values[1:]), TO_THE_LETTER]
 
 
+def singles_with_forms_together() -> list[dict[str, str]]:
+    """Return the same, but those that only change the form of a message together: no check confuses them."""
+    forms = (
+        "timestamp-form missing extra-fields status error-status error-field empty-filter reversed-window trailing-comma".split()
+    )
+    values = table()
+    together = [{name: values[name][place] for name in forms if len(values[name]) > place} for place in (1, 2)]
+    return [*(readings for readings in singles() if not readings.keys() <= set(forms)), *together, {}]
+
+
 def pairs(count: int, seed: int = 0) -> list[dict[str, str]]:
     others = {name: values[1:] for name, values in table().items()}
     found = [
