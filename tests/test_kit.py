@@ -189,21 +189,21 @@ def test_it_is_said_before_the_checks_start():
 
 
 def test_requests_that_fail_now_and_then_are_counted_and_no_verdict():
-    outcome = defects.run("EveryThirtiethCallFails", "--max-calls=200")
+    outcome = defects.run("EveryThirtiethCallFails", "--max-calls=100")
     assert outcome.differences == []
     assert re.search(r"\d+ of \d+ requests failed and were repeated: 503\.", outcome.output)
     assert outcome.status in (0, 5)  # 5: most was not checked with so few calls
 
 
 def test_a_connection_that_breaks_now_and_then_is_counted_too():
-    outcome = defects.run("EveryThirtiethConnectionBreaks", "--max-calls=200")
+    outcome = defects.run("EveryThirtiethConnectionBreaks", "--max-calls=100")
     assert outcome.differences == []
     assert "requests failed and were repeated: Connection reset by peer." in outcome.output
 
 
 @pytest.mark.parametrize("name", ["EveryFifthCallFails", "GoneAfter40Calls"])
 def test_a_server_that_is_not_well_gets_no_verdict_but_an_exit_status_of_its_own(name):
-    outcome = defects.run(name, "--max-calls=200")
+    outcome = defects.run(name, "--max-calls=100")
     assert outcome.status == 6, outcome.output
     assert outcome.differences == []
     assert "the server is not well: " in outcome.output
