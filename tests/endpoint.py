@@ -6,11 +6,14 @@ points the conformance kit at the results.
 
 import json
 import re
+from collections.abc import Hashable
 from datetime import UTC, datetime, time, timedelta
 from email.utils import format_datetime
 from random import Random
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
+
+import orjson
 
 PATH = "/api/v1/conversions"
 KEY, OTHER_KEY = "YOUR_API_KEY", "another-key"
@@ -109,6 +112,7 @@ class Session:
             "term": fields.get("utm_term"),
             "landing_page": fields["landing_page"],
         }
+        self.alike: Hashable = tuple(self.values.values())  # the same filters find sessions in which this is equal
         self.conversions = [
             Conversion((place, number), conversion, self) for number, conversion in enumerate(fields["conversions"])
         ]
@@ -139,6 +143,7 @@ class Endpoint:
     def __init__(self, own: list[dict], others: list[dict] = (), now: datetime = NOW):
         self.now = now
         self.accounts = {KEY: self.load(own), OTHER_KEY: self.load(others)}
+        self.remembered: dict[tuple, list] = {}  # what matches filters
 
     @staticmethod
     def load(account: list[dict]) -> list[Session]:
@@ -151,7 +156,7 @@ class Endpoint:
         status, body, headers = self.respond(environ)
         headers = {"Content-Type": "application/json", "Date": format_datetime(self.now, usegmt=True)} | headers
         start_response(f"{status} OK", list(headers.items()))
-        return [body.encode() if isinstance(body, str) else json.dumps(body).encode()]
+        return [body.encode() if isinstance(body, str) else orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)]
 
     def respond(self, environ: WSGIEnvironment) -> tuple[int, Any, dict]:
         try:
@@ -320,8 +325,8 @@ class Endpoint:
 
     def direct_page(self, account: list[Session], query: dict, start: datetime, end: datetime, offset: int) -> dict:
         filters = only(query, CONVERSION_FILTERS)
-        found = [conversion for session in account for conversion in self.of_session(session, filters, start, end)]
-        found = self.sort(found)
+        matching = self.conversions_matching(account, filters)
+        found = self.sort([conversion for conversion in matching if self.is_in_window(conversion, start, end)])
         if not found:
             return self.nothing_found(offset)
         skip = self.skip(offset)
@@ -333,10 +338,28 @@ class Endpoint:
         return offset
 
     def pool(self, account: list[Session], query: dict, start: datetime, end: datetime) -> list[Session]:
-        filters = only(query, SESSION_FILTERS)
-        return [session for session in account if self.is_in_pool(session, start, end) and self.session_matches(session, filters)]
+        matching = self.matching(account, only(query, SESSION_FILTERS))
+        return [session for session in matching if self.is_in_pool(session, start, end)]
+
+    def matching(self, account: list[Session], filters: dict) -> list[Session]:
+        """Return the sessions that match the filters. They are remembered, because a run of the kit has few different filters."""
+        key = (id(account), *filters.items())
+        if key not in self.remembered:
+            alike = {session.alike: session for session in account}
+            matching = {key for key, session in alike.items() if self.session_matches(session, filters)}
+            self.remembered[key] = [session for session in account if session.alike in matching]
+        return self.remembered[key]
+
+    def conversions_matching(self, account: list[Session], filters: dict) -> list[Conversion]:
+        key = (id(account), "conversions", *filters.items())
+        if key not in self.remembered:
+            conversions = [conversion for session in account for conversion in session.conversions]
+            self.remembered[key] = [conversion for conversion in conversions if self.conversion_matches(conversion, filters)]
+        return self.remembered[key]
 
     def of_session(self, session: Session, filters: dict, start: datetime, end: datetime) -> list[Conversion]:
+        if not session.conversions:
+            return []
         return [
             conversion
             for conversion in session.conversions

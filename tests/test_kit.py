@@ -2,7 +2,12 @@
 
 import json
 import re
+import socket
+import ssl
 import sys
+import threading
+from contextlib import suppress
+from functools import partial
 from xml.etree import ElementTree
 
 import pytest
@@ -10,38 +15,31 @@ import pytest
 from tests import endpoint
 from tests.conftest import Hub
 from tests.tools import defects
-from tests.tools.defects import DEFECTS, KINDS
-from tests.tools.kit_in_process import KIT, InProcess
+from tests.tools.defects import ALONE, ALONE_IN_KNOWN_DATA, DEFECTS, KINDS, NEVER, WITH_OTHERS, quoting
+from tests.tools.kit_in_process import ARGUMENTS, KIT, InProcess, checks, pytest_in_process
 
-# One defect of each kind. `python -m tests.tools.defects` runs all of them.
+# `python -m tests.tools.defects` runs all of them.
 PLANTED = """
-    TotalIsAString NothingFoundIs404 TimestampInLocalTime KeyInAnotherCase CharsetRefused OtherAccountsConversions NoRetryAfter
-    HasMoreAlwaysFalse ProcessedOfThisPageOnly SessionTotalCappedAtAThousand PageOf49 OffsetOneLess HugeOffsetFails
-    EndDateIsExcluded EndDateAtMidnightInSessionQueries DatesInLocalTime TimeZonesIgnored DefaultOf29Days
-    WindowClampedTo30Days SuffixesMatch CaseOfCampaignIgnored FiltersTrimmed QuotationMarkFails NonAsciiFails
-    MediumIgnored TermIgnoredNextToOthers ContentAndTermSwapped LandingPageFromConversionPage BatchesOf100 OneBatchPerPage
-    NeverStops StopsOver50 SessionLostAtEachBoundary OffsetAsAString
-    OffsetCountsConversionsInSessionQueries
+    TimestampInLocalTime HasMoreAlwaysFalse SessionTotalCappedAtAThousand PageOf49 EndDateIsExcluded DatesInLocalTime
+    WindowClampedTo30Days FiltersCombinedWithOr BatchesOf100 SessionLostAtEachBoundary OffsetCountsConversionsInSessionQueries
 """.split()
-# Only these are beyond the text, so that the exit status is 0.
-BEYOND = ["NoRetryAfter", "OffsetAsAString"]
 # Readings that are not in readings.json.
 OTHER_READINGS = """
-    Milliseconds MoreFieldsInTheBody FieldsOnlyIfCaptured DefaultFromMidnight NothingOnALaterPage HugeOffsetsRefused
+    Milliseconds MoreFieldsInTheBody DefaultFromMidnight HugeOffsetsRefused
     OnlyIsoWithSeconds UnknownFieldsAccepted BodyRequired NullCharacterRefused WindowIgnoredInSessionQueries ProcessedIsAFloat
 """.split()
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, defects.Found]:
-    return defects.judge(["Endpoint", *PLANTED, *OTHER_READINGS])
+def found() -> defects.Found:
+    return defects.judge("Endpoint")
 
 
 def test_the_small_server_responds_like_ours(tmp_path):
     own = endpoint.sessions(40)
     hub = Hub(tmp_path / "conversions.sqlite", now="2025-11-20T12:00:00Z")
     hub.load(own, "example.com", endpoint.KEY)
-    small = InProcess(endpoint.Endpoint, own)
+    small = InProcess(endpoint.Endpoint(own))
     filters = [
         {},
         {"source": "google.com"},
@@ -71,95 +69,141 @@ def test_the_small_server_responds_like_ours(tmp_path):
 
 
 def test_the_kit_finds_no_difference_in_the_small_server(found):
-    assert found["Endpoint"].findings == []
-    assert len(found["Endpoint"].unchecked) < 30
+    assert found.findings == []
+    assert len(found.unchecked) < 10
 
 
 def test_a_run_needs_at_most_400_calls(found):
-    assert not [name for name, reason in found["Endpoint"].unchecked if "--max-calls" in reason]
+    assert not [name for name, reason in found.unchecked if "--max-calls" in reason]
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_the_kit_finds_a_defect_and_names_the_sentence(found, name):
-    findings = found[name].findings
-    named = [finding for finding in findings if DEFECTS[KINDS[name]] in finding.text]
-    assert named, findings
-    assert any(not finding.is_reading for finding in findings) is (name not in BEYOND), findings
+def test_the_kit_finds_a_defect_and_names_the_sentence(name):
+    """Only the checks that quote the sentence run here."""
+    findings = defects.judge(name, quoting(DEFECTS[KINDS[name]])).findings
+    assert [finding for finding in findings if not finding.is_reading]
 
 
 @pytest.mark.parametrize("name", OTHER_READINGS)
-def test_the_kit_does_not_report_another_reading_as_a_defect(found, name):
-    assert [finding for finding in found[name].findings if not finding.is_reading] == []
+def test_the_kit_does_not_report_another_reading_as_a_defect(name):
+    assert [finding for finding in defects.judge(name).findings if not finding.is_reading] == []
 
 
-# Each of these is found by one check only.
-ONLY_FOUND_BY = {
-    "ByteOrderMark": "a_response_is_json",
-    "EmailIsTheWordNull": "a_field_has_its_type",
-    "OffsetWrapsAround": "an_offset_past_the_end_has_no_records",
-    "KeyPastedIntoSql": "only_the_exact_key_is_accepted",
-    "EndDateAfter2050Fails": "a_window_can_be_as_long_as_a_date_allows",
-    "FourByteCharactersFail": "a_filter_is_a_plain_string",
-    "SpacesAtTheEndIgnored": "a_filter_matches_exactly",
-    "UnderscoresMatch": "a_filter_matches_exactly",
-    "PercentEncodingDecoded": "a_filter_matches_exactly",
-    "FragmentsIgnored": "a_filter_matches_exactly",
-    "ParametersIgnored": "a_filter_matches_exactly",
-    "MediumMatchesSourceToo": "a_filter_does_not_find_the_value_of_another",
-    "ChunkedIsEmpty": "a_body_can_be_sent_in_chunks",
-}
-# These need --known-data.
-ONLY_FOUND_IN_KNOWN_DATA = {
-    "EqualConversionsOnlyOnce": "a_session_query_returns_each_known_conversion_once",
-    "AtMostFiveBatches": "the_first_page_has_the_known_batches",
-    "MessageIfTheFirstBatchIsEmpty": "a_session_query_returns_each_known_conversion_once",
-    "ParametersOfPagesIgnored": "a_conversion_page_is_found_by_its_exact_url",
-    "EqualTimestampsLostBetweenPages": "a_direct_query_returns_each_known_conversion_once",
-}
+@pytest.mark.parametrize("check", ALONE)
+def test_each_check_has_a_defect_that_it_alone_finds(check):
+    """The checks that quote the same sentence run, too. `python -m tests.tools.defects --all-checks` runs all."""
+    name = ALONE[check]
+    neighbours = quoting(DEFECTS[KINDS[name]]) if KINDS[name] in DEFECTS else []
+    chosen = [one for one in checks() if one.function.__name__ == f"test_{check}" or one in neighbours]
+    if check == "every_field_of_every_response_had_its_type":
+        chosen = checks()
+    assert {finding.check for finding in defects.judge(name, chosen, to_the_end=True).findings} == {f"test_{check}"}
 
 
-@pytest.mark.parametrize("name", ONLY_FOUND_BY)
-def test_a_defect_is_found_by_the_check_that_is_there_for_it(name):
-    names = {finding.check for finding in defects.judge([name], to_the_end=True)[name].findings}
-    assert names == {f"test_{ONLY_FOUND_BY[name]}"}
+@pytest.mark.parametrize("check", WITH_OTHERS)
+def test_a_check_that_names_the_cause_finds_it(check):
+    chosen = [one for one in checks() if one.function.__name__ == f"test_{check}"]
+    assert defects.judge(WITH_OTHERS[check], chosen, to_the_end=True).findings
 
 
-def test_known_data_shows_what_no_other_data_can():
-    found = defects.judge(["Endpoint", *ONLY_FOUND_IN_KNOWN_DATA], with_known_data=True)
-    assert found["Endpoint"].findings == []
-    for name, check in ONLY_FOUND_IN_KNOWN_DATA.items():
-        assert f"test_{check}" in {finding.check for finding in found[name].findings}, name
+@pytest.mark.parametrize("check", ALONE_IN_KNOWN_DATA)
+def test_known_data_shows_what_no_other_data_can(check):
+    names = {finding.check for finding in defects.judge_by_known_data(ALONE_IN_KNOWN_DATA[check]).findings}
+    assert names == {f"test_{check}"}
 
 
-def test_the_most_important_checks_need_60_calls():
-    found = defects.judge(["EndDateIsExcluded", "SessionLostAtEachBoundary", "DefaultOf7Days"], max_calls=60)
-    for name, outcome in found.items():
-        assert any(DEFECTS[KINDS[name]] in finding.text for finding in outcome.findings), name
+@pytest.mark.parametrize("name", ["Endpoint", "PoolOfSessionsThatConvert", "CutAt50"])
+def test_known_data_of_a_right_server_has_no_difference(name):
+    assert defects.judge_by_known_data(name).findings == []
+
+
+def test_no_check_is_without_a_defect():
+    named = {f"test_{check}" for check in [*ALONE, *WITH_OTHERS, *ALONE_IN_KNOWN_DATA, *NEVER]}
+    assert named == {check.function.__name__ for check in checks()}
+
+
+@pytest.mark.parametrize("name", ["EndDateIsExcluded", "SessionLostAtEachBoundary", "DefaultOf7Days"])
+def test_the_most_important_checks_need_60_calls(name):
+    assert any(DEFECTS[KINDS[name]] in finding.text for finding in defects.judge(name, max_calls=60).findings)
 
 
 # Faults of the line
 
 
-def test_a_redirect_is_not_followed():
+def test_a_redirect_is_not_followed(capfd):
     assert defects.run("Redirects").status == 4
+    assert "redirects to https://elsewhere.example/api/v1/conversions (308). Point --base-url there." in capfd.readouterr().err
+
+
+def test_a_redirect_to_a_final_slash_can_be_followed_by_giving_that_url(capfd):
+    assert defects.run("RedirectsToAFinalSlash", "--max-calls=20").status == 4
+    url = re.search(r"redirects to (\S+) ", capfd.readouterr().err)[1]
+    outcome = defects.run("RedirectsToAFinalSlash", "--max-calls=20", f"--base-url={url}")
+    assert outcome.status == 5, outcome.output  # with so few calls, most is not checked
+    assert outcome.differences == []
+
+
+def test_http_to_an_https_port_says_so_in_one_sentence(capfd):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+
+        def serve() -> None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            with suppress(OSError):  # at the end of the test
+                while True:
+                    connection, _ = listening.accept()
+                    with connection, suppress(ssl.SSLError):
+                        context.wrap_socket(connection, server_side=True)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        status, _ = pytest_in_process([f"--base-url=http://127.0.0.1:{port}", "--api-key=k"])
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    error = capfd.readouterr().err
+    assert status == 4
+    assert f"This port seems to speak https: point --base-url to https://127.0.0.1:{port}." in error
+    assert len(error.strip().splitlines()) == 1
+
+
+# How long it takes
+
+
+@pytest.mark.parametrize(("seconds", "max_calls", "told"), [(2, 400, "13 minutes"), (2, 200, ""), (0.5, 400, "")])
+def test_a_run_that_takes_more_than_ten_minutes_says_so(seconds, max_calls, told):
+    checks()  # puts the kit's modules on the path
+    from client import Client
+    from run import first_request
+    from survey import Survey
+
+    api = Client("http://in-process", endpoint.KEY, max_calls)
+    api._send = partial(InProcess(endpoint.Endpoint(defects.OWN)).send, api)
+    sentence = first_request(Survey(api, [], {}), iter([0, seconds]).__next__)
+    assert sentence.startswith(f"A response takes {seconds:.1f} s, so {max_calls} calls take up to {told}" if told else "")
+    assert bool(sentence) is bool(told)
+
+
+def test_it_is_said_before_the_checks_start():
+    output = defects.run("Endpoint", "--delay=2", "-k", "unheard_of").output
+    assert "calls take up to 13 minutes; a smaller --max-calls ends earlier." in output
 
 
 def test_requests_that_fail_now_and_then_are_counted_and_no_verdict():
-    outcome = defects.run("EveryThirtiethCallFails", "--max-calls=200")
+    outcome = defects.run("EveryThirtiethCallFails", "--max-calls=100")
     assert outcome.differences == []
     assert re.search(r"\d+ of \d+ requests failed and were repeated: 503\.", outcome.output)
     assert outcome.status in (0, 5)  # 5: most was not checked with so few calls
 
 
 def test_a_connection_that_breaks_now_and_then_is_counted_too():
-    outcome = defects.run("EveryThirtiethConnectionBreaks", "--max-calls=200")
+    outcome = defects.run("EveryThirtiethConnectionBreaks", "--max-calls=100")
     assert outcome.differences == []
     assert "requests failed and were repeated: Connection reset by peer." in outcome.output
 
 
 @pytest.mark.parametrize("name", ["EveryFifthCallFails", "GoneAfter40Calls"])
 def test_a_server_that_is_not_well_gets_no_verdict_but_an_exit_status_of_its_own(name):
-    outcome = defects.run(name, "--max-calls=200")
+    outcome = defects.run(name, "--max-calls=100")
     assert outcome.status == 6, outcome.output
     assert outcome.differences == []
     assert "the server is not well: " in outcome.output
@@ -301,7 +345,7 @@ def test_email_addresses_and_keys_are_not_shown(written):
     ],
 )
 def test_a_wrong_option_is_explained_in_a_sentence(options, sentence, capfd):
-    status = pytest.main([str(KIT), "-p", "no:cacheprovider", "-p", "no:xdist", *options])
+    status = pytest.main([*ARGUMENTS, *options])
     out, err = capfd.readouterr()
     assert status == 4
     assert sentence in err

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, time, timedelta
 
+from learn import once
 from records import DAY, HOUR, SECOND, Record, Window, iso
 
 
@@ -17,6 +18,7 @@ def near_midnight(survey) -> Record:
     return min(inside, key=distance)
 
 
+@once
 def facts_of(survey) -> dict[str, str]:
     window, sample = survey.window(), survey.sample()
     moment, day = sample.moment.replace(microsecond=0), f"{near_midnight(survey).moment:%Y-%m-%d}"

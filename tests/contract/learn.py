@@ -8,10 +8,12 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, time
+from functools import wraps
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from pages import Unusable
 from records import DAY, SECOND, Window, iso, whole_seconds
 
 READINGS: dict[str, dict] = json.loads((Path(__file__).parent / "readings.json").read_text(encoding="utf-8"))
@@ -40,6 +42,27 @@ def learns(name: str) -> Callable:
 
 def cannot_tell(why: str):
     pytest.skip(f"could not tell: {why}")
+
+
+def once(method: Callable) -> Callable:
+    """Remember what a method returns or raises, for each of its arguments."""
+
+    @wraps(method)
+    def remembered(self, *arguments):
+        known = self.known
+        place = (method.__name__, *arguments)
+        if place not in known:
+            try:
+                known[place] = (method(self, *arguments), None)
+            except (Unusable, pytest.skip.Exception) as fault:
+                known[place] = (None, fault)
+        value, fault = known[place]
+        if fault:
+            # Without the traceback, which would grow each time.
+            raise fault.with_traceback(None) from None
+        return value
+
+    return remembered
 
 
 # The form of a response

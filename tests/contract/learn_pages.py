@@ -41,9 +41,13 @@ def batch(survey) -> Told:
             continue
         counts = batch_counts(survey, walk, offset, found)
         before_last = sum(counts[:-1])
-        if before_last >= 50 and max(counts[:-1]) < 50:
-            return Told("each", f"from offset {offset} the batches of a page have {counts} records")
         at_end = found.records_processed >= found.total_records
+        if before_last >= 50 and max(counts[:-1]) < 50:
+            if counts[-1] < 50 and not at_end:
+                cannot_tell(
+                    f"from offset {offset} a page stops neither when its batches have 50 records nor when one has: {counts}"
+                )
+            return Told("each", f"from offset {offset} the batches of a page have {counts} records")
         if before_last < 50 and sum(counts) >= 50 and max(counts) < 50 and not at_end:
             return Told("together", f"from offset {offset} the batches of a page have {counts} records")
     return cannot_tell("a session query with about 20 to 49 conversions in each batch of 200 sessions would tell")

@@ -1,8 +1,9 @@
 """Learns what a timestamp is, what the window selects by, and which sessions a pool has: see learn.py."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 
-from learn import Told, cannot_tell, learns
+from learn import Told, cannot_tell, learns, once
 from records import DAY, HOUR, SECOND, Record, Records, Window, iso, whole_seconds
 
 # What a timestamp is, and what the window selects by
@@ -36,18 +37,13 @@ def reach(start: datetime, end: datetime, by: timedelta) -> Window:
     return Window(min(start, start + by), max(end, end + by))
 
 
+@once
 def selected_by(survey) -> tuple[str, str]:
     """Return "shown", "earlier" or "later" if the window of a direct query selects by the shown timestamp or another moment.
 
     "wrong" is neither: all moments differ by the same quarters of an hour, which is a wrong time zone, or are whole minutes, which
     is a rounded date.
     """
-    if "selected by" not in survey.known:
-        survey.known["selected by"] = _selected_by(survey)
-    return survey.known["selected by"]
-
-
-def _selected_by(survey) -> tuple[str, str]:
     records, found = survey.direct().records, []
     for number in (2,) if survey.is_brief else (2, 4, 1):
         record = records[len(records) * number // 6]
@@ -177,19 +173,14 @@ def associated_by_starts(survey) -> Told:
 # The pool
 
 
+@once
 def converting(survey) -> Told | None:
     """Tell whether the pool has only sessions that convert; None if it has others too."""
-    if "converting" not in survey.known:
-        survey.known["converting"] = _converting(survey)
-    return survey.known["converting"]
-
-
-def _converting(survey) -> Told | None:
     walk = survey.session_walk("main")
     if walk.total > len(walk.records):
         return None
-    pages = [record.get("conversion_page") for record in walk.records]
-    filters = {"conversion_page": min(pages, key=pages.count)}
+    pages = Counter(record.get("conversion_page") for record in walk.records)
+    filters = {"conversion_page": min(pages, key=pages.__getitem__)}
     narrow = survey.api.walk(walk.query | filters)
     if narrow.total < walk.total and narrow.total <= len(narrow.records):
         return Told("converting", f"with {filters}, total_records is {narrow.total} instead of {walk.total}")

@@ -41,10 +41,6 @@ class Walk(NamedTuple):
         return self.pages[0].total_records
 
     @property
-    def is_complete(self) -> bool:
-        return not self.pages[-1].has_more
-
-    @property
     def steps(self) -> list[tuple[int, Page]]:
         return list(zip(self.offsets, self.pages, strict=True))
 
@@ -54,6 +50,7 @@ class Reader:
         self.pages: dict[bytes, Page] = {}  # what was read from each body
         self.wrong_types: dict[str, str] = {}  # fields of a response, with what was found instead
         self.bad_emails: list[str] = []
+        self.moments: dict[str, datetime] = {}  # what each correct timestamp means
 
     def read(self, response) -> Page:
         """Return the page that a response contains."""
@@ -106,7 +103,9 @@ class Reader:
             for name in ("type", "id"):
                 if not isinstance(meta.get(name), str | None):
                     self.wrong_types.setdefault(name, kind(meta[name]))
-        return Record(fields, self._moment(fields.get("timestamp")))
+        timestamp = fields.get("timestamp")
+        moment = self.moments.get(timestamp) if isinstance(timestamp, str) else None
+        return Record(fields, moment or self._moment(timestamp))
 
     def _moment(self, value: Any) -> datetime:
         """Read a timestamp. A number of seconds is noted as a wrong type, and read all the same."""
@@ -114,7 +113,7 @@ class Reader:
             if isinstance(value, str):
                 moment = datetime.fromisoformat(value)
                 if moment.tzinfo is None:
-                    return moment.replace(tzinfo=UTC)
+                    return self.moments.setdefault(value, moment.replace(tzinfo=UTC))
                 if moment.utcoffset():
                     self.wrong_types.setdefault("timestamp", f"in another time zone: {value}")
                 return moment.astimezone(UTC)

@@ -3,13 +3,13 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
-FIELDS = ("email", "timestamp", "conversion_page", "previous_page", "conversion_meta")
+FIELDS = ("email", "timestamp", "conversion_page", "previous_page")  # and conversion_meta
 
 
 def iso(moment: datetime) -> str:
@@ -37,6 +37,17 @@ def mask_emails(text: str) -> str:
     return re.sub(r"([\w+-])[\w.+-]*@[\w.-]+", r"\1***@***", text)
 
 
+def identity_of(fields: dict) -> Hashable:
+    """Return what makes two records equal: the fields that the text names."""
+    meta = fields.get("conversion_meta")
+    values = (*map(fields.get, FIELDS), *((meta.get("type"), meta.get("id")) if isinstance(meta, dict) else (meta,)))
+    try:
+        hash(values)
+        return values
+    except TypeError:  # a value is a list or an object
+        return json.dumps(values, sort_keys=True)
+
+
 class Record(dict):
     """A conversion as the server returned it. Fields that the text does not name do not count in comparisons."""
 
@@ -45,7 +56,7 @@ class Record(dict):
     def __init__(self, fields: dict, moment: datetime):
         super().__init__(fields)
         self.moment = moment
-        self.identity = json.dumps([fields.get(name) for name in FIELDS], sort_keys=True)
+        self.identity = identity_of(fields)
         self.hash = hash(self.identity)
 
     def __hash__(self):
@@ -91,14 +102,6 @@ class Records(list[Record]):
         return "; ".join(map(str, self[:3])) + more
 
 
-def difference(expected: Records, found: Records) -> str:
-    """Say which records are missing and which are extra; nothing if none are."""
-    missing, extra = expected.minus(found), found.minus(expected)
-    parts = [f"{len(missing)} missing ({missing})"] if missing else []
-    parts += [f"{len(extra)} extra ({extra})"] if extra else []
-    return ", ".join(parts)
-
-
 class Window(NamedTuple):
     """A period of time that includes both its ends."""
 
@@ -115,9 +118,6 @@ class Window(NamedTuple):
 
     def has(self, record: Record) -> bool:
         return self.start <= record.moment <= self.end
-
-    def wider(self, by: timedelta) -> "Window":
-        return Window(self.start - by, self.end + by)
 
     def parts(self, moments: list[datetime], count: int) -> "list[Window]":
         """Divide the window into adjoining windows, each with about the same number of the moments."""

@@ -1,6 +1,9 @@
 """A run of the kit: the first request, which tells whether the rest makes sense, and the exit status at its end."""
 
+import socket
+import ssl
 import time
+from collections.abc import Callable
 
 import pytest
 from client import NotWell
@@ -14,14 +17,14 @@ EXIT_NOT_WELL = 6  # the server, or the line to it, fails too often
 LONGEST_RUN = 600  # seconds, after which a run says before it starts how long it takes
 
 
-def first_request(survey: Survey) -> str:
+def first_request(survey: Survey, clock: Callable[[], float] = time.monotonic) -> str:
     """Make one call. If it fails, all others would: raise a usage error that says why. Return what the user should know."""
-    api, began = survey.api, time.monotonic()
+    api, began = survey.api, clock()
     try:
         response = api.ask(survey.dates)
     except (Unusable, NotWell, pytest.skip.Exception) as fault:
         raise pytest.UsageError(hint(survey, str(fault))) from None
-    seconds = time.monotonic() - began
+    seconds = clock() - began
     if 300 <= response.status < 400:
         location = response.headers.get("Location", "nowhere")
         raise pytest.UsageError(f"{api.endpoint} redirects to {location} ({response.status}). Point --base-url there.")
@@ -42,12 +45,24 @@ def first_request(survey: Survey) -> str:
 
 def hint(survey: Survey, fault: str) -> str:
     """Add to a fault what the address seems to be, if http and https are mixed up."""
-    scheme, text = survey.api.url.scheme, fault.lower()
-    if scheme == "http" and ("https port" in text or "\\x15\\x03" in ascii(fault) or "badstatusline" in text):
-        return f"{fault}. This port seems to speak https: point --base-url to https://{survey.api.url.netloc}."
-    if scheme == "https" and ("wrong version number" in text or "record layer failure" in text):
-        return f"{fault}. This port seems to speak http: point --base-url to http://{survey.api.url.netloc}."
+    url, text = survey.api.url, fault.lower()
+    if url.scheme == "http" and ("https port" in text or speaks_tls(url.hostname, url.port or 80)):
+        return f"{fault}. This port seems to speak https: point --base-url to https://{url.netloc}."
+    if url.scheme == "https" and ("wrong version number" in text or "record layer failure" in text):
+        return f"{fault}. This port seems to speak http: point --base-url to http://{url.netloc}."
     return fault
+
+
+def speaks_tls(host: str, port: int) -> bool:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection((host, port), timeout=5) as connection, context.wrap_socket(connection):
+            return True
+    except ssl.SSLError as fault:
+        return "ALERT" in (fault.reason or "")  # it refuses this client, in TLS
+    except OSError:
+        return False
 
 
 def counted(results: list[Result]) -> dict[str, int]:

@@ -4,9 +4,7 @@ Results are remembered, including failures, so that no call is made twice.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import wraps
 from itertools import combinations, pairwise
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +13,8 @@ import learn_pages  # noqa: F401 (registers what it learns)
 import learn_sessions  # noqa: F401
 import pytest
 from client import Client, Exchange
-from pages import Page, Unusable, Walk
+from learn import once
+from pages import Page, Walk
 from records import DAY, HOUR, SECOND, Record, Records, Window, instant_of
 
 SESSION_FILTERS = ["source", "medium", "campaign", "content", "term", "landing_page"]
@@ -33,27 +32,6 @@ WELL_KNOWN = {
 UTM = {"source": "utm_source", "medium": "utm_medium", "campaign": "utm_campaign", "content": "utm_content", "term": "utm_term"}
 MOST_CANDIDATES = 3  # of one session filter
 LONGEST = 20 * 365 * DAY  # of a window
-
-
-def once(method: Callable) -> Callable:
-    """Remember what a method returns or raises, for each of its arguments."""
-
-    @wraps(method)
-    def remembered(self, *arguments):
-        known = self.known
-        place = (method.__name__, *arguments)
-        if place not in known:
-            try:
-                known[place] = (method(self, *arguments), None)
-            except (Unusable, pytest.skip.Exception) as fault:
-                known[place] = (None, fault)
-        value, fault = known[place]
-        if fault:
-            # Without the traceback, which would grow each time.
-            raise fault.with_traceback(None) from None
-        return value
-
-    return remembered
 
 
 class Survey:
@@ -297,6 +275,10 @@ class Survey:
     def is_shown(self) -> bool:
         """Return whether the window selects by the timestamps that the records show, as far as can be told."""
         return self.is_ours() or (self.reading("timestamp") == "session" and self.reading("window") == "session")
+
+    def selects_by_what_it_shows(self, name: str) -> bool:
+        """Return this for the direct query, or for the session queries."""
+        return self.is_shown() if name == "direct" else self.is_exact()
 
     def is_ours(self) -> bool:
         return self.reading("timestamp") == "conversion" and self.reading("window") != "session"

@@ -40,7 +40,7 @@ def test_the_default_window_covers_the_last_30_days(api, survey, name):
         outer = Window(midnight_of(clock.start - 30 * DAY) - SECOND, midnight_of(clock.end) + 2 * DAY)
         total = f"without a window, total_records is {default.total_records}; the server's clock says {iso(clock.end)}"
         totals = [api.page(query | window.query).total_records for window in (inner, outer)] if inner.start < inner.end else [0, 0]
-        is_exact = survey.is_shown() if name == "direct" else survey.is_exact()
+        is_exact = survey.selects_by_what_it_shows(name)
         outside = default.records.where(lambda record, outer=outer: not outer.has(record)) if is_exact else Records()
         if default.total_records < totals[0]:
             faults.append((f"{total}, and {inner.query} has {totals[0]}", Records()))
@@ -101,7 +101,7 @@ def test_the_window_of_a_session_query_includes_both_its_ends(api, survey, name,
 def test_every_conversion_lies_in_the_window(api, survey, name):
     """“a list of all conversion events that occurred within a given timeframe”"""
     for walk in survey.walks(name):
-        if not (survey.is_shown() if name == "direct" else survey.is_exact()):
+        if not survey.selects_by_what_it_shows(name):
             pytest.skip(NOT_SHOWN)
         window = survey.window_of(walk)
         # The parts, which other checks request too, have more ends to check.
@@ -126,7 +126,7 @@ def test_a_date_means_its_whole_day(api, survey, name):
     """“string (ISO 8601 or YYYY-MM-DD)” “Only conversions that start on or after this date are included.” “Only conversions
     before or on this date are included.”"""
     walk, window = survey.walks(name)[0], survey.window_of(survey.walks(name)[0])
-    if not (survey.is_shown() if name == "direct" else survey.is_exact()):
+    if not survey.selects_by_what_it_shows(name):
         pytest.skip(NOT_SHOWN)
     records = walk.records.where(Window(window.start + DAY, window.end - DAY).has) or walk.records
     # A conversion next to midnight reveals a date in another time zone.

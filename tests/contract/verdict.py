@@ -64,7 +64,7 @@ class Result(NamedTuple):
 
 
 def id_of(nodeid: str) -> str:
-    """Turn tests/contract/test_walks.py::test_a_walk_ends[main] into walks/a_walk_ends[main]."""
+    """Turn tests/contract/test_window.py::test_a_date_means_its_whole_day[main] into window/a_date_means_its_whole_day[main]."""
     module, _, name = nodeid.partition("::")
     return f"{re.sub(r'.*test_|[.]py$', '', module)}/{name.removeprefix('test_')}"
 

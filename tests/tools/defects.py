@@ -9,18 +9,17 @@ import argparse
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from datetime import UTC, datetime, time, timedelta
-from io import StringIO
 from typing import NamedTuple
 from urllib.parse import unquote
 
 import pytest
 
 from tests import endpoint
-from tests.endpoint import DAY, KEY, NOTHING, OTHER_KEY, SECOND, Endpoint, Refused
-from tests.tools.kit_in_process import KIT, Finding, Found, InProcess, collect_checks, run_checks
+from tests.endpoint import DAY, KEY, NOTHING, OTHER_KEY, SECOND, Endpoint, Refused, only
+from tests.tools.kit_in_process import Finding, Found, InProcess, checks, pytest_in_process, run_checks, text_of
 
 DEFECTS: dict[type[Endpoint], str] = {}  # with the beginning of the published sentence that each breaks
 READINGS: list[type[Endpoint]] = []
@@ -137,7 +136,7 @@ class ProcessedOneTooMany(Pagination):
         return {"records_processed": pagination["records_processed"] + 1}
 
 
-@breaks("total number of matching conversions")
+@breaks("boolean value")
 class TotalOfThisPage(Pagination):
     def change(self, pagination, offset, count):
         return {"total_records": count}
@@ -291,9 +290,8 @@ class CharsetRefused(Endpoint):
 class OtherAccountsConversions(Endpoint):
     """Found with --other-key only."""
 
-    def account(self, environ):
-        super().account(environ)
-        return sorted(self.accounts[KEY] + self.accounts[OTHER_KEY], key=lambda session: session.order, reverse=True)
+    def __init__(self, own, others=()):
+        super().__init__([*own, *others], others)
 
 
 @breaks("429")
@@ -723,6 +721,13 @@ class MetaTypeAndMetaIdSwapped(Endpoint):
 
 @breaks("landing page URL")
 class LandingPageFromConversionPage(Endpoint):
+    @staticmethod
+    def load(account):
+        loaded = Endpoint.load(account)
+        for session in loaded:
+            session.alike = session.order
+        return loaded
+
     def session_matches(self, session, filters):
         others = {name: value for name, value in filters.items() if name != "landing_page"}
         pages = {conversion.values["conversion_page"] for conversion in session.conversions}
@@ -834,7 +839,7 @@ class TotalCountsConversionsInSessionQueries(Endpoint):
         return sum(map(len, of_pool))
 
 
-@breaks("unique conversion event")
+@breaks("AND conditions")
 class OnlyTheFirstConversionOfASession(Endpoint):
     def of_pool(self, *arguments):
         return [conversions[:1] for conversions in super().of_pool(*arguments)]
@@ -1041,6 +1046,13 @@ class EqualConversionsOnlyOnce(Endpoint):
         return super().body(list(seen.values()), *arguments)
 
 
+@breaks("unique conversion event")
+class EqualConversionsOfASessionOnlyOnce(Endpoint):
+    def of_pool(self, *arguments):
+        found = super().of_pool(*arguments)
+        return [list({json.dumps(one.fields): one for one in conversions}.values()) for conversions in found]
+
+
 @breaks("50 or more conversion records")
 class AtMostFiveBatches(Endpoint):
     def collect(self, of_pool, first):
@@ -1055,6 +1067,12 @@ class MessageIfTheFirstBatchIsEmpty(Endpoint):
 
 
 @breaks("exact URL")
+class PagesBeyondAsciiAreNotFound(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == wanted and (name != "conversion_page" or wanted.isascii())
+
+
+@breaks("exact match logic")
 class ParametersOfPagesIgnored(Endpoint):
     def conversion_value(self, conversion, name):
         return re.sub(r"[?].*", "", conversion.values[name]) if name == "conversion_page" else conversion.values[name]
@@ -1081,6 +1099,211 @@ class EqualTimestampsLostBetweenPages(Endpoint):
 class EndDateADayLate(Endpoint):
     def whole_day(self, midnight, is_end):
         return super().whole_day(midnight, is_end) + (DAY if is_end else timedelta())
+
+
+# What one check alone finds
+
+
+@breaks("total number of matching conversions")
+class TotalChangesInTheMiddle(Endpoint):
+    def direct_page(self, account, query, start, end, offset):
+        body = super().direct_page(account, query, start, end, offset)
+        if offset and "pagination" in body and body["pagination"]["has_more"]:
+            body["pagination"]["total_records"] += 7
+        return body
+
+
+@breaks("boolean value")
+class HasMoreAlwaysTrueInSessionQueries(Endpoint):
+    def session_page(self, account, query, start, end, offset):
+        body = super().session_page(account, query, start, end, offset)
+        if "pagination" in body:
+            body["pagination"]["has_more"] = True
+        return body
+
+
+@breaks("should be used as the offset")
+class ProcessedRoundedUpToBatches(Endpoint):
+    def session_page(self, account, query, start, end, offset):
+        body = super().session_page(account, query, start, end, offset)
+        if "pagination" in body and not body["pagination"]["has_more"]:
+            body["pagination"]["records_processed"] += -(body["pagination"]["records_processed"] - offset) % 200
+        return body
+
+
+@breaks("number of sessions that have been processed")
+class OffsetOfOneIgnored(Endpoint):
+    def skip_sessions(self, offset):
+        return 0 if offset == 1 else offset
+
+
+@breaks("on or after this date")
+class OneSecondFindsNothing(Endpoint):
+    def direct_page(self, account, query, start, end, offset):
+        return NOTHING if start == end else super().direct_page(account, query, start, end, offset)
+
+
+@breaks("conversion records to skip")
+class EarlyOffsetsRoundedToPages(Endpoint):
+    def skip(self, offset):
+        return offset // 50 * 50 if offset < 200 else offset
+
+
+@breaks("conversion records to skip")
+class OffsetCappedAtAThousand(Endpoint):
+    def skip(self, offset):
+        return min(offset, 1000)
+
+
+@breaks("associated with those sessions")
+class DirectQueriesNeedAnEmail(Endpoint):
+    def conversions_matching(self, account, filters):
+        return [conversion for conversion in super().conversions_matching(account, filters) if conversion.fields["email"]]
+
+
+@breaks("unique conversion event")
+class ADayLostInLongWindows(Endpoint):
+    longest = 20 * DAY
+
+    def of_pool(self, pool, query, start, end):
+        found, lost = super().of_pool(pool, query, start, end), (self.now - 12 * DAY).date()
+        if end - start > self.longest:
+            return [[conversion for conversion in conversions if conversion.at.date() != lost] for conversions in found]
+        return found
+
+
+@breaks("unique conversion event")
+class ADayLostByMediumInLongWindows(ADayLostInLongWindows):
+    longest = 60 * DAY
+
+    def of_pool(self, pool, query, start, end):
+        of = ADayLostInLongWindows if "medium" in query else Endpoint
+        return of.of_pool(self, pool, query, start, end)
+
+
+@breaks("exact match logic")
+class ThreeConversionFiltersFindNothing(Endpoint):
+    def matches(self, results):
+        return all(results) and len(results) < 3
+
+
+@breaks("AND conditions")
+class TwoSessionFiltersFindHalf(Endpoint):
+    def pool(self, account, query, start, end):
+        pool = super().pool(account, query, start, end)
+        return pool[::2] if len(only(query, endpoint.SESSION_FILTERS)) > 1 else pool
+
+
+@breaks("batches of 200")
+class BatchesOf100OnLaterPages(Endpoint):
+    def collect(self, of_pool, first):
+        self.batch_size = 100 if first >= 200 else 200
+        return super().collect(of_pool, first)
+
+
+@breaks("50 or more conversion records")
+class SecondBatchesNeed100(Endpoint):
+    """The first batch is enough with 50 records, but two need 100."""
+
+    def collect(self, of_pool, first):
+        records, processed = super().collect(of_pool, first)
+        if processed - first > 200 and len(records) < 100:
+            more, processed = super().collect(of_pool, processed)
+            records = records + more
+        return records, processed
+
+
+@breaks("qualifying conversions")
+class AnUnknownTermSaysSo(Endpoint):
+    def page(self, account, query):
+        body = super().page(account, query)
+        return {"message": "No such term."} if body == NOTHING and query.keys() == {"term"} else body
+
+
+@breaks("qualifying conversions")
+class NothingBefore1980(Endpoint):
+    def page(self, account, query):
+        body = super().page(account, query)
+        return {"message": "Too early."} if body == NOTHING and query.get("end_date", "2") < "1980" else body
+
+
+@breaks("pagination object")
+class HasMoreIsANumberInALongWindow(Endpoint):
+    def page(self, account, query):
+        body = super().page(account, query)
+        if query.get("end_date", "") > "2090" and "pagination" in body:
+            body["pagination"]["has_more"] = int(body["pagination"]["has_more"])
+        return body
+
+
+@breaks("may include the following fields")
+class IdIsNullForCustomConversions(Field):
+    def change(self, fields):
+        meta = fields["conversion_meta"]
+        return fields | {"conversion_meta": meta | {"id": None if meta["type"] == "custom" else meta["id"]}}
+
+
+@breaks("up to 50")
+class FirstPageOf60(Endpoint):
+    def direct_page(self, account, query, start, end, offset):
+        self.page_size = 50 if offset else 60
+        return super().direct_page(account, query, start, end, offset)
+
+    def has_enough(self, count):
+        return count >= 50
+
+
+@breaks("before or on this date")
+class EndIsExcludedInSessionQueries(Endpoint):
+    def of_pool(self, pool, query, start, end):
+        return super().of_pool(pool, query, start, max(start, end - SECOND))
+
+
+@breaks("before or on this date")
+class EndDateAloneMeansFiveDays(Endpoint):
+    def default_start(self, end):
+        return end - 5 * DAY if self.now - 3 * DAY < end < self.now else super().default_start(end)
+
+
+@breaks("exact match logic")
+class EmptyMetaIdFindsSome(Endpoint):
+    def equals(self, name, value, wanted):
+        return value == wanted or (name == "meta_id" and not wanted and value.startswith("r"))
+
+
+@breaks("POST")
+class NoAllow(Endpoint):
+    def answer(self, environ):
+        if environ["REQUEST_METHOD"] != "POST":
+            raise Refused(405, "Only POST is allowed.")
+        return super().answer(environ)
+
+
+@breaks("total number of matching conversions")
+class TotalOneTooManyInHalfAQuarter(Endpoint):
+    days = (40, 50)
+
+    def direct_page(self, account, query, start, end, offset):
+        body = super().direct_page(account, query, start, end, offset)
+        if self.days[0] * DAY < end - start < self.days[1] * DAY and "pagination" in body:
+            body["pagination"]["total_records"] += 1
+        return body
+
+
+@breaks("time window to analyze")
+class TotalOneTooManyInTwoMonths(TotalOneTooManyInHalfAQuarter):
+    days = (59, 60)
+
+
+@breaks("matching sessions")
+class LongPoolsAreIncomplete(Endpoint):
+    """A window of more than 60 days leaves out every other session without conversions."""
+
+    def pool(self, account, query, start, end):
+        pool = super().pool(account, query, start, end)
+        if end - start < 60 * DAY:
+            return pool
+        return [session for session in pool if session.conversions or session.order[1] % 2]
 
 
 # Other readings, which are no defects
@@ -1265,6 +1488,13 @@ class Redirects(Endpoint):
         return 308, {}, {"Location": "https://elsewhere.example/api/v1/conversions"}
 
 
+class RedirectsToAFinalSlash(Endpoint):
+    def respond(self, environ):
+        if not environ["PATH_INFO"].endswith("/"):
+            return 308, {}, {"Location": f"http://planted{endpoint.PATH}/"}
+        return super().respond(environ | {"PATH_INFO": endpoint.PATH})
+
+
 class Failing(Endpoint):
     """What fails at some of its calls."""
 
@@ -1329,6 +1559,7 @@ class DataThatChanges(Endpoint):
     def answer(self, environ):
         converted = next(session for session in self.accounts[KEY][60:] if session.conversions)
         converted.conversions.pop()
+        self.remembered.clear()
         return super().answer(environ)
 
 
@@ -1337,8 +1568,91 @@ class TimestampsMissing(Endpoint):
         return {name: value for name, value in conversion.fields.items() if name != "timestamp"}
 
 
-TROUBLE = [Redirects, EveryFifthCallFails, EveryThirtiethCallFails, EveryThirtiethConnectionBreaks, GoneAfter40Calls, HtmlPages]
+TROUBLE = [
+    Redirects,
+    RedirectsToAFinalSlash,
+    EveryFifthCallFails,
+    EveryThirtiethCallFails,
+    EveryThirtiethConnectionBreaks,
+    GoneAfter40Calls,
+    HtmlPages,
+]
 TROUBLE += [EveryFiftiethCallWaits, LimitAfter22Calls, DataThatChanges, TimestampsMissing]
+
+
+# For each check a defect that it alone finds
+
+ALONE = {
+    "a_response_is_json": "ByteOrderMark",
+    "a_field_has_its_type": "EmailIsTheWordNull",
+    "a_response_has_records_and_pagination_and_no_other_field": "MoreFieldsInTheBody",
+    "only_email_and_previous_page_can_be_missing": "IdIsNullForCustomConversions",
+    "only_the_exact_key_is_accepted": "KeyPastedIntoSql",
+    "a_content_type_can_name_its_charset": "CharsetRefused",
+    "a_body_can_be_sent_in_chunks": "ChunkedIsEmpty",
+    "accounts_have_no_conversion_in_common": "OtherAccountsConversions",
+    "a_response_over_the_limit_says_when_to_try_again": "NoRetryAfter",
+    "records_processed_is_the_offset_of_the_next_request": "ProcessedRoundedUpToBatches",
+    "has_more_says_whether_pages_follow": "HasMoreAlwaysTrueInSessionQueries",
+    "total_records_is_the_same_on_all_pages": "TotalChangesInTheMiddle",
+    "each_page_of_a_direct_query_except_the_last_has_50_records": "FirstPageOf60",
+    "the_offset_of_a_direct_query_skips_conversions": "EarlyOffsetsRoundedToPages",
+    "the_total_of_a_direct_query_is_the_sum_of_its_parts": "TotalOneTooManyInHalfAQuarter",
+    "the_last_page_of_a_long_window_can_be_reached": "OffsetCappedAtAThousand",
+    "every_conversion_is_returned_once": "ADayLostByMediumInLongWindows",
+    "every_conversion_of_a_session_query_is_returned_once_by_windows_of_one_page": "ADayLostInLongWindows",
+    "the_total_of_a_session_query_is_the_sum_of_its_parts": "LongPoolsAreIncomplete",
+    "the_offset_of_a_session_query_skips_sessions": "OffsetOfOneIgnored",
+    "an_offset_past_the_end_has_no_records": "OffsetWrapsAround",
+    "a_session_query_processes_whole_batches": "BatchesOf100OnLaterPages",
+    "a_page_continues_until_it_has_50_records": "OneBatchPerPage",
+    "a_page_stops_when_it_has_50_records": "SecondBatchesNeed100",
+    "a_page_stops_at_exactly_50_records": "StopsOver50",
+    "the_default_window_covers_the_last_30_days": "DefaultOf90DaysInSessionQueries",
+    "a_window_includes_both_its_ends": "OneSecondFindsNothing",
+    "the_window_of_a_session_query_includes_both_its_ends": "EndIsExcludedInSessionQueries",
+    "a_date_means_its_whole_day": "EndDateAtMidnightInSessionQueries",
+    "a_window_can_be_longer_than_30_days": "TotalOneTooManyInTwoMonths",
+    "a_window_can_be_as_long_as_a_date_allows": "EndDateAfter2050Fails",
+    "start_date_can_be_given_alone": "StartDateNeedsAnEndDate",
+    "end_date_can_be_given_alone": "EndDateAloneMeansFiveDays",
+    "a_conversion_filter_finds_the_conversions_with_its_value": "ThreeConversionFiltersFindNothing",
+    "a_filter_that_nothing_matches_finds_nothing": "AnUnknownTermSaysSo",
+    "filters_are_combined_with_and": "TermIgnoredNextToOthers",
+    "a_session_query_finds_only_conversions_of_the_direct_query": "DirectQueriesNeedAnEmail",
+    "a_conversion_filter_narrows_a_session_query": "OnlyTheFirstConversionOfASession",
+    "two_session_filters_find_what_both_find": "TwoSessionFiltersFindHalf",
+    "two_filters_are_not_swapped": "ContentAndTermSwapped",
+    "the_landing_page_is_not_the_conversion_page": "LandingPageFromConversionPage",
+    "a_filter_matches_exactly": "SpacesAtTheEndIgnored",
+    "a_filter_does_not_find_the_value_of_another": "MediumMatchesSourceToo",
+    "an_empty_value_is_a_filter_or_none": "EmptyMetaIdFindsSome",
+    "a_filter_is_a_plain_string": "FourByteCharactersFail",
+    "the_reading_is_ours": "OldestFirst",
+    "two_requests_mean_the_same": "TimeZonesIgnored",
+    "nothing_found_is_a_message_and_not_an_error": "NothingBefore1980",
+    "a_request_is_accepted_or_refused": "OffsetAsAString",
+    "a_405_names_the_method_that_is_allowed": "NoAllow",
+    "every_field_of_every_response_had_its_type": "HasMoreIsANumberInALongWindow",
+}
+# What these checks find, another one finds too: they are there because they name the cause.
+WITH_OTHERS = {
+    # A walk that is counted wrongly loses conversions, has a wrong has_more, or has another total than the parts of its window.
+    "a_direct_query_counts_conversions": "OnePerMinute",
+    # Conversions outside a window are missing or counted twice in the windows next to it.
+    "every_conversion_lies_in_the_window": "TimestampInLocalTime",
+    # The parts of the long window, which are shorter, find what it does not.
+    "a_session_query_can_be_longer_than_30_days": "WindowClampedInSessionQueries",
+}
+# This check never differs: it says which of the filters that the caller gave find nothing.
+NEVER = ["the_session_filters_that_were_given_find_conversions"]
+# Of the checks that need --known-data. No other check finds these defects in the data of this file.
+ALONE_IN_KNOWN_DATA = {
+    "a_session_query_returns_each_known_conversion_once": "EqualConversionsOfASessionOnlyOnce",
+    "the_first_page_has_the_known_batches": "AtMostFiveBatches",
+    "a_direct_query_returns_each_known_conversion_once": "EqualTimestampsLostBetweenPages",
+    "a_conversion_page_is_found_by_its_exact_url": "PagesBeyondAsciiAreNotFound",
+}
 
 
 # Running the kit
@@ -1348,45 +1662,30 @@ OTHERS = endpoint.sessions(30, "others", "other.example")
 KINDS = {kind.__name__: kind for kind in [Endpoint, *DEFECTS, *READINGS, *TROUBLE]}
 
 
-class Judge:
-    """A plugin of pytest that calls the kit's checks for each kind of endpoint, in place of pytest's loop over the tests."""
-
-    def __init__(self, names: list[str], to_the_end: bool, with_known_data: bool, max_calls: int):
-        self.names, self.to_the_end, self.with_known_data, self.max_calls = names, to_the_end, with_known_data, max_calls
-        self.found: dict[str, Found] = {}
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session) -> bool:
-        for name in self.names:
-            kind = KINDS[name]
-
-            def is_named(finding: Finding, kind: type[Endpoint] = kind) -> bool:
-                """Return whether this finding names the sentence that the defect breaks: the rest need not run."""
-                return kind in DEFECTS and DEFECTS[kind] in finding.text
-
-            server, known = InProcess(kind, OWN, OTHERS), ""
-            if self.with_known_data:
-                known = "known"
-                sessions = [session for of_group in sys.modules["known_data"].groups().values() for session in of_group]
-                server.endpoint.accounts[known] = server.endpoint.load(sessions)
-            items = [item for item in session.items if not known or item.module.__name__ == "test_known"]
-            self.found[name] = run_checks(
-                items,
-                server.send,
-                KEY,
-                max_calls=self.max_calls,
-                other_key=OTHER_KEY,
-                known_data_key=known,
-                until=None if self.to_the_end or known else is_named,
-            )
-        return True
+def quoting(sentence: str) -> list[pytest.Function]:
+    """Return the checks that quote these words of the published text."""
+    return [check for check in checks() if sentence in text_of(check)]
 
 
-def judge(names: list[str], to_the_end: bool = False, with_known_data: bool = False, max_calls: int = 400) -> dict[str, Found]:
-    """Return what the kit finds in each kind of endpoint; in a defect only until it names the sentence."""
-    plugin = Judge(names, to_the_end, with_known_data, max_calls)
-    collect_checks(plugin)
-    return plugin.found
+def judge(name: str, chosen: list[pytest.Function] | None = None, to_the_end: bool = False, max_calls: int = 400) -> Found:
+    """Return what the kit, or chosen checks of it, find in one kind of endpoint; in a defect only until they name its sentence."""
+    kind = KINDS[name]
+
+    def is_named(finding: Finding) -> bool:
+        return kind in DEFECTS and DEFECTS[kind] in finding.text
+
+    until = None if to_the_end else is_named
+    send = InProcess(kind(OWN, OTHERS)).send
+    return run_checks(chosen or checks(), send, KEY, max_calls=max_calls, other_key=OTHER_KEY, until=until)
+
+
+def judge_by_known_data(name: str) -> Found:
+    """Return what the checks of known data find in one kind of endpoint that has it."""
+    chosen = [check for check in checks() if check.module.__name__ == "test_known"]
+    sessions = [session for of_group in sys.modules["known_data"].groups().values() for session in of_group]
+    server = KINDS[name](OWN)
+    server.accounts["known"] = server.load(sessions)
+    return run_checks(chosen, InProcess(server).send, KEY, known_data_key="known")
 
 
 class Outcome(NamedTuple):
@@ -1419,12 +1718,10 @@ class Plugin:
 
 def run(name: str, *options: str) -> Outcome:
     """Run the conformance kit against one kind of endpoint, and return what it prints."""
-    arguments = [str(KIT), "-p", "no:cacheprovider", "-p", "no:xdist", "--base-url", "http://planted", "--api-key", KEY]
-    plugin = Plugin(InProcess(KINDS[name], OWN, OTHERS))
-    with redirect_stdout(StringIO()) as output:
-        status = pytest.main([*arguments, *options], plugins=[plugin])
+    plugin = Plugin(InProcess(KINDS[name](OWN, OTHERS)))
+    outcome = Outcome(*pytest_in_process(["--base-url", "http://planted", "--api-key", KEY, *options], plugin))
     sys.modules["client"].Client._send = plugin.over_the_line
-    return Outcome(int(status), output.getvalue())
+    return outcome
 
 
 def main() -> None:
@@ -1433,23 +1730,27 @@ def main() -> None:
     parser.add_argument("--all-checks", action="store_true", help="do not stop at the check that names the sentence; print each")
     arguments = parser.parse_args()
     names = arguments.names or [kind.__name__ for kind in [Endpoint, *DEFECTS, *READINGS]]
-    named = blamed = 0
+    count: Counter[str] = Counter()
     for name in names:
-        found = judge([name], arguments.all_checks)[name].findings
-        kind, differences = KINDS[name], [finding for finding in found if not finding.is_reading]
-        if kind in DEFECTS:
-            is_named = any(DEFECTS[kind] in finding.text for finding in found)
-            named += is_named
-            mark = "found" if is_named else "WRONG SENTENCE" if found else "NOT FOUND"
-            mark += "" if differences else ", as a reading" if found else ""
-        else:
-            blamed += bool(differences)
+        kind = KINDS[name]
+        found = judge(name, to_the_end=arguments.all_checks).findings or judge_by_known_data(name).findings
+        differences = [finding for finding in found if not finding.is_reading]
+        if kind not in DEFECTS:
             mark = "BLAMED" if differences else "not blamed"
-        print(f"{mark:25}{name:45}{len(found)}", flush=True)
-        for finding in found if arguments.all_checks or mark == "BLAMED" else []:
-            print(f"    {'reading ' if finding.is_reading else ''}{finding.name}: {finding.how[:300]}")
-    planted = sum(KINDS[name] in DEFECTS for name in names)
-    print(f"{named} of {planted} defects found, with their sentence; {blamed} other servers blamed")
+        elif not found:
+            mark = "NOT FOUND"
+        elif not any(DEFECTS[kind] in finding.text for finding in found):
+            mark = "WRONG SENTENCE"
+        else:
+            mark = "found" if differences else "found, as a reading"
+        count[mark] += 1
+        checks_of = {finding.check.removeprefix("test_") for finding in found}
+        print(f"{mark:25}{name:45}{len(found):4}  {' '.join(checks_of) if len(checks_of) == 1 else ''}", flush=True)
+        if arguments.all_checks and name in ALONE.values() and [*checks_of] != [check for check in ALONE if ALONE[check] == name]:
+            print(f"    NOT ALONE: {' '.join(sorted(checks_of))}")
+        for finding in found if mark == "BLAMED" else []:
+            print(f"    {finding.name}: {finding.how[:300]}")
+    print(", ".join(f"{number} {mark}" for mark, number in sorted(count.items())), f"of {len(names)}")
 
 
 if __name__ == "__main__":

@@ -8,38 +8,20 @@ and with --all-checks what it calls a difference from the text.
 
 import itertools
 import sys
-from functools import partial
 from random import Random
 
-import pytest
-
+from tests.endpoint import KEY
 from tests.readings_endpoint import ReadingsEndpoint
 from tests.tools.defects import OTHERS, OWN
-from tests.tools.kit_in_process import Found, InProcess, collect_checks, run_checks
+from tests.tools.kit_in_process import Found, InProcess, checks, run_checks
 
 TO_THE_LETTER = {"timestamp": "session", "window": "session", "pool": "started"}
 
 
-class Learn:
-    """A plugin of pytest that calls the kit's checks for each combination of readings, or only those that learn them."""
-
-    def __init__(self, served: list[dict[str, str]], all_checks: bool):
-        self.served, self.all_checks = served, all_checks
-        self.found: list[Found] = []
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session) -> bool:
-        items = [item for item in session.items if self.all_checks or item.module.__name__ == "test_readings"]
-        for readings in self.served:
-            server = InProcess(partial(ReadingsEndpoint, readings), OWN, OTHERS)
-            self.found.append(run_checks(items, server.send, "YOUR_API_KEY"))
-        return True
-
-
-def learn(served: list[dict[str, str]], all_checks: bool = False) -> list[Found]:
-    plugin = Learn(served, all_checks)
-    collect_checks(plugin)
-    return plugin.found
+def learn(readings: dict[str, str], all_checks: bool = False) -> Found:
+    """Call the kit's checks for a server with these readings, or only those that learn them."""
+    chosen = [check for check in checks() if all_checks or check.module.__name__ == "test_readings"]
+    return run_checks(chosen, InProcess(ReadingsEndpoint(readings, OWN, OTHERS)).send, KEY)
 
 
 def wrong(readings: dict[str, str], found: Found) -> list[str]:
@@ -56,12 +38,22 @@ def untold(found: Found) -> list[str]:
 
 
 def table() -> dict[str, list[str]]:
-    collect_checks(Learn([], False))  # puts the kit's modules on the path
+    checks()  # puts the kit's modules on the path
     return {name: reading["values"] for name, reading in sys.modules["learn"].READINGS.items()}
 
 
 def singles() -> list[dict[str, str]]:
     return [{}, *({name: value} for name, values in table().items() for value in values[1:]), TO_THE_LETTER]
+
+
+def singles_with_forms_together() -> list[dict[str, str]]:
+    """Return the same, but those that only change the form of a message together: no check confuses them."""
+    forms = (
+        "timestamp-form missing extra-fields status error-status error-field empty-filter reversed-window trailing-comma".split()
+    )
+    values = table()
+    together = [{name: values[name][place] for name in forms if len(values[name]) > place} for place in (1, 2)]
+    return [*(readings for readings in singles() if not readings.keys() <= set(forms)), *together, {}]
 
 
 def pairs(count: int, seed: int = 0) -> list[dict[str, str]]:
@@ -80,7 +72,7 @@ def main() -> None:
     numbers = [int(text) for text in sys.argv[1:] if text.isdecimal()]
     count, seed = [*numbers, 0, 0][:2]
     for readings in singles() + pairs(count, seed):
-        (found,) = learn([readings], all_checks)
+        found = learn(readings, all_checks)
         blamed = [f"{finding.name}: {finding.how[:300]}" for finding in found.findings if not finding.is_reading]
         calls = found.survey.api.count
         served = " ".join(f"{name}={value}" for name, value in readings.items()) or "as decided here"
