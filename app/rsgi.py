@@ -5,6 +5,7 @@ from nobody. Then the app runs in one of a few threads, with the whole body.
 """
 
 import asyncio
+import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,9 @@ from .mock import temporary_accounts
 
 LONGEST_BODY = 20  # seconds that a body may take to arrive
 THREADS = IDLE_CONNECTIONS  # each has a connection to the database
-# What the app does not see. Its own errors have the same headers.
+# Granian tells a worker only how it was started.
+HAS_SEVERAL_WORKERS = re.search("--workers[ =](?!1 )", f"{' '.join(sys.argv)} ") is not None
+# Errors before the app runs. The app's own have the same headers.
 TOO_SLOW = 408, f"The body did not arrive within {LONGEST_BODY} seconds."
 CUT = 400, "The request ended before its body was complete, or is not valid HTTP."
 HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
@@ -90,7 +93,7 @@ def environ(scope, sent: bytes) -> dict:
         "wsgi.input": BytesIO(sent),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
+        "wsgi.multiprocess": HAS_SEVERAL_WORKERS,
         "wsgi.run_once": False,
     }
     for name, text in scope.headers.items():

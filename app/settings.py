@@ -3,8 +3,10 @@
 Afterwards app.config has the parsed values: a path, a number, True.
 """
 
+import os
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -27,6 +29,10 @@ def load(app: Flask, given: dict, is_mock: bool) -> None:
     app.config.from_mapping(DEFAULTS, DATABASE=folder / "conversions.sqlite", MOCK=str(int(is_mock)))
     app.config.from_prefixed_env("CONVERSIONS", loads=str)
     app.config.update(given)
+    for name in [variable.removeprefix("CONVERSIONS_") for variable in os.environ if variable.startswith("CONVERSIONS_")]:
+        near = get_close_matches(name, READERS, n=1, cutoff=0.85)
+        if near and name not in READERS:
+            app.logger.warning("CONVERSIONS_%s is not a setting of this server. Did you mean CONVERSIONS_%s?", name, near[0])
     for name, read in READERS.items():
         setting = app.config[name]
         try:

@@ -55,13 +55,21 @@ def exec_command(create_app: Callable[[dict], Flask]) -> click.Command:
         def run_once(reading: str | None = None, output: IO | None = None, longest: float | None = None) -> int:
             with serving(create_app, port, seeded, reading) as (app, base_url):
                 app.extensions["walks"].keeps_all = True
-                for text in wanted:
-                    add_fault(app, text)
+                faults_added = [(text, add_fault(app, text)) for text in wanted]
                 status = run(command, environment_of(base_url), output, longest)
+            left = {fault["id"]: fault["times"] for fault in app.extensions["faults"].listed()}
+            for text, fault in faults_added:
+                if fault["times"] and left.get(fault["id"]) == fault["times"]:
+                    click.echo(f"This fault never happened: {text}.", file=output)
+            if runs is not None and not app.extensions["requests"].after():
+                click.echo("No request of COMMAND reached the server: does it take the URL from CONVERSIONS_URL?", file=output)
+                status = status or 1
             if (check_paging or complete) and not report(app, complete, output):
                 status = 1
             return status
 
+        if command[0].startswith("-"):
+            raise click.NoSuchOption(command[0], ctx=context)
         with TemporaryDirectory() as folder:
             seeded = Path(folder) / "seeded.sqlite"
             context.exit(run_once() if runs is None else readings.run_under(runs, run_once))
@@ -159,12 +167,12 @@ def kill(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def add_fault(app: Flask, text: str) -> None:
+def add_fault(app: Flask, text: str) -> dict:
     """Add the fault that the text describes: code=503 after=1. Raises click.ClickException with a sentence."""
     pairs = [part.partition("=") for part in text.split()]
     wanted = {name: value if name == "key" else as_json(value) for name, _, value in pairs}
     with app.app_context(), errors_as_sentences():
-        faults.add_fault(faults.NewFault().load(wanted))
+        return faults.add_fault(faults.NewFault().load(wanted))
 
 
 def as_json(text: str) -> object:
