@@ -14,7 +14,7 @@ from . import tables
 
 PATIENCE = 5  # seconds to wait for another program that writes
 PATIENCE_TO_COUNT = 0.5  # seconds for a call of a monthly limit, which holds a thread of the server
-IDLE_CONNECTIONS = 8  # that read; a new connection costs as much as a page
+IDLE_CONNECTIONS = 8  # kept open for reading; opening one costs as much as a page
 REMEMBERED_NUMBERS = 64  # by a connection; their keys have the texts of filters, up to 64 KiB each
 MANY_CHANGES = 5_000  # rows; fewer hardly change what the statistics say
 # The sqlite3 module releases Python's lock at each row, so threads that read at once slow each other down. They take turns, one
@@ -61,7 +61,7 @@ class Connection(sqlite3.Connection):
     def remembered_number(self, sql: str, values: dict) -> int:
         """Return the one number that the statement selects: a count, or whether something exists.
 
-        This connection remembers it until another one commits, if only to count a call. It must not write itself.
+        This connection remembers it until another connection commits, if only to count a call. So this one must not write.
         """
         (version,) = self.execute("PRAGMA data_version").fetchone()
         if version != self.numbers_version or len(self.numbers) == REMEMBERED_NUMBERS:

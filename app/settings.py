@@ -48,6 +48,12 @@ def load(app: Flask, given: dict, is_mock: bool) -> None:
         raise click.ClickException("CONVERSIONS_READING needs a mock. Set CONVERSIONS_MOCK=1, or unset CONVERSIONS_READING.")
 
 
+def database(path: str | Path) -> Path:
+    if not str(path) or Path(path).is_dir():
+        raise ValueError("Must be the path of a file; it is created if there is none.")
+    return Path(path)
+
+
 def switch(text: str) -> bool:
     if text not in ("0", "1"):
         raise ValueError("Must be 1 or 0.")
@@ -81,7 +87,7 @@ def readings(text: str) -> dict[str, str]:
 DEFAULTS = {"NOW": "", "ORIGINS": None, "DELAY": "0", "READING": "", "TIMEOUT": None, "RATE_LIMIT": "", "PROXIES": "0"}
 
 READERS: dict[str, Callable] = {
-    "DATABASE": Path,
+    "DATABASE": database,
     "NOW": instants.instant,
     "MOCK": switch,
     "ORIGINS": origins.read,

@@ -288,6 +288,10 @@ def test_seeding_back_to_an_earlier_day_gives_the_same_pages_as_seeding_to_that_
     assert all_pages(seeded(tmp_path, "2025-07-27", "2025-07-20")) == all_pages(at_once)
 
 
+def test_seeding_to_a_day_before_the_first_one_and_back_gives_the_same_pages(at_once, tmp_path):
+    assert all_pages(seeded(tmp_path, "2020-01-01", "2025-07-20")) == all_pages(at_once)
+
+
 def test_seeding_again_changes_nothing(at_once):
     before = tables(at_once.path)
     assert at_once.run("seed", "--as-of", "2025-07-20").exit_code == 0

@@ -240,8 +240,8 @@ def test_a_reset_clears_the_faults(mock):
     [
         ({"code": 404}, "code", "Must be one of 400, 401, 405, 413, 415, 429, 500, 502, 503, 504, not 404."),
         ({"code": "503"}, "code", 'Must be an integer from 0 to 9223372036854775807, not "503".'),
-        ({"times": 0}, "times", "Must be at least 1."),
-        ({"delay": 10001}, "delay", "Must be at most 10000 milliseconds."),
+        ({"times": 0}, "times", "Must be at least 1, not 0."),
+        ({"delay": 10001}, "delay", "Must be at most 10000 milliseconds, not 10001."),
         ({"retry_after": 1, "delay": 1}, "retry_after", "Needs a code, such as 429 or 503."),
         ({"drop": True, "code": 503}, "drop", "Closes the connection without a response, so it can't have a code or be truncated."),
         ({"key": "nobody's"}, "key", "Is unknown to this server."),

@@ -110,6 +110,16 @@ def test_a_fault_in_a_record_names_its_field(hub, record, fault):
     assert tables(hub.path) == before
 
 
+@pytest.mark.parametrize(
+    "broken", ['{"records": [%s]\n}\n', '{"request": {},\n"response": {"records": [%s]}}', '{"records"\n: [%s]}']
+)
+def test_a_document_may_go_on_in_another_line_wherever_it_is_broken(hub, broken):
+    record = a_conversion()
+    outcome = hub.run(*IMPORT, stdin=broken % json.dumps(record))
+    assert outcome.exit_code == 0, outcome.output
+    assert [each["email"] for each in hub.ask({"start_date": "2025-07-01"})["records"]] == [record["email"]]
+
+
 def test_a_document_that_is_not_valid_json_is_refused_with_line_and_column(hub):
     assert refusal(hub, json.dumps(TWO, indent=2)[:-3]) == (
         "Error: The file is not valid JSON: unexpected end at line 35, column 3, and nothing was changed."

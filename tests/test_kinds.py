@@ -55,6 +55,24 @@ def test_the_first_try_gives_the_line_to_type_and_the_second_gets_it_in(hub, tmp
     assert [words for words in kind.get("says", []) if words not in second.stderr] == []
 
 
+def test_a_column_of_urls_is_suggested_rather_than_a_page_of_the_domain(hub, tmp_path):
+    text = "When,Mail,Thanks,Form\n2025-08-01 10:00:00,a@example.org,https://shop.example/thanks,contact\n"
+    file = tmp_path / "file.csv"
+    file.write_text(text)
+    for options in ([], ["--column", "timestamp=Wann"]):
+        first = hub.run("import", str(file), "--domain", "shop.example", *options)
+        line = first.stderr.splitlines()[-1]
+        assert "--column timestamp=When" in line, first.stderr
+        assert "--column conversion_page=Thanks" in line, first.stderr
+
+
+@pytest.mark.parametrize("form", ["%Q", "abc", "%H:%M", "%d/%m %H:%M"])
+def test_a_time_format_without_a_day_is_refused(hub, form):
+    outcome = hub.run(*IMPORT, "--time-format", form, stdin="")
+    assert outcome.exit_code == 2
+    assert f"Must say where the year, the month and the day are, such as '%d/%m/%Y %H:%M', not {form!r}." in outcome.stderr
+
+
 # What is absent, and what is odd
 
 

@@ -72,6 +72,22 @@ def test_a_wrong_setting_is_an_error_that_shows_its_value(setting, wrong):
         create_app({setting: wrong})
 
 
+@pytest.mark.parametrize("path", ["", "/"])
+def test_a_database_that_is_no_file_is_an_error(path):
+    with pytest.raises(
+        click.ClickException, match=f"^The setting CONVERSIONS_DATABASE is wrong: {path}. Must be the path of a file"
+    ):
+        create_app({"DATABASE": path})
+
+
+def test_a_misspelled_setting_is_a_warning(monkeypatch, caplog):
+    monkeypatch.setenv("CONVERSIONS_RATELIMIT", "10 per second")
+    monkeypatch.setenv("CONVERSIONS_URL", "http://127.0.0.1:5000")
+    create_app()
+    told = "CONVERSIONS_RATELIMIT is not a setting of this server. Did you mean CONVERSIONS_RATE_LIMIT?"
+    assert [record.message for record in caplog.records] == [told]
+
+
 def test_without_a_setting_a_query_may_take_5_seconds_and_with_the_mock_any_time():
     assert [create_app({"MOCK": mock}).config["TIMEOUT"] for mock in ("0", "1")] == [5, 0]
 

@@ -157,16 +157,19 @@ def test_transports(conversions_api):
     assert " 1 passed" in printed, printed
 
 
-def test_each_test_has_its_own_account_and_clock(run):
+def test_each_test_has_its_own_account_clock_and_faults(run):
     printed = run("""
+from datetime import datetime
+import requests
 RECORD = SESSIONS[1]["conversions"][0]
 
 @pytest.mark.parametrize("number", range(2))
 def test_the_clock(conversions_api, number):
     conversions_api.load([RECORD])
     assert fetch_all(conversions_api.url, conversions_api.key, {}) == []
-    conversions_api.now("2025-08-15")
+    conversions_api.now(datetime(2025, 8, 15) if number else "2025-08-15")
     assert fetch_all(conversions_api.url, conversions_api.key, {}) == [RECORD]
+    requests.post(f"{conversions_api.base_url}/_mock/faults", json={"code": 503, "times": None})
 
 def test_loading_twice_adds(conversions_api):
     conversions_api.load([RECORD])
@@ -225,6 +228,12 @@ def test_everything(conversions_api):
     minding = ["timestamp-form=iso", "timestamp-form=iso-milliseconds", "missing=omitted", "missing=empty"]
     assert failed == [f"test_types[{reading}]" for reading in minding]
     assert f" {2 * len(EACH) + 2 - len(minding)} passed" in printed
+
+
+def test_all_readings_without_the_fixture_is_a_sentence(run):
+    printed = run("@pytest.mark.all_readings\ndef test_x():\n    pass\n")
+    assert "test_x: the mark all_readings needs the fixture conversions_api." in printed
+    assert "conversions_api_reading" not in printed
 
 
 def test_a_wrong_setting_is_a_sentence_without_a_traceback(run):

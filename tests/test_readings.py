@@ -474,8 +474,14 @@ def test_exec_with_readings_runs_a_command_under_each_reading_and_says_what_fail
 
 
 def test_exec_with_readings_exits_with_0_and_leaves_no_log_if_nothing_failed(tmp_path):
-    done = run_suite(tmp_path, "--readings=page,status", suite="def test_nothing():\n    pass\n")
+    done = run_suite(tmp_path, "--readings=page,status")
     assert (done.returncode, done.stdout) == (0, "✓ as decided here\n✓ page=cut\n✓ status=201\n")
+
+
+def test_exec_with_readings_fails_if_the_command_sends_no_request(tmp_path):
+    done = run_suite(tmp_path, "--readings=page", suite="def test_nothing():\n    pass\n")
+    sentence = "No request of COMMAND reached the server: does it take the URL from CONVERSIONS_URL?"
+    assert (done.returncode, done.stdout.splitlines()[0]) == (1, f"✗ as decided here  {sentence}")
 
 
 def test_exec_with_readings_runs_nothing_else_if_the_command_fails_as_decided_here(tmp_path):
@@ -484,7 +490,7 @@ def test_exec_with_readings_runs_nothing_else_if_the_command_fails_as_decided_he
     assert done.stdout.startswith("✗ as decided here")
     assert "KeyError: 'no such key'" in done.stdout.splitlines()[0]
     assert "✓" not in done.stdout
-    assert done.stdout.endswith("COMMAND fails without another reading, too, so it was not run under the others.\n")
+    assert done.stdout.endswith("COMMAND already fails as decided here, so it was not run under the other readings.\n")
 
 
 def test_exec_with_readings_judges_how_a_client_pages_too(tmp_path):

@@ -138,6 +138,12 @@ def test_a_body_that_does_not_arrive_in_time_is_408_in_json(hub):
     assert json.loads(body) == {"error": f"The body did not arrive within {LONGEST_BODY} seconds."}
 
 
+def test_several_workers_refuse_what_belongs_to_one_process(hub):
+    with serving(hub, "--workers", "2", MOCK="1") as address, closing(http.client.HTTPConnection(*address)) as connection:
+        connection.request("GET", "/_mock/walks")
+        assert connection.getresponse().status == 409
+
+
 def test_a_path_is_decoded_once(hub):
     with SERVERS["granian"](hub) as address, closing(http.client.HTTPConnection(*address)) as connection:
         for path, status in (("/%6civez", 200), ("/%256civez", 404), ("/%C3%A9", 404)):

@@ -475,6 +475,13 @@ def test_flask_run_without_a_database_that_it_can_read_says_why_and_ends(tmp_pat
     assert done.stderr.splitlines()[-1].startswith("Error: ")
 
 
+@pytest.mark.parametrize("port", ["-1", "99999"])
+def test_flask_run_refuses_a_number_that_is_no_port(tmp_path, port):
+    command = flask("run", "--port", port, DATABASE=tmp_path / "conversions.sqlite")
+    done = subprocess.run(**command, capture_output=True, check=False, timeout=60)
+    assert done.stderr.splitlines()[-1] == f"Error: Invalid value for --port: {port} is not a port: choose one from 0 to 65535."
+
+
 @pytest.mark.decision(82)
 def test_while_an_import_runs_calls_that_count_fail_soon_and_delay_no_other_request(tmp_path):
     hub = create_hub(tmp_path / "hub")

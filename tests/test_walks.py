@@ -113,6 +113,10 @@ def add_records(offset: int, page: dict) -> int:
     return offset + len(page["records"])
 
 
+def skip_one(offset: int, page: dict) -> int:
+    return page["pagination"]["records_processed"] + 1
+
+
 def add_records_processed(offset: int, page: dict) -> int:
     return offset + page["pagination"]["records_processed"]
 
@@ -166,6 +170,7 @@ def test_a_client_that_pages_correctly_has_a_complete_walk_without_faults(mock, 
 
 
 ADD_PROCESSED = "add records_processed instead of replacing the offset"
+SKIP_ONE = "add 1 to records_processed"
 WRONG = [
     ("offset += 50", until_has_more_is_false(add_50), SESSIONS, "dense", ["repeats"], "add 50"),
     ("offset += 50", until_has_more_is_false(add_50), SESSIONS, "sparse", ["repeats"], "add 50"),
@@ -175,6 +180,8 @@ WRONG = [
     ("until total_records are collected", until_total_records_are_collected, SESSIONS, "sparse", ["past_the_end"], None),
     ("offset += records_processed", until_has_more_is_false(add_records_processed), CONVERSIONS, "dense", ["gaps"], ADD_PROCESSED),
     ("offset += records_processed", until_has_more_is_false(add_records_processed), SESSIONS, "dense", ["gaps"], ADD_PROCESSED),
+    ("offset = records_processed + 1", until_has_more_is_false(skip_one), CONVERSIONS, "dense", ["gaps"], SKIP_ONE),
+    ("offset = records_processed + 1", until_has_more_is_false(skip_one), SESSIONS, "dense", ["gaps"], SKIP_ONE),
     ("offset += 200", until_has_more_is_false(step_by_200), SESSIONS, "sparse", ["repeats"], "step by 200"),
     ("offset += 200", until_has_more_is_false(step_by_200), CONVERSIONS, "dense", ["gaps"], "step by 200"),
     ("a cursor that ignores has_more", ignoring_has_more, CONVERSIONS, "sparse", ["past_the_end"], None),
@@ -193,7 +200,8 @@ def test_each_wrong_way_to_page_is_reported_with_its_fault_and_its_likely_cause(
     assert walk["faults"] == faults
     assert f"the client seems to {habit}" in walk["message"] if habit else "seems" not in walk["message"]
     # A direct query's pages can come in any order: steps of 200 are certain only in the end.
-    assert (faults != ["past_the_end"] and not (habit == "step by 200" and query == CONVERSIONS)) == bool(warnings)
+    is_late = query == CONVERSIONS and habit in ("step by 200", SKIP_ONE)  # only the whole walk is certain
+    assert (faults != ["past_the_end"] and not is_late) == bool(warnings)
 
 
 def test_a_repeated_page_causes_a_warning_in_a_header_and_in_the_log_and_its_body_is_unchanged(mock, caplog):
@@ -402,6 +410,7 @@ def test_correct_clients_in_parallel_with_retries_and_a_moving_window_get_no_war
 
 HABITS = {
     "add 50": lambda page: page[0] + 50,
+    "add 1 to records_processed": lambda page: page[1] + 1,
     "add the number of records": lambda page: page[0] + page[2],
     "add records_processed": lambda page: page[0] + page[1],
     "step by 200": lambda page: page[0] + 200,
@@ -688,6 +697,17 @@ def test_a_wrong_fault_is_an_error_before_the_command_runs(fault, sentence):
     done = exec_(["--fault", fault], "print('ran')")
     assert (done.returncode, done.stdout) == (1, "")
     assert sentence in done.stderr
+
+
+def test_exec_says_which_fault_never_happened():
+    done = exec_(["--fault", "code=503 after=50", "--fault", "code=503 times=1"], "print(ask(google(2020)))")
+    assert (done.returncode, done.stdout) == (0, "503\nThis fault never happened: code=503 after=50.\n")
+
+
+def test_exec_refuses_an_option_that_it_does_not_have():
+    done = exec_(["--check-pagin"], "print('ran')")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No such option" in done.stderr
 
 
 def test_exec_can_serve_on_a_given_port():

@@ -5,7 +5,8 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
-from datetime import date, timedelta
+from contextlib import suppress
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from typing import IO
 
@@ -52,6 +53,14 @@ def site_url(_context, _parameter, value: str) -> str:
     return value.rstrip("/")
 
 
+def format_of_times(_context, _parameter, value: str) -> str:
+    moment = datetime(2025, 11, 30, 13, 45)
+    with suppress(ValueError):
+        if not value or datetime.strptime(moment.strftime(value), value).date() == moment.date():
+            return value
+    raise click.BadParameter(f"Must say where the year, the month and the day are, such as '%d/%m/%Y %H:%M', not {value!r}.")
+
+
 def primary_domains(context, parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(primary_domain(context, parameter, value) for value in values)
 
@@ -90,7 +99,13 @@ def _tell(columns: Columns, unusual: list[str]) -> None:
 @click.option(
     "--site", default="", metavar="URL", callback=site_url, help="Complete paths, such as /pricing, to URLs of this site."
 )
-@click.option("--time-format", default="", metavar="FORMAT", help="How times are written, as in strptime: '%d/%m/%Y %H:%M'.")
+@click.option(
+    "--time-format",
+    default="",
+    metavar="FORMAT",
+    callback=format_of_times,
+    help="How times are written, as in strptime: '%d/%m/%Y %H:%M'.",
+)
 @click.option(
     "--ignore-referrer",
     multiple=True,
@@ -142,7 +157,7 @@ def import_(
             click.echo("A request without dates covers the last 30 days. For all conversions of the account send")
             click.echo(query)
         click.echo(f"To look at it: {command} walk '{query}' --key {made_key or 'KEY'}")
-        click.echo("or, after flask run, with the same key: http://127.0.0.1:5000/")
+        click.echo(f"or, while {command} run serves, with the same key: http://127.0.0.1:5000/")
 
     if not watch:
         import_once(replace)

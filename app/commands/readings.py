@@ -97,7 +97,7 @@ def run_under(runs: list[str], run_once: Callable[[str, IO | None, float | None]
         click.echo(f"\n{shown}, from {log}:")
         click.echo("\n".join(f"    {line}" for line in lines))
     if "as decided here" in failed:
-        click.echo("\nCOMMAND fails without another reading, too, so it was not run under the others.")
+        click.echo("\nCOMMAND already fails as decided here, so it was not run under the other readings.")
     elif failed:
         click.echo(f"\nFailed: {len(failed)} of {len(runs)} readings.")
     return 1 if failed else 0

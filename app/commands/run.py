@@ -22,7 +22,7 @@ def is_flask_run() -> bool:
 
 
 def seed(database: Database, day: date) -> list[str]:
-    """Bring the bundled data up to a day, and return sentences about what was left out: all, if the database can only be read."""
+    """Bring the bundled data up to a day; return what was left out, as sentences: everything, if the database can only be read."""
     try:
         with database.writing(create=True) as connection:
             return sessions.seed(connection, day)
@@ -34,6 +34,9 @@ def seed(database: Database, day: date) -> list[str]:
 
 def prepare(app: Flask) -> None:
     """Add the bundled accounts that are missing, bring their data up to today, and print how to send a request."""
+    host, port = (click.get_current_context().params[name] for name in ("host", "port"))
+    if not 0 <= port <= 65535:
+        raise click.BadParameter(f"{port} is not a port: choose one from 0 to 65535.", param_hint="--port")
     database = app.extensions["database"]
     with app.app_context(), errors_as_sentences():
         left_out = seed(database, app.extensions["clock"].today())
@@ -52,7 +55,6 @@ def prepare(app: Flask) -> None:
         click.echo(f"     (your key)       {domain}, imported")
     for sentence in left_out:
         click.echo(f"     {sentence}")
-    host, port = (click.get_current_context().params[name] for name in ("host", "port"))
     if port == 0:  # the system picks one when the server starts, which then prints its address
         click.echo(" * The explorer is at / of the address below, the documentation at /docs/.")
         return

@@ -18,7 +18,9 @@ def errors_as_sentences() -> Iterator[None]:
         raise click.ClickException("; ".join(f"{name}: {' '.join(told)}" for name, told in error.messages_dict.items())) from None
     except sqlite3.Error as error:
         is_busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
-        why = "another import, or another program, is writing to it. Try again when it has finished" if is_busy else error
+        why = "another import, or another program, is writing to it. Try again when it has finished" if is_busy else f"{error}"
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+            why += ": its disk, or the one with the folder for temporary files, which SQLITE_TMPDIR changes"
         raise click.ClickException(f"The database {current_app.config['DATABASE']} can't be used: {why}.") from None
     except BrokenPipeError:  # "flask export | head": Click exits without a message
         raise

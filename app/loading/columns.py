@@ -87,6 +87,8 @@ class Columns:
         The columns that are known have a field's name. Without them, the values are by field, and only their form is looked at.
         """
         named, values = dict(self.named), dict(self.values)
+        if known is not None:
+            named = {name: column for name, column in named.items() if column in sample}
         for name, likely in KINDS["columns"].items() if known is not None else ():
             if name not in {*named, *values} and (name not in (known or ()) or name == "id"):
                 found = [column for column in sample if _plain(column) in likely and _is_plausible(name, sample[column])]
@@ -100,6 +102,10 @@ class Columns:
                 named.setdefault("started_at", named.pop("timestamp"))
             default = {"landing_page": f"https://{self.domain}/"}
             if "timestamp" in {*named, *values, *known}:
+                urls = [column for column in sample if column not in named.values() and "://" in str(sample[column])]
+                if urls and "conversion_page" not in given:
+                    named["conversion_page"] = urls[0]
+                    given.add("conversion_page")
                 default = {"conversion_page": f"https://{self.domain}/", "type": "custom", "id": "import"}
             values |= {name: value for name, value in default.items() if name not in given}
             sample = {name: sample.get(named.get(name, name)) for name in (*_TIMES, *_PAGES)}

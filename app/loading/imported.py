@@ -115,7 +115,7 @@ OF_CONVERSION = ["email", "timestamp", *_pages, "type", "id"]
 
 
 def _complete(session: dict) -> dict:
-    """ "A conversion lies within its session." """
+    """Fill in the end and the conversions, and refuse a conversion outside its session."""
     session["conversions"] = session["conversions"] or []
     if (session["derived_source"] is None) != (session["derived_medium"] is None):
         raise ValidationError({"derived_source": ["Must be given both or neither."]})

@@ -37,7 +37,9 @@ def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:
     """Return the sessions of a bundled account. Of daily traffic, return those after one day up to and including the as-of day."""
     if "daily" in account:
         habits = read(account["daily"])
-        day = after + timedelta(days=1) if after else date.fromisoformat(habits["first_day"])
+        day = date.fromisoformat(habits["first_day"])
+        if after:
+            day = max(day, after + timedelta(days=1))
         while day <= as_of:
             yield from _day(habits, account["domain"], day)
             day += timedelta(days=1)

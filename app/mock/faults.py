@@ -38,14 +38,14 @@ bp.before_request(refuse_several_processes)
 
 
 def at_most(most: int, unit: str) -> validate.Range:
-    return validate.Range(max=most, error=f"Must be at most {most} {unit}.")
+    return validate.Range(max=most, error=f"Must be at most {most} {unit}, not {{input}}.")
 
 
 class NewFault(Strict):
     """A fault as it is sent. What is kept of it is a dict of these values, with "id", and "domain" in place of the key."""
 
     code = Count(validate=validate.OneOf(CODES, error=f"Must be one of {', '.join(map(str, CODES))}, not {{input}}."))
-    times = Count(load_default=1, allow_none=True, validate=validate.Range(min=1, error="Must be at least 1."))
+    times = Count(load_default=1, allow_none=True, validate=validate.Range(min=1, error="Must be at least 1, not {input}."))
     after = Count(load_default=0)
     key = Text()
     retry_after = Count(load_default=None, validate=at_most(10**9, "seconds"))

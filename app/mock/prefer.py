@@ -61,7 +61,9 @@ def apply_prefer_header() -> None:
         g.delay = delay
     code, documented = preferred.get("code"), ["200", *map(str, ERRORS)]
     if code is not None and code not in documented:
-        raise BadRequest(f"The preference code={code} is not a status of this endpoint. Its statuses are {', '.join(documented)}.")
+        statuses = f"Its statuses are {', '.join(documented)}; POST /_mock/faults has others"
+        raise BadRequest(f"The preference code={code} is not a status of this endpoint. {statuses}.")
+
     retry_after = preferred.get("retry-after")
     if retry_after is not None and not re.fullmatch("[0-9]{1,9}", retry_after):
         raise BadRequest(f"The preference retry-after={retry_after} is wrong. Must be a number of seconds, for example 2.")

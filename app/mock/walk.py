@@ -32,6 +32,7 @@ HABITS = {
     "add the number of records": lambda page: page.offset + page.records,
     ADD_PROCESSED: lambda page: page.offset + page.records_processed,
     "step by 200": lambda page: page.offset + BATCH_SIZE,
+    "add 1 to records_processed": lambda page: page.records_processed + 1,
 }
 
 # A direct query's pages can be fetched in any order, so a skipped one is no proof. Two that one habit explains are.

@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from threading import Thread
 
@@ -67,9 +68,9 @@ class ConversionsApi:
         """Return the verdict on each walk of the test, as GET /_mock/walks does."""
         return [walk for walk in self._app.extensions["walks"].verdicts() if walk["domain"] == self.domain]
 
-    def now(self, text: str) -> None:
+    def now(self, text: str | datetime) -> None:
         """Fix the server's clock at this instant until the test ends. A date means its first second, in UTC."""
-        self._app.extensions["clock"].instant = instants.instant(text)
+        self._app.extensions["clock"].instant = instants.instant(str(text))
 
     def reading(self, text: str) -> None:
         """Serve other readings of the published text until the test ends, as CONVERSIONS_READING has them: page=cut.
@@ -95,5 +96,6 @@ class ConversionsApi:
         clock: instants.Clock = self._app.extensions["clock"]
         clock.instant = clock.setting
         readings.serve(self._app, self._app.config["READING"])
+        self._app.extensions["faults"].clear()
         with self._app.extensions["database"].writing(is_durable=False) as connection:
             accounts.delete(connection, self.domain)

@@ -22,6 +22,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("all_readings"):
+        if "conversions_api" not in metafunc.fixturenames:
+            pytest.fail(f"{metafunc.definition.nodeid}: the mark all_readings needs the fixture conversions_api.", pytrace=False)
         from conversions_api.mock.readings import EACH
 
         metafunc.parametrize("conversions_api_reading", ["", *EACH], ids=["as decided", *EACH])
