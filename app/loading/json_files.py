@@ -54,7 +54,7 @@ def _is_document(start: bytes) -> bool:
     """Return True if this is one document: an array, or an object that continues after its first line."""
     first, line_end, rest = start.lstrip().partition(b"\n")
     goes_on = bool(line_end) and first.rstrip().endswith((b"{", b"[", b",", b":"))
-    goes_on = goes_on or rest.lstrip().startswith((b"}", b"]", b",", b":", b'"'))
+    goes_on = goes_on or rest.lstrip().startswith((b"}", b"]", b",", b":"))
     return first.startswith(b"[") or goes_on
 
 
