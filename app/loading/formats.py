@@ -5,6 +5,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import IO, cast
 
 from . import csv_files, json_files
@@ -33,7 +34,8 @@ def load(file: IO[bytes], columns: Columns, faults: Faults) -> Iterator[tuple[st
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"The gzip file is damaged or incomplete, and nothing was changed: {error}.") from None
     finally:
-        buffer.detach()  # otherwise it would close the file
+        with suppress(ValueError):  # the file is closed already
+            buffer.detach()  # otherwise it would close the file
 
 
 def _load(reader: io.BufferedReader, columns: Columns, faults: Faults) -> Iterator[tuple[str, dict]]:
