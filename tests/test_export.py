@@ -9,6 +9,8 @@ from queue import Queue
 from threading import Thread
 
 import pytest
+from conversions_api.loading.columns import FILTERS
+from conversions_api.strategies import SESSION_FILTERS
 from hypothesis import given
 
 from tests.conftest import NOW, Hub, a_conversion, a_session, flask
@@ -22,6 +24,14 @@ def exported(hub: Hub, domain: str = "example.com") -> str:
     outcome = hub.run("export", "--domain", domain)
     assert outcome.exit_code == 0, outcome.output
     return outcome.stdout
+
+
+def test_each_session_filter_finds_a_session_with_its_value_in_an_import_and_in_its_export(hub):
+    values = {name: f"https://example.com/{name}" for name in SESSION_FILTERS}
+    hub.load([a_session(**{FILTERS.get(name, name): value for name, value in values.items()}, conversions=[a_conversion()])])
+    for server in (hub, elsewhere(hub)):
+        for name, value in values.items():
+            assert len(server.ask({name: value})["records"]) == 1
 
 
 def elsewhere(hub: Hub, domain: str = "example.com") -> Hub:
