@@ -15,7 +15,7 @@ from threading import Lock
 
 from flask import Blueprint, Response, current_app, g, request
 from marshmallow import ValidationError, validate
-from werkzeug.exceptions import MethodNotAllowed, NotFound, Unauthorized, UnsupportedMediaType
+from werkzeug.exceptions import MethodNotAllowed, Unauthorized, UnsupportedMediaType
 
 from .. import accounts, api, schemas
 from ..body import read_json_body, too_large, wrong_type
@@ -218,5 +218,5 @@ def delete_faults():
 @bp.delete("/faults/<int:id>")
 def delete_fault(id: int):
     if not current_app.extensions["faults"].delete(id):
-        raise NotFound
+        return {"error": f"There has been no fault {id}. GET /_mock/faults lists those that are left."}, HTTPStatus.NOT_FOUND
     return "", HTTPStatus.NO_CONTENT
