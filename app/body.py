@@ -8,6 +8,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 from . import fields, strict_json
 
 LARGEST_BODY = 64 * 1024  # bytes
+UNREADABLE = "The request ended before its body was complete, or is not valid HTTP."
 
 
 def read_json_body(largest: int = LARGEST_BODY) -> dict:
@@ -37,7 +38,7 @@ def read_body(largest: int = LARGEST_BODY) -> tuple[bytes, HTTPException | None]
         raw = g.raw_body = environ["wsgi.input"].read(wanted)
     except Exception as error:  # each server has errors of its own for a body that it can't read
         current_app.logger.warning("A body could not be read: %r", error)
-        return b"", BadRequest("The request ended before its body was complete, or is not valid HTTP.")
+        return b"", BadRequest(UNREADABLE)
     if len(raw) > largest:
         return b"", too_large(largest)
     if not is_chunked and len(raw) != wanted:

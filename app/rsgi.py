@@ -14,7 +14,7 @@ from io import BytesIO
 import orjson
 from flask import Flask
 
-from .body import LARGEST_BODY
+from .body import LARGEST_BODY, UNREADABLE
 from .database import IDLE_CONNECTIONS
 from .mock import temporary_accounts
 
@@ -24,7 +24,7 @@ THREADS = IDLE_CONNECTIONS  # each has a connection to the database
 HAS_SEVERAL_WORKERS = re.search("--workers[ =](?!1 )", f"{' '.join(sys.argv)} ") is not None
 # Errors before the app runs. The app's own have the same headers.
 TOO_SLOW = 408, f"The body did not arrive within {LONGEST_BODY} seconds."
-CUT = 400, "The request ended before its body was complete, or is not valid HTTP."
+CUT = 400, UNREADABLE
 HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
 
 

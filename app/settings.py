@@ -73,6 +73,7 @@ def number(pattern: str, sentence: str, convert: Callable) -> Callable:
 
 seconds = number(r"[0-9]{1,4}(\.[0-9]{1,3})?", "Must be a number of seconds, such as 5 or 0.5; 0 means no limit.", float)
 count_of_proxies = number("[0-9]{1,2}", "Must be a number of proxies, such as 1.", int)
+# A longer delay is cut to the longest.
 milliseconds = number(
     "[0-9]{1,9}", "Must be a number of milliseconds, for example 1500.", lambda text: min(int(text), LONGEST_DELAY)
 )

@@ -20,7 +20,7 @@ def errors_as_sentences() -> Iterator[None]:
         is_busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
         why = "another import, or another program, is writing to it. Try again when it has finished" if is_busy else f"{error}"
         if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
-            why += ": its disk, or the one with the folder for temporary files, which SQLITE_TMPDIR changes"
+            why += ". That is its own disk, or the one for temporary files: SQLITE_TMPDIR names another folder for them"
         raise click.ClickException(f"The database {current_app.config['DATABASE']} can't be used: {why}.") from None
     except BrokenPipeError:  # "flask export | head": Click exits without a message
         raise
