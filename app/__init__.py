@@ -8,22 +8,10 @@ from flask.json.provider import JSONProvider
 from flask.logging import default_handler
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import (
-    api,
-    commands,
-    errors,
-    explorer,
-    headers,
-    health,
-    instants,
-    mock,
-    openapi,
-    origins,
-    rate_limit,
-    request_log,
-    settings,
-)
+from . import api, commands, errors, headers, health, instants, mock, origins, rate_limit, request_log, settings
 from .database import Database
+from .explorer import pages as explorer
+from .openapi import pages as openapi
 
 
 def create_app(given: dict | None = None) -> Flask:

@@ -143,7 +143,7 @@ def find(connection: Connection, domain: str) -> int:
     """Return the id of a domain's account. Raises ValueError with a sentence if there is none."""
     row = connection.execute(FIND_ACCOUNT, {"domain": domain}).fetchone()
     if row is None:
-        raise ValueError(f"There is no account of {domain}; conversions accounts lists them.")
+        raise ValueError(f"There is no account of {domain}: conversions accounts lists them, conversions import creates one.")
     return row[0]
 
 

@@ -6,7 +6,6 @@ The range of years is 1 to 9999. A pattern decides which forms are accepted, so 
 import re
 import time
 from datetime import UTC, date, datetime
-from typing import Literal
 
 from .strict_json import shown
 
@@ -60,12 +59,6 @@ def span(text: str) -> tuple[int, int]:
     return last + bool(fraction.strip(".0")), last
 
 
-def parse(text: str, edge: Literal["start", "end"]) -> int:
-    """Return the first (edge "start") or last (edge "end") whole second that the text names. Raises ValueError as span does."""
-    first, last = span(text)
-    return first if edge == "start" else last
-
-
 def _midnight(day: str) -> int | None:
     """Return when the day begins; None for a day that does not exist."""
     try:
@@ -81,7 +74,7 @@ def _seconds(minute: str) -> int:
 
 def instant(text: str) -> int | None:
     """Return the first second that the text names, within the years 1 to 9999; None for an empty text. Raises ValueError."""
-    return min(max(parse(text, "start"), EARLIEST), LATEST) if text else None
+    return min(max(span(text)[0], EARLIEST), LATEST) if text else None
 
 
 class Clock:

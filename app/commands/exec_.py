@@ -85,11 +85,20 @@ class QuietHandler(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(create_app: Callable[[dict], Flask], port: int, seeded: Path, reading: str | None) -> Iterator[tuple[Flask, str]]:
-    """Serve a mock with fresh data from this process. It listens before anyone asks for its address.
+def listening(app: Flask, port: int = 0) -> Iterator[str]:
+    """Serve the app from this process. It listens before anyone gets its base URL."""
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=QuietHandler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
-    The data is a copy of the file seeded, which the first call makes.
-    """
+
+@contextmanager
+def serving(create_app: Callable[[dict], Flask], port: int, seeded: Path, reading: str | None) -> Iterator[tuple[Flask, str]]:
+    """Serve a mock with fresh data: a copy of the file seeded, which the first call makes."""
     with TemporaryDirectory() as folder:
         database = Path(folder) / "conversions.sqlite"
         app = create_app({"DATABASE": database, "MOCK": "1"} | ({} if reading is None else {"READING": reading}))
@@ -99,13 +108,8 @@ def serving(create_app: Callable[[dict], Flask], port: int, seeded: Path, readin
                 sessions.seed(connection, app.extensions["clock"].today())
             database.rename(seeded)
         shutil.copy(seeded, database)
-        server = make_server("127.0.0.1", port, app, threaded=True, request_handler=QuietHandler)
-        Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield app, f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            server.server_close()
+        with listening(app, port) as base_url:
+            yield app, base_url
 
 
 def environment_of(base_url: str) -> dict[str, str]:

@@ -16,10 +16,7 @@ def keys_add(domain: str):
     """Make another key for an account. It is shown only once."""
     key = accounts.make_key()
     with errors_as_sentences(), current_app.extensions["database"].writing() as connection:
-        row = connection.execute(accounts.FIND_ACCOUNT, {"domain": domain}).fetchone()
-        if row is None:
-            raise ValueError(f"There is no account of {domain}; conversions import creates one.")
-        accounts.add_key(connection, row[0], key)
+        accounts.add_key(connection, accounts.find(connection, domain), key)
     click.echo(f"A new key for {domain}, shown only this time: {key}")
 
 

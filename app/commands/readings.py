@@ -84,7 +84,7 @@ def run_under(runs: list[str], run_once: Callable[[str, IO | None, float | None]
             if status:
                 place, why = reason(lines) or (len(lines), f"exit status {status}")
                 failed[shown] = log, lines[max(0, min(place - LAST_LINES // 2, len(lines) - LAST_LINES)) :][:LAST_LINES]
-                click.echo(f"✗ {shown:<{width}}  {why[:100]}")
+                click.echo(f"✗ {shown:<{width}}  {why[:100]}{'…' if len(why) > 100 else ''}")
             else:
                 log.unlink()
                 click.echo(f"✓ {shown}")

@@ -1,5 +1,1 @@
 """The pages for people."""
-
-from .pages import bp
-
-__all__ = ["bp"]

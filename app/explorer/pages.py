@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlencode
 
-from flask import Blueprint, abort, current_app, redirect, render_template, url_for
+from flask import Blueprint, abort, current_app, render_template
 
 from .. import accounts, api, schemas, strategies
 from ..loading import traffic
@@ -54,12 +54,6 @@ def live():
     if not is_mock():
         abort(404)
     return render_template("live.html", settings=page_settings())
-
-
-@bp.get("/walks")
-def walks():
-    """Redirect to the page that replaced this one."""
-    return redirect(url_for(".live"))
 
 
 @bp.get("/decisions")

@@ -47,7 +47,7 @@ def _moment(value: object) -> int:
 @lru_cache(1000)
 def _midnight(day: str) -> int | None:
     try:
-        return instants.parse(day, "start")
+        return instants.span(day)[0]
     except ValueError:
         return None
 

@@ -82,6 +82,6 @@ def _session(rows: list[Row], columns: Columns, faults: Faults, unit: str) -> It
 
 def _moment(conversion: dict) -> int:
     try:
-        return instants.parse(conversion["timestamp"], "end")
+        return instants.span(conversion["timestamp"])[1]
     except ValueError:
         return 0

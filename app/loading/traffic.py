@@ -62,9 +62,9 @@ def _series(series: dict, domain: str, as_of: date) -> Iterator[dict]:
     """
     name = series["campaign"]
     if "newest_at" in series:
-        newest = instants.parse(series["newest_at"], "start")
+        newest = instants.span(series["newest_at"])[0]
     else:
-        newest = instants.parse(as_of.isoformat(), "start") - series.get("before_midnight", NOON)
+        newest = instants.span(as_of.isoformat())[0] - series.get("before_midnight", NOON)
     every, apart = series.get("every", 1), series.get("apart", 30)
     for place in reversed(range(series["sessions"])):
         start = newest - place * series.get("spacing", 300)
@@ -101,7 +101,7 @@ def _day(habits: dict, domain: str, day: date) -> Iterator[dict]:
         sums = list(accumulate(choice["weight"] for choice in choices))
         return choices[bisect(sums, random() * sums[-1])]
 
-    midnight = instants.parse(day.isoformat(), "start")
+    midnight = instants.span(day.isoformat())[0]
     hour_sums = list(accumulate(habits["hours"]))
     fewest, most = habits["sessions"]["weekday" if day.weekday() < 5 else "weekend"]
     starts = sorted(

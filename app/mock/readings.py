@@ -88,10 +88,6 @@ def _pairs_of_file(path: Path) -> list[tuple[str, str]]:
     return list(found.items())
 
 
-def shown(readings: dict[str, str]) -> str:
-    return " ".join(f"{name}={value}" for name, value in readings.items())
-
-
 # Serving
 
 

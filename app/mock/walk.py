@@ -164,11 +164,7 @@ class Walk:
     def verdict(self, others: list["Walk"]) -> dict:
         """Describe the walk, given the other walks of its query."""
         gaps = self.gaps(others)
-        faults = {
-            "repeats": any(self.repeated),
-            "gaps": bool(gaps),
-            "past_the_end": self.is_past_the_end,
-        }
+        faults = {"repeats": any(self.repeated), "gaps": bool(gaps), "past_the_end": self.is_past_the_end}
         return {
             "number": self.number,
             "domain": self.domain,

@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from threading import Thread
 
 import click
 import pytest
 from flask import Flask
 from marshmallow import ValidationError
-from werkzeug.serving import make_server
 
 from .. import accounts, api, create_app, fields, instants, strict_json
-from ..commands.exec_ import QuietHandler
+from ..commands.exec_ import listening
 from ..loading.sessions import Writer
 from ..mock import readings, temporary_accounts
 from .transports import requests_adapter
@@ -29,11 +27,8 @@ def serving(database: Path) -> Iterator[tuple[Flask, str]]:
     except click.ClickException as error:
         pytest.fail(error.message, pytrace=False)
     app.logger.setLevel("WARNING")
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield app, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with listening(app) as base_url:
+        yield app, base_url
     app.extensions["database"].close()
 
 

@@ -71,24 +71,11 @@ function timeline({ start_date, end_date }, days) {
 const every = (start, end, days) => Array.from({ length: Math.floor((end - start) / DAY / days) + 1 }, (_, at) => start + at * days * DAY);
 
 function months(start, end) {
-  const found = [];
-  const date = new Date(start);
-  for (let at = Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1); at <= end; ) {
-    found.push(at);
-    at = new Date(at).setUTCMonth(new Date(at).getUTCMonth() + 1);
-  }
-  return found;
+  const [first, last] = [start, end].map((time) => new Date(time)).map((date) => 12 * date.getUTCFullYear() + date.getUTCMonth());
+  return Array.from({ length: last - first + 1 }, (_, at) => Date.UTC(2000, first - 24000 + at)); // Date.UTC takes a year below 100 as 19..
 }
 
-function indexOf(starts, time) {
-  let [low, high] = [0, starts.length - 1];
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (starts[middle] <= time) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
+const indexOf = (starts, time) => Math.max(0, starts.findLastIndex((start) => start <= time));
 
 function draw(counts, names, unit, missing) {
   const totals = counts.map((column) => sum(column.values()));
@@ -181,9 +168,6 @@ function tellTops({ key, filters, tally }) {
 
 function tellTop(id, counts, name) {
   const top = [...counts].sort(([, one], [, other]) => other - one).slice(0, MOST_TOPS);
-  const item = ([what, number]) =>
-    place(element("li", {}, element("span", {}, ...name(what)), element("span", {}, figure(number))), {
-      share: `${(100 * number) / top[0][1]}%`,
-    });
-  part(id).replaceChildren(...top.map(item));
+  const item = ([what, number]) => element("li", {}, element("span", {}, ...name(what)), element("span", {}, figure(number)));
+  part(id).replaceChildren(...top.map((each) => place(item(each), { share: `${(100 * each[1]) / top[0][1]}%` })));
 }

@@ -47,8 +47,7 @@ async function play(request) {
   played = withoutOffset(request);
   part("play").textContent = "Stop";
   try {
-    const runs = await Promise.all(lanes().map((lane, number) => run(lane, number, played, signal)));
-    judge(runs);
+    judge(await Promise.all(lanes().map((lane, number) => run(lane, number, played, signal))));
   } catch (error) {
     if (!signal.aborted) throw error;
   }

@@ -7,8 +7,6 @@ const EVERY = 2000; // milliseconds between two looks at a mock that is not norm
 let faults = []; // that are left
 let timer = 0;
 
-export const isMock = () => part("mock-bar") !== null;
-
 // Does the mock change responses, as far as the page knows?
 export const isForcing = () => faults.length > 0;
 
@@ -26,7 +24,7 @@ export async function askMock(method, path, body) {
 
 // Asks what is left of the faults, and shows it.
 export async function refreshMock() {
-  if (!isMock()) return;
+  if (!part("mock-bar")) return;
   clearTimeout(timer);
   try {
     faults = (await askMock("GET", "faults")).faults;
@@ -80,7 +78,7 @@ async function reset(wasReset) {
 
 // Calls wasReset after a reset. Returns when the bar shows what the mock does.
 export async function listenToMock(wasReset) {
-  if (!isMock()) return;
+  if (!part("mock-bar")) return;
   part("mock-form").addEventListener("submit", (event) => {
     event.preventDefault();
     act(setFault);

@@ -29,21 +29,11 @@ export const isSameWalk = (walk, request) => isSameRequest(addressed(walk), addr
 
 // Adds a page. Of the response its text is not kept, for a long walk would fill the memory with it.
 export function take(walk, offset, reply) {
-  const { records, pagination } = reply.json;
-  const total = pagination.total_records;
-  walk.pages.push({
-    offset,
-    from: Math.min(Number(offset), total),
-    to: pagination.records_processed,
-    total,
-    hasMore: pagination.has_more,
-    unit: walk.unit,
-    records,
-    batches: reply.timing.batches,
-    found: reply.timing.found,
-    reply: { ...reply, json: null, text: null },
-    pagination,
-  });
+  const { json: { records, pagination }, timing: { batches, found } } = reply;
+  const { records_processed: to, total_records: total, has_more: hasMore } = pagination;
+  const from = Math.min(Number(offset), total);
+  const kept = { ...reply, json: null, text: null };
+  walk.pages.push({ offset, from, to, total, hasMore, unit: walk.unit, records, batches, found, pagination, reply: kept });
   for (const record of records) addToTally(walk.tally, record);
 }
 
