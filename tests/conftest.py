@@ -24,6 +24,10 @@ from conversions_api import create_app
 NOW = "2025-08-15T12:00:00Z"
 REPOSITORY = Path(__file__).parent.parent
 
+# A shell that starts the suite in the background makes it ignore Ctrl-C, and so would every program that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Hub:
     """The app with its own database file and a fixed clock, used only through HTTP and the command line."""
@@ -105,12 +109,15 @@ def a_conversion(**fields) -> dict:
 
 
 def flask(*arguments: str, **settings: object) -> dict:
-    """Return arguments for `subprocess.run` that start a real `flask` process, without the settings of this process."""
+    """Return arguments for `subprocess.run` that start a real `flask` process, without the settings of this process.
+
+    Its clock is at NOW, unless the settings say otherwise: by then the bundled data is small.
+    """
     return {
         "args": [sys.executable, "-m", "flask", *arguments],
         "cwd": REPOSITORY,
         "env": {name: value for name, value in os.environ.items() if not name.startswith(("CONVERSIONS_", "FLASK_"))}
-        | {f"CONVERSIONS_{name}": str(value) for name, value in settings.items()},
+        | {f"CONVERSIONS_{name}": str(value) for name, value in ({"NOW": NOW} | settings).items()},
         "text": True,
     }
 

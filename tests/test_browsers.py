@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -215,7 +214,7 @@ def a_page(mock_url) -> Iterator[Page]:
     """Open a page in Chromium, which resolves every name under .example to this machine."""
     with sync_playwright() as playwright:
         mapped = "--host-resolver-rules=MAP *.example 127.0.0.1"
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*OPTIONS, mapped])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS, mapped])
         yield browser.new_page()
         browser.close()
 

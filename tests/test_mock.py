@@ -214,7 +214,7 @@ def test_a_reset_restores_the_data_of_a_first_start_and_keeps_imported_accounts(
     hub = Hub(tmp_path / "conversions.sqlite", MOCK="1")
     hub.load([a_session(conversions=[a_conversion()])], "shop.example", "mine", "--monthly-limit", "9")
     hub.run("seed", "--as-of", "2025-07-10")
-    hub.client.post("/_mock/states", json={"state": "the clock at an instant", "params": {"now": "2030-01-01T00:00:00Z"}})
+    hub.client.post("/_mock/states", json={"state": "the clock at an instant", "params": {"now": "2025-12-01T00:00:00Z"}})
     assert hub.client.post("/_mock/reset").status_code == 200
     assert [hub.ask({}, account["key"]) for account in traffic.accounts()[:-1]] == [
         fresh.ask({}, account["key"]) for fresh in [seeded(tmp_path)] for account in traffic.accounts()[:-1]

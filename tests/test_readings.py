@@ -474,18 +474,18 @@ def test_exec_with_readings_runs_a_command_under_each_reading_and_says_what_fail
 
 
 def test_exec_with_readings_exits_with_0_and_leaves_no_log_if_nothing_failed(tmp_path):
-    done = run_suite(tmp_path, "--readings=page,status")
+    done = exec_in(tmp_path, "--readings=page,status", "--", sys.executable, "-c", SHOW_A_TIMESTAMP)
     assert (done.returncode, done.stdout) == (0, "✓ as decided here\n✓ page=cut\n✓ status=201\n")
 
 
 def test_exec_with_readings_fails_if_the_command_sends_no_request(tmp_path):
-    done = run_suite(tmp_path, "--readings=page", suite="def test_nothing():\n    pass\n")
+    done = exec_in(tmp_path, "--readings=page", "--", "true")
     sentence = "No request of COMMAND reached the server: does it take the URL from CONVERSIONS_URL?"
     assert (done.returncode, done.stdout.splitlines()[0]) == (1, f"✗ as decided here  {sentence}")
 
 
 def test_exec_with_readings_runs_nothing_else_if_the_command_fails_as_decided_here(tmp_path):
-    done = run_suite(tmp_path, "--readings", suite="def test_broken():\n    {}['no such key']\n")
+    done = exec_in(tmp_path, "--readings", "--", sys.executable, "-c", "{}['no such key']")
     assert done.returncode == 1
     assert done.stdout.startswith("✗ as decided here")
     assert "KeyError: 'no such key'" in done.stdout.splitlines()[0]

@@ -151,6 +151,7 @@ class Bench:
         self.rows: list[Row] = []
         self.rounds = 1 if is_quick else 5  # of measurements that start servers or keep them busy
         self.seconds = 0.3 if is_quick else 2  # for which servers are kept busy
+        self.requests = 100 if is_quick else 1000  # without a server
 
     def row(self, what: str, figure: float, most: float | None = None, least: float | None = None, unit: str = "") -> None:
         row = Row(what, figure, most, least, unit)
@@ -250,7 +251,7 @@ def measure_floor(bench: Bench, path: Path, size: int) -> None:
         floor = minimal_app(path, [key, *reader.connection.ran], api.response_of(page))
         ours, least = (wsgi_request(each, json.dumps(body).encode(), size) for each in (app, floor))
         assert ours() == least()
-        as_wsgi, at_least = medians_of(1000, ours, least)
+        as_wsgi, at_least = medians_of(bench.requests, ours, least)
         bench.row(f"{size:,} sessions, {name}: a request ÷ an empty Flask route, same SQL and bytes", as_wsgi / at_least, most=1.5)
     reader.reading.__exit__(None, None, None)
 
@@ -285,7 +286,7 @@ def measure_mock(bench: Bench, path: Path, size: int) -> None:
         app.logger.setLevel("WARNING")
     for name, filters in QUERIES.items():
         body = json.dumps(MONTH | filters).encode()
-        with_record, without = medians_of(1000, wsgi_request(recording, body, size), wsgi_request(silent, body, size))
+        with_record, without = medians_of(bench.requests, wsgi_request(recording, body, size), wsgi_request(silent, body, size))
         bench.row(f"{size:,} sessions, {name}: a request in mock mode ÷ with the mock off", with_record / without)
 
 

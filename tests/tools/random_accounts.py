@@ -3,7 +3,7 @@
     python -m tests.tools.random_accounts [COUNT [FIRST]]
 
 prints what the kit finds in each. The kit's checks are called in this process. test_kit_blames_nobody.py does
-the same with 200 accounts.
+the same with 100 accounts.
 """
 
 import sys
