@@ -357,10 +357,10 @@ def test_exec_leaves_every_option_after_the_command_to_the_command():
 
 
 A_COMMAND_WITH_A_CHILD = """
-import signal, subprocess, sys
+import os, signal, subprocess, sys
 subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
 def clean_up(*_):
-    print("cleaned up", flush=True)
+    os.write(1, b"cleaned up\n")  # print() fails if the signal came while print() was at work
     sys.exit(7)
 signal.signal(signal.SIGTERM, clean_up)
 print("ready", flush=True)
