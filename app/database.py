@@ -101,6 +101,7 @@ class Database:
 
     def __init__(self, path: Path):
         self.path = path
+        self.patience: float = PATIENCE
         self._idle: deque[Connection] = deque()
         self._turn = Lock()
         self._counting = Lock()
@@ -126,7 +127,7 @@ class Database:
             self._give_back(connection)
 
     @contextmanager
-    def writing(self, create: bool = False, is_durable: bool = True, patience: float = PATIENCE) -> Iterator[Connection]:
+    def writing(self, create: bool = False, is_durable: bool = True, patience: float | None = None) -> Iterator[Connection]:
         """Open a transaction that writes, all of it or, if an exception is raised, nothing.
 
         With create, it makes the file and its tables if they are missing, and upgrades a file of an earlier version. If it
@@ -226,12 +227,13 @@ class Database:
             raise sqlite3.OperationalError(error.strerror) from None
         return file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns
 
-    def _connect(self, mode: str, patience: float = PATIENCE) -> Connection:
+    def _connect(self, mode: str, patience: float | None = None) -> Connection:
         file = () if mode == "rwc" else self._file()
         real = os.path.realpath(self.path)
         if mode == "ro" and not os.access(os.path.dirname(real), os.W_OK) and not os.path.exists(f"{real}-wal"):
             mode = "immutable"
         uri = f"{self.path.absolute().as_uri()}?{'mode=ro&immutable=1' if mode == 'immutable' else f'mode={mode}'}"
+        patience = self.patience if patience is None else patience
         connection = sqlite3.connect(
             uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False, factory=Connection
         )

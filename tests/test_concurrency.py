@@ -51,8 +51,7 @@ def test_readers_take_turns_but_none_waits_for_long(hub):
     assert [len(page["records"]) for page in pages] == [1, 1, 1, 1]
 
 
-def test_a_counted_request_waits_for_a_writer_and_then_gets_a_503(hub, monkeypatch):
-    monkeypatch.setattr("conversions_api.database.PATIENCE", 0.1)
+def test_a_counted_request_waits_for_a_writer_and_then_gets_a_503(hub):
     hub.load([a_session(conversions=[a_conversion()])], "example.com", "key", "--monthly-limit", "5")
     with hub.app.extensions["database"].writing():
         response = hub.post("{}")

@@ -441,14 +441,14 @@ def test_typed():
 
 def run_suite(tmp_path: Path, *options: str, suite: str = A_SUITE) -> subprocess.CompletedProcess:
     (tmp_path / "test_client.py").write_text(suite)
-    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-c", os.devnull, str(tmp_path))
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(tmp_path))
     return exec_in(tmp_path, *options, "--", *command)
 
 
 def exec_in(tmp_path: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess:
     """Run flask exec, which keeps the logs of runs that failed in that folder."""
     command = flask("exec", *arguments, **settings)
-    command["env"] |= {"TMPDIR": str(tmp_path)}
+    command["env"] |= {"TMPDIR": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(**command, capture_output=True)
 
 

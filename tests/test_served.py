@@ -130,7 +130,7 @@ def test_on_sigterm_granian_finishes_the_requests_in_flight(hub):
 
 
 def test_a_body_that_does_not_arrive_in_time_is_408_in_json(hub):
-    with serving(hub) as address, socket.create_connection(address, timeout=LONGEST_BODY + 30) as connection:
+    with serving(hub, app="tests.impatient:server") as address, socket.create_connection(address, timeout=30) as connection:
         connection.sendall(STALLED["in the body"])
         head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 408 ")

@@ -328,9 +328,9 @@ def test_a_database_without_read_access_returns_a_503(theirs):
 # A locked database, and a full disk
 
 
-def test_the_server_waits_briefly_for_a_locked_database(tmp_path, monkeypatch):
-    monkeypatch.setattr("conversions_api.database.PATIENCE", 0.2)
+def test_the_server_waits_briefly_for_a_locked_database(tmp_path):
     hub = create_hub(tmp_path / "hub")
+    hub.app.extensions["database"].patience = 0.2
     with closing(sqlite3.connect(hub.path, isolation_level=None)) as locking:
         locking.execute("PRAGMA locking_mode = EXCLUSIVE")
         locking.execute("BEGIN EXCLUSIVE")
