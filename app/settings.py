@@ -14,9 +14,9 @@ import platformdirs
 from flask import Flask
 
 from . import instants, origins, rate_limit
+from .mock import prefer, readings
 from .tables import IS_INSTALLED
 
-LONGEST_DELAY = 10_000  # milliseconds
 LONGEST_QUERY = 5  # seconds, unless the mock is on
 
 
@@ -73,17 +73,6 @@ def number(pattern: str, sentence: str, convert: Callable) -> Callable:
 
 seconds = number(r"[0-9]{1,4}(\.[0-9]{1,3})?", "Must be a number of seconds, such as 5 or 0.5; 0 means no limit.", float)
 count_of_proxies = number("[0-9]{1,2}", "Must be a number of proxies, such as 1.", int)
-# A longer delay is cut to the longest.
-milliseconds = number(
-    "[0-9]{1,9}", "Must be a number of milliseconds, for example 1500.", lambda text: min(int(text), LONGEST_DELAY)
-)
-
-
-def readings(text: str) -> dict[str, str]:
-    from .mock.readings import parse  # here, because the mock imports this module
-
-    return parse(text)
-
 
 DEFAULTS = {"NOW": "", "ORIGINS": None, "DELAY": "0", "READING": "", "TIMEOUT": None, "RATE_LIMIT": "", "PROXIES": "0"}
 
@@ -92,8 +81,8 @@ READERS: dict[str, Callable] = {
     "NOW": instants.instant,
     "MOCK": switch,
     "ORIGINS": origins.read,
-    "DELAY": milliseconds,
-    "READING": readings,
+    "DELAY": prefer.milliseconds,
+    "READING": readings.parse,
     "TIMEOUT": seconds,
     "RATE_LIMIT": rate_limit.read,
     "PROXIES": count_of_proxies,

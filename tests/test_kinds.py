@@ -189,6 +189,7 @@ def test_what_is_wrong_with_a_file_is_said_with_the_way_to_go_on(hub, file, word
 
 def test_a_second_import_at_once_says_that_another_one_is_running(hub):
     hub.load([a_session()])
+    hub.app.extensions["database"].patience = 0.1
     with hub.app.extensions["database"].writing():
         assert "another import, or another program, is writing to it. Try again when it has finished." in refusal(
             hub, lines(a_session(session_id="b"))

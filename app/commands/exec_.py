@@ -11,16 +11,15 @@ from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import IO
 
 import click
 from flask import Flask
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from .. import api, strict_json
 from ..loading import sessions
 from ..mock import faults
+from ..mock.listening import listening
 from . import readings
 from .sentences import errors_as_sentences
 
@@ -75,25 +74,6 @@ def exec_command(create_app: Callable[[dict], Flask]) -> click.Command:
             context.exit(run_once() if runs is None else readings.run_under(runs, run_once))
 
     return exec_
-
-
-class QuietHandler(WSGIRequestHandler):
-    """Leaves the terminal to COMMAND. Warnings and errors still go to standard error."""
-
-    def log_request(self, *args, **kwargs):
-        pass
-
-
-@contextmanager
-def listening(app: Flask, port: int = 0) -> Iterator[str]:
-    """Serve the app from this process. It listens before anyone gets its base URL."""
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=QuietHandler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextmanager

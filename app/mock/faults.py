@@ -22,9 +22,9 @@ from .. import accounts, api, schemas
 from ..body import read_json_body, too_large, wrong_type
 from ..fields import Count, Flag, Strict, Text
 from ..openapi.document import ERRORS, EXAMPLES
-from ..settings import LONGEST_DELAY
 from .requests import refuse_several_processes
 
+LONGEST_DELAY = 10_000  # milliseconds
 RETRY_AFTER = 5  # seconds, of a forced 429; the time until the next month would keep clients that wait for it asleep
 
 CODES = sorted([*ERRORS, 500, 502, 504])

@@ -7,8 +7,7 @@ from werkzeug.exceptions import BadRequest
 
 from .. import api
 from ..openapi.document import ERRORS
-from ..settings import milliseconds
-from .faults import RETRY_AFTER, raise_error, wait
+from .faults import LONGEST_DELAY, RETRY_AFTER, raise_error, wait
 
 QUOTED = r'"(?:[^"\\]|\\.)*"?'
 OURS = ("code", "delay", "retry-after")
@@ -43,6 +42,13 @@ def _split(text: str, separator: str) -> list[str]:
 
 def _unquoted(value: str) -> str:
     return re.sub(r"\\(.)", r"\1", value[1:-1]) if re.fullmatch(QUOTED, value) else value
+
+
+def milliseconds(text: str) -> int:
+    """Return a delay; a longer one is cut to the longest. Raises ValueError with a sentence."""
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError("Must be a number of milliseconds, for example 1500.")
+    return min(int(text), LONGEST_DELAY)
 
 
 def apply_prefer_header() -> None:

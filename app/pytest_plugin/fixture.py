@@ -13,9 +13,9 @@ from flask import Flask
 from marshmallow import ValidationError
 
 from .. import accounts, api, create_app, fields, instants, strict_json
-from ..commands.exec_ import listening
 from ..loading.sessions import Writer
 from ..mock import readings, temporary_accounts
+from ..mock.listening import listening
 from .transports import requests_adapter
 
 
