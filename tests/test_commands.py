@@ -356,7 +356,7 @@ def test_exec_leaves_every_option_after_the_command_to_the_command():
         assert done.stdout.splitlines()[0] == "['--help', '--check-paging'] False", (options, done)
 
 
-A_COMMAND_WITH_A_CHILD = """
+A_COMMAND_WITH_A_CHILD = r"""
 import os, signal, subprocess, sys
 subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
 def clean_up(*_):
