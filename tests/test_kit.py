@@ -242,6 +242,46 @@ def test_a_missing_field_is_reported_once():
     assert "timestamp is missing" in difference
 
 
+def test_defects_of_different_things_are_findings_of_their_own():
+    found = defects.run("ThreeDefects").output.partition("= differs from the text =")[2].partition("= not checked =")[0]
+    findings = re.split("^differs from the text: ", found, flags=re.MULTILINE)[1:]
+    assert "S22" in findings[0]
+    (of_case,) = [finding for finding in findings if "in another case" in finding.partition(" -- ")[2].splitlines()[1]]
+    name, value = re.search(r" -- (\w+) '([^']+)' finds", of_case).groups()
+    assert f'"{name}": "{value}"}} -> 200' in of_case
+    (of_pages,) = [finding for finding in findings if "about the pages of session queries" in finding]
+    assert "missing" in of_pages
+    assert "may follow from window/" in of_pages
+
+
+def test_an_interrupted_run_says_so_in_its_files(tmp_path):
+    files = tmp_path / "report.md", tmp_path / "result.json", tmp_path / "learnt.json"
+    outcome = defects.run(
+        "InterruptedAfter40Calls", *map("=".join, zip(("--report", "--json", "--learn"), map(str, files), strict=True))
+    )
+    report, result = (file.read_text(encoding="utf-8") for file in files[:2])
+    assert (outcome.status, json.loads(result)["exit_status"]) == (2, 2)
+    assert re.search(r"The run was interrupted after \d+ of \d\d\d checks\.", report)
+    assert not files[2].exists()
+
+
+def test_readings_of_a_server_that_differs_are_not_certain(tmp_path):
+    outcome = defects.run("EndDateADayLate", "--max-calls=100", f"--learn={tmp_path / 'learnt.json'}")
+    assert "What was learnt can be wrong: it is certain only for a server that does what the text says." in outcome.output
+
+
+def test_what_was_not_checked_is_not_gone(written):
+    _, files = written
+    outcome = defects.run("EndDateADayLate", "--max-calls=40", f"--expect={files['result.json']}")
+    assert "gone: " not in outcome.output
+
+
+@pytest.mark.parametrize("option", ["--other-key", "--known-data"])
+def test_another_key_that_is_unknown_is_not_a_difference(option, capfd):
+    assert defects.run("Endpoint", f"{option}=nobody").status == 4
+    assert f"does not accept the key of {option}. It returned 401" in capfd.readouterr().err
+
+
 # What is written
 
 
@@ -260,13 +300,13 @@ def written(tmp_path_factory) -> tuple[defects.Outcome, dict]:
     return outcome, files
 
 
-def test_a_report_begins_with_the_cause_and_folds_what_follows_from_it(written):
+def test_a_report_begins_with_the_cause_and_folds_what_is_about_the_same_thing(written):
     outcome, files = written
     text = files["report.md"].read_text(encoding="utf-8")
     assert re.search(r"version \d\.\d of the kit, \d+ calls, exit status 1", text)
     first = text.partition("## Differs from the text")[2].partition("### ")[2].partition("### ")[0]
     assert "S22: Only conversions before or on this date are included." in first
-    assert re.search(r"<summary>\d+ more follow from this", first)
+    assert re.search(r"<summary>\d+ more about the window", first)
     assert max(map(len, text.splitlines())) < 2000
     assert len(outcome.differences) <= 3, outcome.output
 
@@ -342,6 +382,11 @@ def test_email_addresses_and_keys_are_not_shown(written):
         (["--base-url=http://127.0.0.1:1", "--api-key=k", "--other-key=k"], "need different keys"),
         (["--base-url=http://127.0.0.1:1", "--api-key=k", "--session-filter=sorce=a"], "NAME=VALUE"),
         (["--base-url=http://127.0.0.1:1", "--api-key=k", "--start-date=2025-07-02", "--end-date=2025-07-01"], "is after"),
+        (
+            ["--base-url=http://127.0.0.1:1", "--api-key=k", "--report=/nowhere/r.md"],
+            "--report /nowhere/r.md: there is no such folder.",
+        ),
+        (["--base-url=http://127.0.0.1:1", "--api-key=k", "--expect=/nowhere/r.json"], "this is not a file that --json wrote"),
     ],
 )
 def test_a_wrong_option_is_explained_in_a_sentence(options, sentence, capfd):

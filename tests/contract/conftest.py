@@ -6,11 +6,11 @@ pytest tests/contract --base-url https://app.example.com --api-key KEY
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from client import Client, NotWell
+from machine import expected
 from outcome import Outcome
 from pages import Unusable
 from records import instant_of
@@ -96,6 +96,11 @@ def pytest_configure(config):
     for pair in option("session_filter"):
         if not re.match(rf"({'|'.join(SESSION_FILTERS)})=.", pair):
             raise pytest.UsageError(f"--session-filter {pair}: give NAME=VALUE, where NAME is one of {', '.join(SESSION_FILTERS)}.")
+    for name in ("report", "json", "learn"):
+        if (file := option(name)) and not Path(file).absolute().parent.is_dir():
+            raise pytest.UsageError(f"--{name} {file}: there is no such folder.")
+    if file := option("expect"):
+        expected(Path(file))
     dates = {name: value for name in ("start_date", "end_date") if (value := option(name))}
     client = Client(url, key, option("max_calls"), option("delay"))
     survey = Survey(client, option("session_filter"), check_dates(dates), option("other_key"), option("over_limit_key"))
@@ -213,8 +218,8 @@ def result_of(item, report, call) -> Result:
         how = report.longrepr[2].removeprefix("Skipped: ")
     elif report.failed:
         how = f"the check broke off with {call.excinfo.typename}: {call.excinfo.value}" if broke_off else str(call.excinfo.value)
-    witnesses: Any = call.excinfo.value.witnesses if report.failed and isinstance(call.excinfo.value, Difference) else ()
-    exchanges = evidence(survey.api, witnesses) if not report.skipped else []
+    fault = call.excinfo.value if report.failed and isinstance(call.excinfo.value, Difference) else None
+    exchanges = evidence(survey.api, fault) if not report.skipped else []
     if verdict == HOLDS and item.get_closest_marker("form_only"):
         how = FORM_ONLY
     params = item.callspec.params if hasattr(item, "callspec") else {}

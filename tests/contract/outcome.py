@@ -8,7 +8,7 @@ from pathlib import Path
 import learn
 import pytest
 from machine import expectation, json_of
-from report import Run, curl, fold, markdown
+from report import Run, curl, findings, markdown
 from run import EXIT_NOT_WELL, counted, data_is_changing, exit_status, last_line
 from survey import Survey
 from verdict import DIFFERS, HOLDS, NOT_CHECKED, READING, Result
@@ -19,6 +19,7 @@ SHOWN = {
     READING: ("other reading", "R", ("OTHER READING", {"yellow": True})),
     NOT_CHECKED: ("skipped", "s", "NOT CHECKED"),
 }
+MOST_OTHERS = 8  # results of a finding that are printed
 # Options that the report repeats. Keys are secret.
 OPTIONS = ["max_calls", "delay", "session_filter", "start_date", "end_date", "strict_readings", "expect"]
 
@@ -46,9 +47,12 @@ class Outcome:
         results, option = list(self.results.values()), self.config.getoption
         if session.exitstatus == pytest.ExitCode.INTERRUPTED and self.survey.api.not_well:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self.status = int(session.exitstatus)
         if results and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             self.judge(session, results)
-        if results and (file := option("learn")):
+        elif results and session.exitstatus == pytest.ExitCode.INTERRUPTED:
+            self.notes.append(f"The run was interrupted after {len(results)} of {session.testscollected} checks.")
+        if results and session.exitstatus != pytest.ExitCode.INTERRUPTED and (file := option("learn")):
             self.learn(Path(file))
         run = self.run_of(results)
         if results and (file := option("report")):
@@ -89,6 +93,8 @@ class Outcome:
                 self.notes.append(f"Reading {name}: none of those that are known. {told.how}.")
             else:
                 self.learned[name] = told.value
+        if any(result.verdict == DIFFERS for result in self.results.values()):
+            self.notes.append("What was learnt can be wrong: it is certain only for a server that does what the text says.")
         file.write_text(json.dumps(self.learned, indent=1) + "\n", encoding="utf-8")
 
     def run_of(self, results: list[Result]) -> Run:
@@ -96,7 +102,7 @@ class Outcome:
         options = {name: value for name in OPTIONS if (value := option(name))}
         readings = {name: told.how for name, told in self.survey.shown_readings.items()}
         values = {name: told.value for name, told in self.survey.shown_readings.items()}
-        told_by = {name: curl(exchange, api.endpoint) for name, exchange in self.survey.told_by.items()}
+        told_by = {name: [curl(each, api.endpoint) for each in seen] for name, seen in self.survey.told_by.items()}
         date = datetime.now(UTC).replace(microsecond=0).isoformat()
         return Run(api.endpoint, date, options, api.count, self.status, last_line(results), self.notes, readings, values, told_by)
 
@@ -106,15 +112,19 @@ class Outcome:
             of_verdict = [result for result in results if result.verdict == verdict]
             if of_verdict:
                 terminalreporter.section(verdict)
-            for cause, consequences in fold(of_verdict):
-                write(cause.headline)
-                write(f"    {cause.nodeid}")
-                for exchange in cause.exchanges:
+            for finding in findings(of_verdict):
+                write(finding.result.headline)
+                write(f"    {finding.result.nodeid}")
+                if finding.origin:
+                    write(f"    may follow from {finding.origin.id}")
+                for exchange in finding.result.exchanges:
                     write(f"    {exchange}")
-                if consequences:
-                    write(f"    {len(consequences)} more follow from this, or can't be told apart from it:")
-                for other in consequences[:8]:
+                if finding.others:
+                    write(f"    {finding.heading_of_others}:")
+                for other in finding.others[:MOST_OTHERS]:
                     write(f"      {other.id}: {other.how[:120]}{'…' if len(other.how) > 120 else ''}")
+                if len(finding.others) > MOST_OTHERS:
+                    write(f"      and {len(finding.others) - MOST_OTHERS} more, which --report lists")
         reasons: dict[str, list[Result]] = {}
         for result in results:
             if result.verdict == NOT_CHECKED:

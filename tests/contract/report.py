@@ -30,7 +30,7 @@ class Run(NamedTuple):
     notes: list[str]
     readings: dict[str, str]  # what told each
     values: dict[str, str]
-    told_by: dict[str, str]  # the request, as a command
+    told_by: dict[str, list[str]]  # the requests, as commands
 
 
 def rank(result: Result) -> int:
@@ -45,8 +45,8 @@ def feature_of(result: Result) -> str:
         names = [name for name in [*CONVERSION_FILTERS, *SESSION_FILTERS] if re.search(rf"\b{name}\b", parameters)]
         return names[0] if len(names) == 1 else ""
     if module == "walks":
-        return "direct pages" if "direct" in result.id else "session pages"
-    return {"window": "window", "batches": "session pages"}.get(module, "")
+        return "the pages of direct queries" if "direct" in result.id else "the pages of session queries"
+    return {"window": "the window", "batches": "the pages of session queries"}.get(module, "")
 
 
 def features_used(result: Result) -> set[str]:
@@ -56,27 +56,43 @@ def features_used(result: Result) -> set[str]:
             names = set(json.loads(exchange.body or "{}"))
         except (ValueError, TypeError):
             continue
-        used |= names | ({"window"} if names & {"start_date", "end_date"} else set())
-        used.add("session pages" if names & set(SESSION_FILTERS) else "direct pages")
+        used |= names | ({"the window"} if names & {"start_date", "end_date"} else set())
+        used.add(f"the pages of {'session' if names & set(SESSION_FILTERS) else 'direct'} queries")
     return used
 
 
-def fold(results: list[Result]) -> list[tuple[Result, list[Result]]]:
-    """Return the likely causes, each with the findings that use what is at fault there, and so may follow from it.
+class Finding(NamedTuple):
+    """The first of the results that are about the same thing, and the others."""
 
-    A check that fails with other parameters too is one finding.
+    result: Result
+    others: list[Result]
+    origin: Result | None  # of an earlier finding, from which it may follow: its requests use what is at fault there
+
+    @property
+    def heading_of_others(self) -> str:
+        about = feature_of(self.result)
+        return f"{len(self.others)} more about {about}" if about else f"{len(self.others)} more of this check"
+
+
+def findings(results: list[Result]) -> list[Finding]:
+    """Bring the results together that are about the same thing, the likely causes first.
+
+    A check that fails with other parameters too is one finding, and so is all that differs from the text about the window, about a
+    filter, or about the pages of one kind of query. Defects of different things stay apart.
     """
-    folded: list[tuple[Result, list[Result]]] = []
+    found: list[Finding] = []
     for result in sorted(results, key=rank):
-        check = result.id.partition("[")[0]
-        for cause, consequences in folded:
-            is_same = cause.id.partition("[")[0] == check and not check.startswith("readings/")
-            if is_same or (cause.verdict == DIFFERS and feature_of(cause) in features_used(result)):
-                consequences.append(result)
+        check, feature, used = result.id.partition("[")[0], feature_of(result), features_used(result)
+        for finding in found:
+            first = finding.result
+            is_same = first.id.partition("[")[0] == check and not check.startswith("readings/")
+            if is_same or (first.verdict == DIFFERS and feature and feature == feature_of(first)):
+                finding.others.append(result)
                 break
         else:
-            folded.append((result, []))
-    return folded
+            origins = (each.result for each in found if each.result.verdict == DIFFERS and feature_of(each.result) in used)
+            found.append(Finding(result, [], next(origins, None)))
+    return found
 
 
 def curl(exchange: Exchange, endpoint: str) -> str:
@@ -111,11 +127,12 @@ def markdown(run: Run, results: list[Result]) -> str:
         of_verdict = [result for result in results if result.verdict == verdict]
         if of_verdict:
             lines += ["", f"## {heading}"]
-        for cause, consequences in fold(of_verdict):
-            lines += section(run, cause, consequences)
+        for finding in findings(of_verdict):
+            lines += section(run, finding)
     lines += ["", "## Readings", ""]
     for name, how in run.readings.items():
-        lines += [f"- `{name}={run.values[name]}`: {escape(how)}, as this request shows:", f"  `` {run.told_by[name]} ``"]
+        lines += [f"- `{name}={run.values[name]}`: {escape(how)}, as this shows:"]
+        lines += [f"  `` {command} ``" for command in run.told_by[name]]
     untold = [name for name in READINGS if name not in run.readings]
     lines += [f"- Could not be told: {', '.join(untold)}"] if untold else []
     lines += ["", "## What was checked", "", "A sentence holds as far as these checks go.", ""]
@@ -123,18 +140,21 @@ def markdown(run: Run, results: list[Result]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def section(run: Run, cause: Result, consequences: list[Result]) -> list[str]:
+def section(run: Run, finding: Finding) -> list[str]:
+    cause = finding.result
     lines = ["", f"### {escape(cause.value or cause.title)}", ""]
     for number in cause.numbers:
         lines += [f"> {number}: {escape(SENTENCES[number])}"]
     if cause.reading:
         lines += ["", f"{OUR_READING}{escape(cause.reading)}"]
     lines += ["", f"Found: {escape(cause.how)}", ""]
+    if finding.origin:
+        lines += [f"It may follow from “{finding.origin.title}”: its requests use what is at fault there.", ""]
     for exchange in cause.exchanges:
         lines += shown(exchange, run.endpoint)
-    if consequences:
-        lines += ["", f"<details><summary>{len(consequences)} more follow from this, or can't be told apart from it</summary>", ""]
-        lines += [f"- `{other.id}`: {escape(other.how)}" for other in consequences]
+    if finding.others:
+        lines += ["", f"<details><summary>{finding.heading_of_others}</summary>", ""]
+        lines += [f"- `{other.id}`: {escape(other.how)}" for other in finding.others]
         lines += ["", "</details>"]
     return lines
 

@@ -32,6 +32,9 @@ def first_request(survey: Survey, clock: Callable[[], float] = time.monotonic) -
         raise pytest.UsageError(f"{api.endpoint} does not accept the key of --api-key. It returned {response}")
     if not response.is_success:
         raise pytest.UsageError(hint(survey, f"{api.endpoint} does not return 200 for {survey.dates}. It returned {response}"))
+    for name, key in (("other-key", survey.other_key), ("known-data", survey.known_data_key)):
+        if key and (refusal := api.ask(survey.dates, Authentication=key)).status in (401, 403):
+            raise pytest.UsageError(f"{api.endpoint} does not accept the key of --{name}. It returned {refusal}")
     try:
         survey.api.reader.read(response)
     except Unusable as fault:

@@ -45,7 +45,7 @@ class Survey:
         self.reported: dict[str, str] = {}  # unusable responses, with the check that reported each
         self.wrong_types_reported: set[str] = set()
         self.shown_readings: dict[str, learn.Told] = {}
-        self.told_by: dict[str, Exchange] = {}  # the request that told each reading
+        self.told_by: dict[str, list[Exchange]] = {}  # the last requests that told each reading
         self.is_brief = api.max_calls < 150
         # Each walk through the direct window takes a call for every 50 conversions of it.
         self.most_conversions = 100 if self.is_brief else min(1000, 2 * api.max_calls)
@@ -60,7 +60,7 @@ class Survey:
         told = learn.LEARN[name](self)
         if len(self.api.seen) == before:
             self.api.ask(self.window().query)  # a page that was read before
-        self.told_by[name] = self.api.seen[-1]
+        self.told_by[name] = list(dict.fromkeys(self.api.seen[before:]))[-3:]
         return told
 
     def reading(self, name: str) -> str:

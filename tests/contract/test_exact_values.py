@@ -89,6 +89,7 @@ def test_a_filter_is_a_plain_string(api, survey, name, value):
 def finds_only_its_own(api, survey, name: str, value: str) -> None:
     """Check that a value finds no conversion that has another value of the same filter."""
     response = api.ask(survey.window().query | {name: value})
+    asked = api.seen[-1]
     # A server can refuse a null character, and "" where it wants a value.
     refused = 400 <= response.status < 500 and ("\x00" in value or not value)
     check(response.is_success or refused, f"{name} {value!r} gets the response {response}")
@@ -97,10 +98,10 @@ def finds_only_its_own(api, survey, name: str, value: str) -> None:
     found = api.reader.read(response).records
     if name in CONVERSION_FILTERS:
         wrong = found.where(lambda record: (record.filters[name] or "") != value)
-        check(not wrong, f"{name} {value!r} finds {len(wrong)} records with another one ({wrong})", wrong)
+        check(not wrong, f"{name} {value!r} finds {len(wrong)} records with another one ({wrong})", wrong, asked)
         return
     # A conversion that both values find, and that no other one looks like, is of one session, which has one value.
     certain = survey.direct().records.unambiguous()
     own = survey.filter(name)
     both = certain.common(api.walk(survey.window().query | own).records).common(found) if found else found
-    check(not both, f"{name} {value!r} finds {len(both)} records that {own} finds too ({both})", both)
+    check(not both, f"{name} {value!r} finds {len(both)} records that {own} finds too ({both})", both, asked)

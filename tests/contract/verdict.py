@@ -15,17 +15,17 @@ HOLDS, DIFFERS, READING, NOT_CHECKED = "holds", "differs from the text", "differ
 
 
 class Difference(pytest.fail.Exception):
-    """A failure that says how the server differs, with records that show it."""
+    """A failure that says how the server differs, with records that show it, and the request that should not return them."""
 
-    def __init__(self, how: str, witnesses: Records):
+    def __init__(self, how: str, witnesses: Records, wrong: Exchange | None = None):
         super().__init__(how, pytrace=False)
-        self.witnesses = witnesses
+        self.witnesses, self.wrong = witnesses, wrong
 
 
-def check(holds: Any, how: str, witnesses: Records | None = None) -> None:
+def check(holds: Any, how: str, witnesses: Records | None = None, wrong: Exchange | None = None) -> None:
     """End a check with a failure that says how the server differs, unless it holds."""
     if not holds:
-        raise Difference(how, witnesses or Records())
+        raise Difference(how, witnesses or Records(), wrong)
 
 
 def check_same(expected: Records, found: Records, where: str) -> None:
@@ -69,28 +69,42 @@ def id_of(nodeid: str) -> str:
     return f"{re.sub(r'.*test_|[.]py$', '', module)}/{name.removeprefix('test_')}"
 
 
-def evidence(api: Client, witnesses: Records) -> list[Exchange]:
+def evidence(api: Client, fault: Difference | None) -> list[Exchange]:
     """Return the two requests that show a difference: if records show it, one that returns the first of them and one that does not.
 
-    A record that is returned twice is shown by the two pages that have it. Otherwise the last two requests of the check count.
+    A record that is returned twice, or by a request that should not return it, is shown by two that do. Of several requests, those
+    of the check itself come first, and then those whose query is nearest. Without records, the last two of the check count.
     """
     seen = list(dict.fromkeys(api.seen))
-    for witness in witnesses[:1]:
+    for witness in fault.witnesses[:1] if fault else ():
         others = [exchange for exchange in api.all_seen if exchange not in seen]
         ranked = [
             (exchange, records) for exchange in [*reversed(seen), *others] if (records := records_of(api, exchange)) is not None
         ]
         having = [exchange for exchange, records in ranked if witness in records]
-        lacking = [exchange for exchange, records in ranked if witness not in records]
-        if having:
-            same_query = [exchange for exchange in having[1:] if without_offset(exchange) == without_offset(having[0])]
-            return [having[0], *(same_query or lacking or having[1:])[:1]]
+        if not having:
+            break
+        first = fault.wrong or having[0]
+        query = without_offset(first)
+        again = [exchange for exchange in having if exchange != first]
+        same_query = [exchange for exchange in again if without_offset(exchange) == query]
+        lacking = [exchange for exchange, records in ranked if witness not in records and without_offset(exchange) != query]
+        lacking.sort(key=lambda exchange: (exchange not in seen, distance(query, without_offset(exchange))))
+        return [first, *(again if fault.wrong else same_query or lacking or again)[:1]]
     return seen[-2:]
 
 
 def without_offset(exchange: Exchange) -> dict:
-    query = json.loads(exchange.body or "{}")
-    return {name: value for name, value in query.items() if name != "offset"}
+    try:
+        query = json.loads(exchange.body or "{}")
+    except ValueError:  # a form that only some servers accept
+        query = None
+    return {name: value for name, value in query.items() if name != "offset"} if isinstance(query, dict) else {}
+
+
+def distance(one: dict, other: dict) -> int:
+    """Return how many fields two queries do not have in common."""
+    return sum(one.get(name) != other.get(name) for name in one | other)
 
 
 def records_of(api: Client, exchange: Exchange) -> Records | None:

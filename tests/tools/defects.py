@@ -1532,6 +1532,19 @@ class GoneAfter40Calls(Failing):
         return False
 
 
+class ThreeDefects(EndDateADayLate, CaseIgnored, SessionLostAtEachBoundary):
+    pass
+
+
+class InterruptedAfter40Calls(Failing):
+    """A person presses Ctrl-C."""
+
+    def fails(self):
+        if self.calls > 40:
+            raise KeyboardInterrupt
+        return False
+
+
 class HtmlPages(Endpoint):
     def respond(self, environ):
         return 200, "<!doctype html><title>Welcome</title>", {"Content-Type": "text/html"}
@@ -1569,6 +1582,8 @@ class TimestampsMissing(Endpoint):
 
 
 TROUBLE = [
+    ThreeDefects,
+    InterruptedAfter40Calls,
     Redirects,
     RedirectsToAFinalSlash,
     EveryFifthCallFails,
