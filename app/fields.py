@@ -156,7 +156,8 @@ class Nested(fields.Nested):
 
 def unknown_field(name: str, known: Collection[str]) -> str:
     near = get_close_matches(name, known, n=1)
-    return f"Unknown field: did you mean {near[0]}?" if near else f"Unknown field: the known fields are {', '.join(known)}."
+    all_known = f"the known fields are {', '.join(known)}" if known else "there are none here"
+    return f"Unknown field: did you mean {near[0]}?" if near else f"Unknown field: {all_known}."
 
 
 class Strict(Schema):

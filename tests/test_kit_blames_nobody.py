@@ -74,6 +74,14 @@ def test_our_own_server_has_no_difference_at_any_time_of_day(time, keys, tmp_pat
         assert found.held > 50, key
 
 
+def test_readings_of_the_bundled_data_are_not_blamed(tmp_path):
+    hub = Hub(tmp_path / "conversions.sqlite", now="2025-12-28T09:00:00Z", MOCK="1", READING="window=associated pool=converting")
+    assert hub.run("seed").exit_code == 0
+    found = run_checks(checks(), InProcess(hub.app, datetime.fromisoformat(hub.now)).send, "YOUR_API_KEY")
+    assert [finding for finding in found.findings if not finding.is_reading] == []
+    assert found.survey.shown_readings["window"].value == "associated"
+
+
 def test_our_own_server_has_no_difference_over_http_and_by_its_real_clock(tmp_path):
     with SERVERS["flask run"](Hub(tmp_path / "conversions.sqlite", now="")) as (host, port):
         command = [sys.executable, "-m", "pytest", str(KIT), "--api-key", "boundaries", "--base-url", f"http://{host}:{port}"]

@@ -358,6 +358,7 @@ def test_the_states_are_listed(mock):
         ({"state": "a number of conversions", "params": {"count": 1}, "action": "undo"}, ["action"]),
         ({"state": "a number of conversions", "params": [3]}, ["params"]),
         ({"state": "the clock at an instant", "params": {"now": "noon"}}, ["params.now"]),
+        ({"state": "the key dense", "params": {"count": 3}}, ["Unknown field: there are none here."]),
         ({"state": "these sessions"}, ["params.sessions"]),
         ({"state": "these sessions", "params": {"sessions": [{"timestamp": 1}]}}, ["params.sessions.0.timestamp"]),
         ({"state": None}, ["state"]),
