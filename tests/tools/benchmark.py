@@ -512,7 +512,9 @@ def measure_peers(bench: Bench, path: Path, folder: Path) -> None:
     reader = PageReader(path, SIZES[-1])
     account = reader.account.id
     reader.reading.__exit__(None, None, None)
-    with create_app({"DATABASE": path, "NOW": MOMENT}).test_client() as client:
+    app = create_app({"DATABASE": path, "NOW": MOMENT})
+    app.logger.setLevel("WARNING")
+    with app.test_client() as client:
         a_page = client.post(api.PATH, json=window | asked["direct"], headers={"Authentication": key_of(SIZES[-1])}).json
     with_a_page = json.loads(json.dumps(document()))
     ok = with_a_page["paths"][api.PATH]["post"]["responses"]["200"]

@@ -44,6 +44,7 @@ class InProcess:
             "CONTENT_LENGTH": str(len(body)),
             "wsgi.input": BytesIO(body),
             "wsgi.input_terminated": True,
+            "wsgi.errors": StringIO(),
             "wsgi.url_scheme": "http",
             **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
         }
