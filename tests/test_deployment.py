@@ -110,13 +110,20 @@ def test_compose_publishes_the_port_and_keeps_the_folder_of_the_dockerfile():
     assert (FILES / service["build"]["context"] / service["build"]["dockerfile"]).samefile(FILES / "Dockerfile")
 
 
+def without_spaces(folder: Path) -> Path:
+    """Return another path of the folder with the programs. A command of a unit would end at a space in it."""
+    link = folder / "programs"
+    link.symlink_to(PROGRAMS)
+    return link
+
+
 def systemd_unit(folder: Path, port: int) -> dict[str, str]:
     """Return the settings of the service, with a folder as its state directory, and another port."""
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.optionxform = str
     parser.read(FILES / "conversions.service", encoding="utf-8")
     here = {
-        "/srv/conversions/.venv/bin": str(PROGRAMS),
+        "/srv/conversions/.venv/bin": str(without_spaces(folder)),
         parser["Service"]["WorkingDirectory"]: str(REPOSITORY),
         f"/var/lib/{parser['Service']['StateDirectory']}": str(folder),
         "--port 8080": f"--port {port}",
@@ -139,7 +146,9 @@ def test_the_systemd_unit_seeds_and_serves_the_demo_data_and_stops_on_sigterm_al
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
 def test_the_systemd_unit_is_valid_and_its_exposure_is_low(tmp_path):
     text = (FILES / "conversions.service").read_text(encoding="utf-8")
-    (tmp_path / "conversions.service").write_text(text.replace("/srv/conversions/.venv/bin", str(PROGRAMS)), encoding="utf-8")
+    (tmp_path / "conversions.service").write_text(
+        text.replace("/srv/conversions/.venv/bin", str(without_spaces(tmp_path))), encoding="utf-8"
+    )
     verified = subprocess.run(
         ["systemd-analyze", "verify", tmp_path / "conversions.service"], capture_output=True, text=True, check=False
     )
