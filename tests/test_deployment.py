@@ -112,9 +112,9 @@ def test_compose_publishes_the_port_and_keeps_the_folder_of_the_dockerfile():
 
 def without_spaces(folder: Path) -> Path:
     """Return another path of the folder with the programs. A command of a unit would end at a space in it."""
-    link = folder / "programs"
-    link.symlink_to(PROGRAMS)
-    return link
+    environment = folder / "environment"
+    environment.symlink_to(PROGRAMS.parent)
+    return environment / PROGRAMS.name
 
 
 def systemd_unit(folder: Path, port: int) -> dict[str, str]:
