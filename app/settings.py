@@ -60,19 +60,17 @@ def switch(text: str) -> bool:
     return text == "1"
 
 
-def number(pattern: str, sentence: str, convert: Callable) -> Callable:
-    """Return a reader of numbers of that form; None stays None. A fault raises ValueError with the sentence."""
-
-    def read(text: str | None):
-        if text is not None and not re.fullmatch(pattern, text):
-            raise ValueError(sentence)
-        return None if text is None else convert(text)
-
-    return read
+def seconds(text: str | None) -> float | None:
+    if text is not None and not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text):
+        raise ValueError("Must be a number of seconds, such as 5 or 0.5; 0 means no limit.")
+    return None if text is None else float(text)
 
 
-seconds = number(r"[0-9]{1,4}(\.[0-9]{1,3})?", "Must be a number of seconds, such as 5 or 0.5; 0 means no limit.", float)
-count_of_proxies = number("[0-9]{1,2}", "Must be a number of proxies, such as 1.", int)
+def count_of_proxies(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,2}", text):
+        raise ValueError("Must be a number of proxies, such as 1.")
+    return int(text)
+
 
 DEFAULTS = {"NOW": "", "ORIGINS": None, "DELAY": "0", "READING": "", "TIMEOUT": None, "RATE_LIMIT": "", "PROXIES": "0"}
 

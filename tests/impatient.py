@@ -1,4 +1,4 @@
-"""The server, for a test that does not want to wait as long as it does."""
+"""The server, with a second for a body to arrive instead of 20, so that a test does not wait for so long."""
 
 from conversions_api import rsgi
 

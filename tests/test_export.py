@@ -103,7 +103,8 @@ def test_an_unknown_domain_is_an_error_that_names_it(hub, command):
     hub.load([a_named_session("a")])
     outcome = hub.run(*command)
     assert (outcome.exit_code, outcome.stdout) == (1, "")
-    assert outcome.stderr.startswith("Error: There is no account of nobody.example: conversions accounts lists them, ")
+    advice = "conversions accounts lists them, conversions import creates one."
+    assert outcome.stderr == f"Error: There is no account of nobody.example: {advice}\n"
 
 
 # flask accounts

@@ -33,7 +33,8 @@ def test_a_new_key_works_and_the_other_keys_still_work(hub):
 def test_a_key_can_only_be_created_for_an_existing_account(hub):
     outcome = hub.run("keys", "add", "--domain", "nobody.example")
     assert outcome.exit_code == 1
-    assert outcome.stderr.startswith("Error: There is no account of nobody.example: conversions accounts lists them, ")
+    advice = "conversions accounts lists them, conversions import creates one."
+    assert outcome.stderr == f"Error: There is no account of nobody.example: {advice}\n"
     assert len(list_keys(hub)) == 1
 
 

@@ -254,6 +254,12 @@ def test_defects_of_different_things_are_findings_of_their_own():
     assert "may follow from window/" in of_pages
 
 
+def test_the_two_requests_are_the_wrong_one_and_the_right_one():
+    headline, _, requests = defects.run("CaseOfCampaignIgnored").output.partition(" finds ")
+    wrong = re.search(r"campaign '([^']+)'$", headline)[1]
+    assert re.findall(r'^    POST .*"campaign": "([^"]+)"', requests, re.MULTILINE)[:2] == [wrong, wrong.swapcase()]
+
+
 def test_an_interrupted_run_says_so_in_its_files(tmp_path):
     files = tmp_path / "report.md", tmp_path / "result.json", tmp_path / "learnt.json"
     outcome = defects.run(

@@ -55,9 +55,9 @@ def site_url(_context, _parameter, value: str) -> str:
 
 def format_of_times(_context, _parameter, value: str) -> str:
     moment = datetime(2025, 11, 30, 13, 45)
-    text = moment.strftime(value)
-    has_year = text != moment.replace(year=2024).strftime(value)  # without one, strptime warns from Python 3.13 on
     with suppress(ValueError):
+        text = moment.strftime(value)
+        has_year = text != moment.replace(year=2024).strftime(value)  # without one, strptime warns from Python 3.13 on
         if not value or (has_year and datetime.strptime(text, value).date() == moment.date()):
             return value
     raise click.BadParameter(f"Must say where the year, the month and the day are, such as '%d/%m/%Y %H:%M', not {value!r}.")

@@ -100,7 +100,7 @@ def pytest_configure(config):
         if (file := option(name)) and not Path(file).absolute().parent.is_dir():
             raise pytest.UsageError(f"--{name} {file}: there is no such folder.")
     if file := option("expect"):
-        expected(Path(file))
+        expected(Path(file))  # read again at the end; what is wrong with it is said before the first request
     dates = {name: value for name in ("start_date", "end_date") if (value := option(name))}
     client = Client(url, key, option("max_calls"), option("delay"))
     survey = Survey(client, option("session_filter"), check_dates(dates), option("other_key"), option("over_limit_key"))

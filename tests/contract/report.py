@@ -11,7 +11,7 @@ from sentences import OUR_READING, SENTENCES
 from survey import CONVERSION_FILTERS, SESSION_FILTERS
 from verdict import DIFFERS, FORM_ONLY, HOLDS, NOT_CHECKED, READING, Result
 
-VERSION = "2.0"
+VERSION = "2.1"
 # What is more likely the cause comes first.
 CAUSES = ["shape/", "key/", "window/a_window_includes_both", "window/every_conversion_lies", "window/a_date", "window/"]
 CAUSES += ["filters/a_conversion_filter_finds", "filters/a_filter_that", "filters/", "exact_values/", "known/"]

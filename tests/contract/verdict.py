@@ -76,22 +76,21 @@ def evidence(api: Client, fault: Difference | None) -> list[Exchange]:
     of the check itself come first, and then those whose query is nearest. Without records, the last two of the check count.
     """
     seen = list(dict.fromkeys(api.seen))
-    for witness in fault.witnesses[:1] if fault else ():
-        others = [exchange for exchange in api.all_seen if exchange not in seen]
-        ranked = [
-            (exchange, records) for exchange in [*reversed(seen), *others] if (records := records_of(api, exchange)) is not None
-        ]
-        having = [exchange for exchange, records in ranked if witness in records]
-        if not having:
-            break
-        first = fault.wrong or having[0]
-        query = without_offset(first)
-        again = [exchange for exchange in having if exchange != first]
-        same_query = [exchange for exchange in again if without_offset(exchange) == query]
-        lacking = [exchange for exchange, records in ranked if witness not in records and without_offset(exchange) != query]
-        lacking.sort(key=lambda exchange: (exchange not in seen, distance(query, without_offset(exchange))))
-        return [first, *(again if fault.wrong else same_query or lacking or again)[:1]]
-    return seen[-2:]
+    if fault is None or not fault.witnesses:
+        return seen[-2:]
+    witness = fault.witnesses[0]
+    others = [exchange for exchange in api.all_seen if exchange not in seen]
+    ranked = [(exchange, records) for exchange in [*reversed(seen), *others] if (records := records_of(api, exchange)) is not None]
+    having = [exchange for exchange, records in ranked if witness in records]
+    if not having:
+        return seen[-2:]
+    first = fault.wrong or having[0]
+    query = without_offset(first)
+    again = [exchange for exchange in having if exchange != first]
+    same_query = [exchange for exchange in again if without_offset(exchange) == query]
+    lacking = [exchange for exchange, records in ranked if witness not in records and without_offset(exchange) != query]
+    lacking.sort(key=lambda exchange: (exchange not in seen, distance(query, without_offset(exchange))))
+    return [first, *(again if fault.wrong else same_query or lacking or again)[:1]]
 
 
 def without_offset(exchange: Exchange) -> dict:

@@ -1533,7 +1533,7 @@ class GoneAfter40Calls(Failing):
 
 
 class ThreeDefects(EndDateADayLate, CaseIgnored, SessionLostAtEachBoundary):
-    pass
+    """None of the three follows from another one."""
 
 
 class InterruptedAfter40Calls(Failing):

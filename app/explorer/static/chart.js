@@ -72,7 +72,8 @@ const every = (start, end, days) => Array.from({ length: Math.floor((end - start
 
 function months(start, end) {
   const [first, last] = [start, end].map((time) => new Date(time)).map((date) => 12 * date.getUTCFullYear() + date.getUTCMonth());
-  return Array.from({ length: last - first + 1 }, (_, at) => Date.UTC(2000, first - 24000 + at)); // Date.UTC takes a year below 100 as 19..
+  // Counted from 2000, since Date.UTC takes the year 99 as 1999.
+  return Array.from({ length: last - first + 1 }, (_, at) => Date.UTC(2000, first - 24000 + at));
 }
 
 const indexOf = (starts, time) => Math.max(0, starts.findLastIndex((start) => start <= time));
