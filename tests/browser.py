@@ -1,7 +1,6 @@
 """Fixtures and helpers for the tests that open pages in a browser."""
 
 import json
-import os
 import re
 import shutil
 import sqlite3
@@ -15,8 +14,9 @@ from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from tests.conftest import REPOSITORY as ROOT
 from tests.conftest import Hub, a_conversion, a_session, serving
+from tests.third_party import needs
 
-CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")  # the first takes half the time
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium") or "chromium"  # the first takes half the time
 OPTIONS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
     --disable-component-update --disable-sync""".split()
 ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
@@ -31,7 +31,7 @@ LONG_TYPE = "a_type_with_a_very_long_name_" * 4
 
 expect.set_options(timeout=10_000)  # milliseconds, because a busy machine can be slow
 
-in_browser = pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason="Chromium is not installed")
+in_browser = needs(CHROMIUM)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """What a web page from another origin can read from a mock, and what it cannot change; also in a real browser."""
 
 import json
-import os
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -11,7 +10,7 @@ import pytest
 from conversions_api import api
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser import CHROMIUM, OPTIONS
+from tests.browser import CHROMIUM, OPTIONS, in_browser
 from tests.conftest import Hub, serving
 
 FROM_DEV_SERVER = {"Origin": "http://localhost:5173"}
@@ -198,9 +197,6 @@ class EmptyPage(BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         pass
-
-
-in_browser = pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason="Chromium is not installed")
 
 
 @pytest.fixture(scope="module")

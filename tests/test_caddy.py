@@ -1,8 +1,7 @@
-"""The app behind Caddy, with the settings of .deploy/Caddyfile; skipped if Caddy is not installed."""
+"""The app behind Caddy, with the settings of .deploy/Caddyfile."""
 
 import http.client
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,8 +13,9 @@ from conversions_api.body import LARGEST_BODY
 from conversions_api.schemas import ApiError
 
 from .conftest import REPOSITORY, Hub, a_conversion, a_session, free_port, serving, wait_for
+from .third_party import needs
 
-pytestmark = pytest.mark.skipif(not shutil.which("caddy"), reason="caddy is not installed")
+pytestmark = needs("caddy")
 
 SETTINGS = (REPOSITORY / ".deploy" / "Caddyfile").read_text(encoding="utf-8")
 NO_SERVER = ("127.0.0.1", 9)

@@ -16,11 +16,11 @@ from os import killpg
 from pathlib import Path
 from subprocess import DEVNULL
 
-import pytest
 import yaml
 from conversions_api import api
 
 from .conftest import REPOSITORY, free_port, wait_for
+from .third_party import needs
 
 RECIPES = (REPOSITORY / "app" / "deployment.md").read_text(encoding="utf-8")
 FILES = REPOSITORY / ".deploy"
@@ -143,7 +143,7 @@ def test_the_systemd_unit_seeds_and_serves_the_demo_data_and_stops_on_sigterm_al
     assert (tmp_path / "conversions.sqlite").exists()
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+@needs("systemd-analyze")
 def test_the_systemd_unit_is_valid_and_its_exposure_is_low(tmp_path):
     text = (FILES / "conversions.service").read_text(encoding="utf-8")
     (tmp_path / "conversions.service").write_text(

@@ -30,6 +30,7 @@ from tests.browser import (
     url,  # noqa: F401
 )
 from tests.conftest import a_conversion, a_session
+from tests.third_party import needs
 
 # Sending a request
 
@@ -252,7 +253,7 @@ def test_the_code_for_all_pages_gets_every_record(page, hub, query):
 
 
 @in_browser
-@pytest.mark.skipif("not __import__('shutil').which('jq')", reason="the curl sample needs jq")
+@needs("jq")
 @pytest.mark.parametrize(
     ("key", "query"), [("published-sample", SAMPLE), ("YOUR_API_KEY", {"campaign": "it's"})], ids=["three pages", "nothing found"]
 )

@@ -1,29 +1,26 @@
 """The recipes of app/commands/javascript.md, run as they are written, with pinned versions from npm.
 
-They are installed once for each set of versions, into a folder that later runs use again. Without node, npm or the registry, the
-tests are skipped; in CI that is a failure.
+Without node, npm or access to npm, the tests are skipped; in CI that is a failure.
 """
 
-import fcntl
-import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from .conftest import REPOSITORY
+from .third_party import needs, packages
+
+pytestmark = needs("node", "npm")
 
 PAGE = (REPOSITORY / "app" / "commands" / "javascript.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"```javascript\n// ([\w.]+).*?\n(.*?)```", PAGE, re.DOTALL))
-PINS = REPOSITORY / "tests" / "javascript" / "package.json"
 RIGHT = "page.pagination.records_processed"
 CLIENT = """
 export async function fetchAll(url, key, query) {
@@ -50,29 +47,10 @@ test('the client runs', async () => {
 """
 
 
-def unavailable(reason: str):
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def modules() -> Path:
     """Return the folder node_modules with vitest, Vite and Playwright."""
-    for program in ("node", "npm"):
-        if not shutil.which(program):
-            unavailable(f"{program} is not installed")
-    folder = Path(tempfile.gettempdir()) / f"conversions-javascript-{hashlib.sha256(PINS.read_bytes()).hexdigest()[:16]}"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # if several processes run the tests, one of them installs the packages
-        if not (folder / "complete").exists():
-            shutil.copy(PINS, folder)
-            npm = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--no-package-lock"]
-            if subprocess.run(npm, cwd=folder, stdout=subprocess.DEVNULL, check=False).returncode:
-                unavailable("the packages cannot be installed from npm")
-            (folder / "complete").touch()
-    return folder / "node_modules"
+    return packages(REPOSITORY / "tests" / "javascript") / "node_modules"
 
 
 @pytest.fixture

@@ -111,6 +111,9 @@ class InSql:
                 row = [number, at, one["conversion_page"], meta["type"], meta["id"], json.dumps(one | iso)]
                 self.db.execute("insert into c (s, at, conversion_page, meta_type, meta_id, record) values (?,?,?,?,?,?)", row)
 
+    def __del__(self):
+        self.db.close()
+
     def __call__(self, environ, start_response):
         if environ.get("HTTP_AUTHENTICATION") != "k":
             return answer(start_response, 401, {"error": "unauthorized"})

@@ -1,9 +1,8 @@
-"""The app behind nginx, with the settings of .deploy/nginx.conf; skipped if nginx is not installed."""
+"""The app behind nginx, with the settings of .deploy/nginx.conf."""
 
 import json
 import os
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -20,8 +19,9 @@ from conversions_api.schemas import ApiError
 
 from .conftest import REPOSITORY, Hub, a_conversion, a_session, serving
 from .test_served import CLIENTS, STALLED
+from .third_party import needs
 
-pytestmark = pytest.mark.skipif(not (shutil.which("nginx") and shutil.which("openssl")), reason="nginx or openssl is not installed")
+pytestmark = needs("nginx", "openssl")
 
 SETTINGS = (REPOSITORY / ".deploy" / "nginx.conf").read_text(encoding="utf-8")
 UNVERIFIED = ssl._create_unverified_context()  # the certificate is self-signed

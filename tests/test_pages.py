@@ -93,7 +93,7 @@ def test_the_pages_of_a_walk_fold_into_one_row_with_its_strip_and_what_was_wrong
     assert min(box["x"] for box in repeated) - strip["x"] == pytest.approx(strip["width"] * 50 / 427, abs=1.5)
     expect(live.locator("#state")).to_have_text("1 walk with a fault.")
     row.locator("summary").click()
-    assert row.locator("tbody tr").count() == 3
+    expect(row.locator("tbody tr")).to_have_count(3)
     assert row.locator("tr.wrong").count() == 2
     row.locator("tbody button").nth(1).click()
     expect(row.locator("pre")).to_contain_text('"offset":50')

@@ -1,23 +1,17 @@
-"""Real data pipelines page through the mock: dlt, a Singer tap and Airbyte, as tests/pipelines sets them up.
-
-They are installed once, in a separate environment that is kept in the directory for temporary files.
-"""
+"""Real data pipelines page through the mock: dlt, a Singer tap and Airbyte, as tests/pipelines sets them up."""
 
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
-from tempfile import gettempdir, mkdtemp
 from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.conftest import Hub, a_conversion, a_session, serving
+from tests.third_party import packages
 
 PIPELINES = Path(__file__).parent / "pipelines"
-PACKAGES = {"dlt_source": "dlt==1.31.0", "singer_tap": "singer-sdk==0.54.9", "airbyte_source": "airbyte-cdk==7.39.1"}
-KEPT = Path(gettempdir()) / f"conversions-pipelines-{os.getuid()}-{sys.version_info.major}.{sys.version_info.minor}"
 
 DIRECT, SESSION, NOTHING = {"start_date": "2025-01-01"}, {"start_date": "2025-01-01", "source": "google.com"}, {"source": "nowhere"}
 EXACT = (True, [])
@@ -54,19 +48,7 @@ RUNS = {
 @pytest.fixture(scope="module")
 def python() -> Path:
     """Return the interpreter of an environment with the pipelines. Skip the tests if they cannot be installed."""
-    python = KEPT / "bin" / "python"
-    if not python.exists():
-        folder = Path(mkdtemp(prefix="pipelines-"))
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        install = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *PACKAGES.values()]
-        done = subprocess.run(install, capture_output=True, text=True, check=False)
-        if done.returncode:
-            (pytest.fail if "CI" in os.environ else pytest.skip)(
-                f"dlt, singer-sdk and airbyte-cdk can't be installed: {done.stderr}"
-            )
-        if not KEPT.exists():
-            folder.rename(KEPT)
-    return python
+    return packages(PIPELINES) / "python" / "bin" / "python"
 
 
 @pytest.fixture(scope="module")

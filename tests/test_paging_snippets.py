@@ -1,9 +1,7 @@
 """The README's loops and test examples work, and the offsets that it warns about fail as it says."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 
@@ -11,6 +9,7 @@ import pytest
 
 from tests.conftest import Hub, a_conversion, flask
 from tests.test_docs import DOCUMENTATION, table
+from tests.third_party import needs
 
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", DOCUMENTATION, re.DOTALL)
 QUERIES = {"direct query": {"start_date": "2020-01-01"}, "session query": {"start_date": "2020-01-01", "source": "google.com"}}
@@ -113,7 +112,7 @@ def run_with_a_mock(*command: str) -> subprocess.CompletedProcess:
     return subprocess.run(**flask("exec", "--check-paging", "--", *command), capture_output=True)
 
 
-@pytest.mark.skipif(not shutil.which("node") and "CI" not in os.environ, reason="node is not installed")
+@needs("node")
 def test_the_readmes_javascript_runs(tmp_path):
     (tmp_path / "client.test.mjs").write_text(JAVASCRIPT)
     done = run_with_a_mock("node", "--test", str(tmp_path / "client.test.mjs"))

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 
 from tests.conftest import NOW, REPOSITORY, Hub, a_conversion, a_session
 from tests.test_docs import DOCUMENTATION
+from tests.third_party import needs
 
 BLOCKS = re.findall(r"^```\w*\n(.*?)^```$", DOCUMENTATION, re.DOTALL | re.MULTILINE)
 
@@ -86,7 +86,7 @@ GA4 = ga4("generate_lead", 60, page_location="https://example.org/thanks", page_
 )
 
 
-@pytest.mark.skipif(not shutil.which("sqlite3"), reason="sqlite3 is not installed")
+@needs("sqlite3")
 def test_a_ga4_export_can_be_imported(run):
     check_ga4(run("ga4.json", ga4_json=GA4))
 

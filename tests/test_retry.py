@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.conftest import REPOSITORY, SERVERS, Hub, a_conversion, a_session
+from tests.third_party import needs
 
 PAGE = (REPOSITORY / "app" / "mock" / "retry.md").read_text(encoding="utf-8")
 CLIENTS = {
@@ -63,10 +63,10 @@ def test_the_page_has_three_clients():
     assert [language for language, _ in CLIENTS.values()] == ["python", "python", "js"]
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(
+    "client", [pytest.param(name, marks=needs("node") if language == "js" else ()) for name, (language, _) in CLIENTS.items()]
+)
 def test_a_client_with_retries_fetches_each_page_once_although_requests_fail(base, client):
-    if CLIENTS[client][0] == "js" and not shutil.which("node"):
-        pytest.skip("Node is not installed")
     visit = a_session(started_at="2025-08-10 10:00:00", referrer="https://www.google.com/")
     converting = visit | {"conversions": [a_conversion(timestamp="2025-08-10 10:00:00")]}
     account = send(f"{base}/_mock/accounts", {"sessions": [converting] * 450, "monthly_limit": 3})

@@ -1,11 +1,8 @@
 """OpenAPI tools accept our document, and the code that they generate works. openapi_tools/ pins their versions.
 
-They are installed from npm and PyPI once for each set of versions, into a folder that later runs use again. Without node, npm, java
-or access to the registries, the tests are skipped; in CI that is a failure.
+Without node, npm, java or access to npm and PyPI, the tests are skipped; in CI that is a failure.
 """
 
-import fcntl
-import hashlib
 import json
 import os
 import re
@@ -13,10 +10,8 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import urllib.error
 import urllib.request
-import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,20 +21,16 @@ from conversions_api import api
 from conversions_api.openapi.document import EXAMPLES, document
 
 from .conftest import REPOSITORY, serving
+from .third_party import needs, packages
+
+pytestmark = needs("node", "npm", "java")
 
 OURS = Path(__file__).parent / "openapi_tools"
-PINS = [OURS / "package.json", OURS / "requirements.txt"]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 PAGE = (REPOSITORY / "app" / "openapi" / "README.md").read_text(encoding="utf-8")
 README_QUERY = re.search(r"-d '(\{.*\})'\n", README)[1]
 JAVA = {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}  # so that a program of seconds is compiled in half the time
 SUMMER = {"start_date": "2025-07-01", "end_date": "2025-08-15"}
-
-
-def unavailable(reason: str):
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def run(*command: str | Path, cwd: Path, stdin: str = "", **environment: str) -> str:
@@ -54,26 +45,7 @@ def run(*command: str | Path, cwd: Path, stdin: str = "", **environment: str) ->
 @pytest.fixture(scope="session")
 def tools() -> Path:
     """Return the folder with the installed tools, in node_modules/.bin and python/bin."""
-    for program in ("node", "npm", "java"):
-        if not shutil.which(program):
-            unavailable(f"{program} is not installed")
-    pins = b"".join(file.read_bytes() for file in PINS) + sys.version.encode()
-    folder = Path(tempfile.gettempdir()) / f"conversions-openapi-tools-{hashlib.sha256(pins).hexdigest()[:16]}"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # if several processes run the tests, one of them installs the tools
-        if not (folder / "complete").exists():
-            for file in PINS:
-                shutil.copy(file, folder)
-            venv.create(folder / "python", clear=True, with_pip=True)
-            # No install scripts: some packages would download a browser or compile a parser that we don't need.
-            npm = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--no-package-lock"]
-            commands = [npm, ["python/bin/python", "-m", "pip", "install", "--quiet", "-r", "requirements.txt"]]
-            running = [subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) for command in commands]
-            if [process for process in running if process.wait()]:
-                unavailable("the tools cannot be installed")
-            (folder / "complete").touch()
-    return folder
+    return packages(OURS)
 
 
 @pytest.fixture(scope="session")

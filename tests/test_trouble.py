@@ -21,6 +21,7 @@ from conversions_api.api import PATH
 
 from .conftest import NOW, REPOSITORY, SERVERS, Hub, a_conversion, a_session, flask, serving
 from .test_kill import post
+from .third_party import unavailable
 
 UNAVAILABLE = {"error": "The database can't be used at the moment. The server's log says why."}
 
@@ -533,7 +534,7 @@ int fdatasync(int fd) { return synced(fd); }
 def synced(tmp_path_factory) -> Path:
     """Return a library that keeps, of each database file, a copy of what was synced last."""
     if not (shutil.which("gcc") and Path("/proc/self/fd").exists()):
-        pytest.skip("gcc is not installed, or this is not Linux")
+        unavailable("gcc is not installed, or this is not Linux")
     folder = tmp_path_factory.mktemp("synced")
     (folder / "synced.c").write_text(SYNC)
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / "synced.so", folder / "synced.c", "-ldl"], check=True)
