@@ -14,7 +14,7 @@ import platformdirs
 from flask import Flask
 
 from . import instants, origins, rate_limit
-from .mock import prefer, readings
+from .mock import faults, readings
 from .tables import IS_INSTALLED
 
 LONGEST_QUERY = 5  # seconds, unless the mock is on
@@ -79,7 +79,7 @@ READERS: dict[str, Callable] = {
     "NOW": instants.instant,
     "MOCK": switch,
     "ORIGINS": origins.read,
-    "DELAY": prefer.milliseconds,
+    "DELAY": faults.milliseconds,
     "READING": readings.parse,
     "TIMEOUT": seconds,
     "RATE_LIMIT": rate_limit.read,

@@ -7,7 +7,7 @@ import pytest
 from conversions_api import api, schemas
 from conversions_api.body import LARGEST_BODY
 from conversions_api.loading import traffic
-from conversions_api.mock import prefer as preferences
+from conversions_api.mock import faults
 from conversions_api.openapi.document import ERRORS
 
 from tests.conftest import NOW, Hub, a_conversion, a_session
@@ -86,7 +86,7 @@ def test_a_forced_code_returns_what_the_endpoint_returns_for_that_status(mock, s
 @pytest.mark.parametrize(
     ("status", "real_request"),
     [
-        (400, {"body": '{"offset": -1}'}),
+        (400, {"body": '{"sorce": "google.com"}'}),
         (401, {"body": "{}", "key": None}),
         (413, {"body": " " * (LARGEST_BODY + 1)}),
         (415, {"body": "{}", "content_type": "text/plain"}),
@@ -168,7 +168,7 @@ def test_a_retry_after_that_is_not_a_number_of_seconds_returns_400(mock, seconds
 
 
 def test_a_delay_is_at_most_ten_seconds():
-    assert preferences.milliseconds("10000") == preferences.milliseconds("999999") == 10_000
+    assert faults.milliseconds("10000") == faults.milliseconds("999999") == 10_000
 
 
 @pytest.mark.parametrize("delay", ["abc", "-1", "1.5", "", "1e3"])

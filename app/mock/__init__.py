@@ -2,16 +2,16 @@
 
 from flask import Flask
 
-from . import faults, prefer, readings, requests, states, temporary_accounts, walks
+from . import faults, readings, requests, states, temporary_accounts, walks
 
 
 def init_app(app: Flask) -> None:
     app.extensions |= {"faults": faults.Faults(), "requests": requests.Requests(), "walks": walks.Record()}
     readings.serve(app, app.config["READING"])
-    for before in (requests.note_time, prefer.apply_prefer_header, faults.apply_fault):
-        app.before_request(before)
+    app.before_request(requests.note_time)
+    app.before_request(faults.force_response)
     # Flask calls the last one first.
-    for after in (faults.finish_fault, requests.record_request, readings.reshape, walks.record_page, prefer.add_preference_applied):
+    for after in (faults.break_off, requests.record_request, readings.reshape, walks.record_page, faults.add_preference_applied):
         app.after_request(after)
-    for part in (faults, requests, states, temporary_accounts, walks):
+    for part in (requests, states, temporary_accounts):
         app.register_blueprint(part.bp, url_prefix="/_mock")

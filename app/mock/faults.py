@@ -1,11 +1,11 @@
-"""Faults: what the next requests get instead of a page, for a client that knows nothing of it. Decisions 70, 71.
+"""Forced responses and delays: faults, which the next requests get, and the header Prefer. Decisions 34, 50, 70, 71.
 
 Of the requests with a fault's key, or of all, the first ones pass ("after"); the next ones get the response ("times"). Several
 faults take turns, the oldest one first: a request that got the response of one does not count for those after it. A fault that
-only delays leaves the response to the others. A request with a preference of ours (prefer.py) counts for none.
+only delays leaves the response to the others. A request with a preference of ours counts for none.
 """
 
-import sqlite3
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,18 +14,20 @@ from http import HTTPStatus
 from socket import SHUT_RDWR, socket
 from threading import Lock
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Response, current_app, g, request
 from marshmallow import ValidationError, validate
-from werkzeug.exceptions import MethodNotAllowed, Unauthorized, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest
+from werkzeug.http import parse_list_header
 
-from .. import accounts, api, schemas
-from ..body import read_json_body, too_large, wrong_type
+from .. import accounts, api
+from ..body import read_json_body
 from ..fields import Count, Flag, Strict, Text
 from ..openapi.document import ERRORS, EXAMPLES
-from .requests import refuse_several_processes
+from .requests import bp
 
 LONGEST_DELAY = 10_000  # milliseconds
 RETRY_AFTER = 5  # seconds, of a forced 429; the time until the next month would keep clients that wait for it asleep
+PREFERENCES = ("code", "delay", "retry-after")
 
 CODES = sorted([*ERRORS, 500, 502, 504])
 GATEWAY_PAGE = """\
@@ -33,9 +35,6 @@ GATEWAY_PAGE = """\
 <body><center><h1>{0}</h1></center><hr><center>nginx</center></body></html>
 """
 NO_RESPONSE = 444  # what nginx logs for a connection that it closed without one
-
-bp = Blueprint("faults", __name__)
-bp.before_request(refuse_several_processes)
 
 
 def at_most(most: int, unit: str) -> validate.Range:
@@ -70,11 +69,11 @@ class Faults:
             self._faults[self._last_id] = fault, digest
             return dict(fault)
 
-    def take(self) -> list[dict]:
-        """Count the present request. Return the faults that it gets: those that only delay, then one with a response."""
+    def take(self) -> dict | None:
+        """Count the present request. Return the fault that it gets, with the delays of those before it, which only delay."""
         if not self._faults:
-            return []
-        sent, taken = accounts.digest(api.sent_key()), []
+            return None
+        sent, delay, taken = accounts.digest(api.sent_key()), 0, None
         with self._lock:
             for fault, digest in list(self._faults.values()):
                 if digest not in (None, sent):
@@ -86,7 +85,8 @@ class Faults:
                     fault["times"] -= 1
                     if not fault["times"]:
                         del self._faults[fault["id"]]
-                taken.append(fault)
+                delay += fault["delay"]
+                taken = fault | {"delay": delay}
                 if fault["code"] or fault["truncate"] or fault["drop"]:
                     break
         return taken
@@ -106,63 +106,104 @@ class Faults:
             self._faults.clear()
 
 
+# The header Prefer: code=429, retry-after=2, delay=1500
+
+
+def parse(header: str) -> dict[str, str]:
+    """Return the values of our preferences, the first one of each, as RFC 7240 reads the header.
+
+    Their names are case-insensitive, and blanks around = and separators don't count. `code=503; delay=5` is taken like
+    `code=503, delay=5`, but a parameter of somebody else's preference is not ours.
+
+    >>> parse('delay = "5" , Code=503')
+    {'delay': '5', 'code': '503'}
+    >>> parse('note="a, code=503", respond-async; delay=5')
+    {}
+    """
+    found: dict[str, str] = {}
+    for preference in parse_list_header(header):
+        pairs = [[part.strip() for part in pair.partition("=")] for pair in preference.split(";")]
+        if pairs[0][0].lower() in PREFERENCES:
+            for name, equals, value in pairs:
+                if equals and name.lower() in PREFERENCES:
+                    found.setdefault(name.lower(), value.strip('"'))
+    return found
+
+
+def milliseconds(text: str) -> int:
+    """Return a delay; a longer one is cut to the longest. Raises ValueError with a sentence."""
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError("Must be a number of milliseconds, for example 1500.")
+    return min(int(text), LONGEST_DELAY)
+
+
+def fault_of(preferred: dict[str, str]) -> dict:
+    """Return our preferences as a fault of this request. Raises BadRequest with a sentence."""
+    code, retry_after = preferred.get("code", "200"), preferred.get("retry-after")
+    if code not in (documented := ["200", *map(str, ERRORS)]):
+        statuses = f"Its statuses are {', '.join(documented)}; POST /_mock/faults has others"
+        raise BadRequest(f"The preference code={code} is not a status of this endpoint. {statuses}.")
+    if retry_after is not None and not re.fullmatch("[0-9]{1,9}", retry_after):
+        raise BadRequest(f"The preference retry-after={retry_after} is wrong. Must be a number of seconds, for example 2.")
+    try:
+        delay = milliseconds(preferred.get("delay", "0"))
+    except ValueError as fault:
+        raise BadRequest(f"The preference delay={preferred['delay']} is wrong. {fault}") from None
+    wanted = {"id": None, "code": None if code == "200" else int(code), "retry_after": retry_after, "delay": delay}
+    return wanted | {"truncate": False, "drop": False}
+
+
+def add_preference_applied(response: Response) -> Response:
+    """Name the preferences that made the response what it is."""
+    fault, preferred, applied = g.get("fault"), g.get("preferred"), []
+    if not preferred or not fault:
+        return response
+    if "delay" in preferred:
+        applied.append(f"delay={fault['delay']}")
+    if preferred.get("code") == str(response.status_code):
+        applied.append(f"code={response.status_code}")
+        if fault["code"] and "retry-after" in preferred:
+            applied.append(f"retry-after={fault['retry_after']}")
+    if applied:
+        response.headers["Preference-Applied"] = ", ".join(applied)
+    return response
+
+
 # What a request gets
 
 
-def apply_fault():
-    """Wait, and return or raise what a fault makes of this request."""
-    if request.path != api.PATH or g.preferred:
+def force_response():
+    """Wait, and return what the preferences of this request, or a fault, make of it."""
+    if request.path != api.PATH:
         return None
-    taken = current_app.extensions["faults"].take()
-    wait(min(sum(fault["delay"] for fault in taken), LONGEST_DELAY) or current_app.config["DELAY"])
-    if not taken:
-        return None
-    fault = g.fault = taken[-1]
-    if fault["drop"]:
+    preferred = g.preferred = parse(",".join(request.headers.getlist("Prefer")))
+    fault = g.fault = fault_of(preferred) if preferred else current_app.extensions["faults"].take()
+    if delay := (fault and fault["delay"]) or current_app.config["DELAY"]:  # even a sleep of 0 takes some time
+        time.sleep(min(delay, LONGEST_DELAY) / 1000)
+    if fault and fault["drop"]:
         return Response(status=NO_RESPONSE)
-    if fault["code"] and fault["code"] not in ERRORS:
-        title = f"{fault['code']} {HTTPStatus(fault['code']).phrase}"
-        return Response(GATEWAY_PAGE.format(title), fault["code"], mimetype="text/html")
-    if fault["code"]:
-        raise_error(fault["code"])
+    if fault and fault["code"]:
+        return error(fault["code"], fault["retry_after"])
     # Half of any page is the same to a client: it can't be read. So no call is counted, and no walk goes on.
-    return EXAMPLES["responses"]["200"]["events"]["value"] if fault["truncate"] else None
+    return EXAMPLES["responses"]["200"]["events"]["value"] if fault and fault["truncate"] else None
 
 
-def wait(milliseconds: int) -> None:
-    if milliseconds:  # even a sleep of 0 takes some time
-        time.sleep(milliseconds / 1000)
+def error(code: int, retry_after: int | str | None) -> tuple:
+    """Return what the endpoint returns with a documented status, and a page as a gateway sends it with another one."""
+    headers = {}
+    if code == 429 or retry_after is not None:
+        headers["Retry-After"] = str(RETRY_AFTER if retry_after is None else retry_after)
+    if code not in ERRORS:
+        return GATEWAY_PAGE.format(f"{code} {HTTPStatus(code).phrase}"), code, headers
+    if code == 405:
+        headers["Allow"] = "POST"
+    example = next(iter(EXAMPLES["responses"][str(code)].values()))
+    return example["value"], code, headers
 
 
-def raise_error(code: int) -> None:
-    """Raise what the endpoint itself raises for a documented status."""
-    match code:
-        case 400:
-            schemas.load_query({"offset": -1}, now=0)
-        case 401:
-            raise Unauthorized(api.NO_KEY)
-        case 405:
-            raise MethodNotAllowed(["POST"])
-        case 413:
-            raise too_large()
-        case 415:
-            raise UnsupportedMediaType(wrong_type("text/plain"))
-        case 429:
-            account = accounts.Account(id=0, domain="example.com", longest_session=0, monthly_limit=5000, used_elsewhere=5000)
-            raise accounts.LimitExceeded(account, used=5000)
-        case 503:
-            raise sqlite3.OperationalError("a fault or a Prefer header of the mock asked for it")
-
-
-def finish_fault(response: Response) -> Response:
-    """Add the fault's Retry-After, and cut the response short if the fault says so."""
-    fault = g.get("fault")
-    if fault is None:
-        return response
-    retry_after = RETRY_AFTER if fault["code"] == 429 and fault["retry_after"] is None else fault["retry_after"]
-    if retry_after is not None:
-        response.headers["Retry-After"] = str(retry_after)
-    if fault["truncate"] or fault["drop"]:
+def break_off(response: Response) -> Response:
+    """Cut the response short if the fault says so."""
+    if (fault := g.get("fault")) and (fault["truncate"] or fault["drop"]):
         body = response.get_data()
         response.headers["Content-Length"] = str(len(body))
         sent = b"" if fault["drop"] else body[: len(body) // 2]
@@ -186,7 +227,7 @@ def broken_off(sent: bytes, connection: socket | None) -> Iterator[bytes]:
 def add_fault(wanted: dict) -> dict:
     """Add a fault that NewFault has loaded, and describe it. Raises ValidationError."""
     wanted = dict(wanted)
-    key, domain = wanted.pop("key", None), None
+    key, domain, digest = wanted.pop("key", None), None, None
     wanted.setdefault("code", None if wanted["delay"] or wanted["truncate"] or wanted["drop"] else 503)
     if wanted["drop"] and (wanted["code"] or wanted["truncate"]):
         raise ValidationError({"drop": ["Closes the connection without a response, so it can't have a code or be truncated."]})
@@ -197,8 +238,8 @@ def add_fault(wanted: dict) -> dict:
             account = accounts.authenticate(connection, key)
         if account is None:
             raise ValidationError({"key": ["Is unknown to this server."]})
-        domain = account.domain
-    return current_app.extensions["faults"].add(domain, None if key is None else accounts.digest(key), wanted)
+        domain, digest = account.domain, accounts.digest(key)
+    return current_app.extensions["faults"].add(domain, digest, wanted)
 
 
 @bp.post("/faults")
@@ -209,12 +250,6 @@ def create_fault():
 @bp.get("/faults")
 def list_faults():
     return {"faults": current_app.extensions["faults"].listed()}
-
-
-@bp.delete("/faults")
-def delete_faults():
-    current_app.extensions["faults"].clear()
-    return "", HTTPStatus.NO_CONTENT
 
 
 @bp.delete("/faults/<int:id>")

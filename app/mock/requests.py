@@ -27,7 +27,7 @@ EXPLORER = "X-Conversions-Explorer"
 # The values of these headers are kept.
 SHOWN_HEADERS = {"accept", "accept-encoding", "content-length", "content-type", "host", "origin", "prefer", "user-agent"}
 
-bp = Blueprint("requests", __name__)
+bp = Blueprint("requests", __name__)  # and faults, and walks: of each, one process has only a part
 
 # The parameters of a list, and what each must be.
 PARAMETERS = {
@@ -169,7 +169,7 @@ def list_requests():
     }
 
 
-@bp.delete("/requests")
-def forget_requests():
-    current_app.extensions["requests"].clear()
+@bp.delete("/<any(faults, requests, walks):record>")
+def clear(record: str):
+    current_app.extensions[record].clear()
     return "", HTTPStatus.NO_CONTENT

@@ -3,19 +3,15 @@
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from http import HTTPStatus
 from threading import Lock
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Response, current_app, g, request
 
 from ..strategies import Page
 from . import requests
 from .walk import Walk, WalkedPage, find_walk
 
 MOST_WALKS = 200
-
-bp = Blueprint("walks", __name__)
-bp.before_request(requests.refuse_several_processes)
 
 
 class Record:
@@ -135,7 +131,7 @@ def record_page(response: Response) -> Response:
     return response
 
 
-@bp.get("/walks")
+@requests.bp.get("/walks")
 def list_walks():
     asked = requests.parameters("after", "domain", "explorer")
     later = {entry["walk"] for entry in current_app.extensions["requests"].after(int(asked.get("after", 0)))}
@@ -146,9 +142,3 @@ def list_walks():
             if asked.get("domain") in (None, walk["domain"]) and ("after" not in asked or walk["number"] in later)
         ]
     }
-
-
-@bp.delete("/walks")
-def forget_walks():
-    current_app.extensions["walks"].clear()
-    return "", HTTPStatus.NO_CONTENT

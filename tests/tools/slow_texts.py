@@ -10,7 +10,7 @@ from time import perf_counter
 
 from conversions_api import fields, instants, origins, strict_json
 from conversions_api.loading import attribution, columns
-from conversions_api.mock import prefer, readings
+from conversions_api.mock import faults, readings
 
 LARGEST = 64 * 1024  # characters
 LONGEST = 0.5  # seconds
@@ -49,7 +49,7 @@ PARSERS = {
     "a number of seconds": fields.of_epoch,
     "the name of a field": lambda text: fields.unknown_field(text, ["offset", "start_date", "landing_page"]),
     "a value in an error sentence": strict_json.shown,
-    "Prefer": prefer.parse,
+    "Prefer": faults.parse,
     "Host": origins._OWN_HOST.fullmatch,
     "Origin": lambda text: [pattern.match(text) for pattern in origins.patterns(["*", "https://*.example.com"])],
     "readings": readings.parse,
