@@ -4,9 +4,8 @@ With every reading as this server has it, the responses are those of app/strateg
 """
 
 import json
-from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from operator import itemgetter
 
 from flask import g
 from marshmallow import ValidationError
@@ -29,30 +28,22 @@ WHERE account_id = :account_id {session_filters}
 ORDER BY started_at DESC, id DESC
 """
 
+# The columns of a record as strategies.py has them, then the session, then the extra fields.
+
 CONVERSIONS = """
-SELECT conversions.id, timestamp, sessions.id, started_at,
-       email, conversion_page, previous_page, meta_type, meta_id, sessions.session_id, source, medium
+SELECT
+    conversions.id, email, strftime(:form, iif(:timestamp = 'session', started_at, timestamp), 'unixepoch') AS shown,
+    conversion_page, previous_page, meta_type, meta_id, sessions.id, sessions.session_id, source, medium
 FROM sessions CROSS JOIN conversions ON conversions.session_id = sessions.id
 WHERE sessions.account_id = :account_id {session_filters}
   AND started_at BETWEEN :start - :longest_session AND :end AND ended_at >= :start {conversion_filters}
+  AND (:window = 'associated' OR iif(:window = 'session', started_at, timestamp) BETWEEN :start AND :end)
+ORDER BY shown DESC, conversions.id DESC
 """
 
-FORMS = {"sample": " {}", "iso": "T{}Z", "iso-milliseconds": "T{}.000Z"}
+SESSION = 7  # the place of the session in such a row
 
-
-class Conversion(NamedTuple):
-    id: int
-    timestamp: int
-    session: int
-    started_at: int
-    email: str | None
-    conversion_page: str
-    previous_page: str | None
-    meta_type: str
-    meta_id: str
-    session_id: str
-    source: str
-    medium: str
+FORMS = {"sample": "%Y-%m-%d %H:%M:%S", "iso": "%Y-%m-%dT%H:%M:%SZ", "iso-milliseconds": "%Y-%m-%dT%H:%M:%S.000Z"}
 
 
 def answer(readings: dict[str, str], connection: Connection, account: Account, raw: bytes, now: int) -> dict:
@@ -68,12 +59,15 @@ def answer(readings: dict[str, str], connection: Connection, account: Account, r
     if readings["reversed-window"] == "refused" and query["start"] > query["end"]:
         raise ValidationError({"start_date": ["The window starts after its end. Choose a start_date that is not after end_date."]})
     query |= account.scope
-    found = [Conversion(*row) for row in connection.rows(with_filters(CONVERSIONS, query), query)]
-    if is_session_query(query):
-        sessions = connection.rows(with_filters(SESSIONS, query), query)
-        page = session_page(readings, query, sessions, found)
-    else:
-        page = direct_page(readings, query, found)
+    is_session = is_session_query(query)
+    window = "conversion" if readings["window"] == "associated" and not is_session else readings["window"]
+    chosen = {"window": window, "timestamp": readings["timestamp"], "form": FORMS[readings["timestamp-form"]]}
+    found = connection.rows(with_filters(CONVERSIONS, query), query | chosen)
+    sessions = connection.rows(with_filters(SESSIONS, query), query) if is_session else []
+    if readings["order"] == "oldest":
+        found.reverse()
+        sessions.reverse()
+    page = session_page(readings, query, sessions, found) if is_session else direct_page(readings, query["offset"], found)
     g.page = page
     if readings["empty-page"] == "message" and not page.conversions:
         return {"message": schemas.NOTHING_FOUND}
@@ -100,46 +94,23 @@ def default_window(reading: str, body: dict, end: int, now: int) -> dict[str, in
     return window
 
 
-def is_in_window(readings: dict[str, str], query: dict, conversion: Conversion) -> bool:
-    if readings["window"] == "associated" and is_session_query(query):
-        return True
-    moment = conversion.started_at if readings["window"] == "session" else conversion.timestamp
-    return query["start"] <= moment <= query["end"]
-
-
-def shown_moment(readings: dict[str, str], conversion: Conversion) -> int:
-    return conversion.started_at if readings["timestamp"] == "session" else conversion.timestamp
-
-
-def in_order(readings: dict[str, str], conversions: list[Conversion]) -> list[Conversion]:
-    is_newest_first = readings["order"] != "oldest"
-    return sorted(conversions, key=lambda each: (shown_moment(readings, each), each.id), reverse=is_newest_first)
-
-
-def direct_page(readings: dict[str, str], query: dict, found: list[Conversion]) -> Page:
-    matching = in_order(readings, [each for each in found if is_in_window(readings, query, each)])
-    offset, total = query["offset"], len(matching)
-    conversions = matching[offset : offset + PAGE_SIZE]
+def direct_page(readings: dict[str, str], offset: int, found: list[tuple]) -> Page:
+    conversions, total = found[offset : offset + PAGE_SIZE], len(found)
     processed = min(offset + len(conversions), total)
-    has_more = processed < total
-    if readings["last-offset"] == "plus-50":
-        processed = offset + PAGE_SIZE
-    return Page("direct", conversions, processed, total, [], nothing_matches=not matching, has_more=has_more)
+    shown = offset + PAGE_SIZE if readings["last-offset"] == "plus-50" else processed
+    return Page("direct", conversions, shown, total, [], nothing_matches=not found, has_more=processed < total)
 
 
-def session_page(readings: dict[str, str], query: dict, sessions: list[tuple[int, int]], found: list[Conversion]) -> Page:
-    of_session: dict[int, list[Conversion]] = {}
-    for conversion in in_order(readings, found):
-        if is_in_window(readings, query, conversion):
-            of_session.setdefault(conversion.session, []).append(conversion)
+def session_page(readings: dict[str, str], query: dict, sessions: list[tuple], found: list[tuple]) -> Page:
+    of_session: dict[int, list[tuple]] = {}
+    for conversion in found:
+        of_session.setdefault(conversion[SESSION], []).append(conversion)
     pool = [session for session, started_at in sessions if readings["pool"] != "started" or started_at >= query["start"]]
     if readings["pool"] == "converting":
         pool = [session for session in pool if session in of_session]
-    if readings["order"] == "oldest":
-        pool.reverse()
 
     position, is_full = min(query["offset"], len(pool)), False
-    conversions: list[Conversion] = []
+    conversions: list[tuple] = []
     per_batch: list[int] = []
     while position < len(pool) and not is_full:
         before = len(conversions)
@@ -155,7 +126,7 @@ def session_page(readings: dict[str, str], query: dict, sessions: list[tuple[int
         is_full = is_full or collected >= PAGE_SIZE
 
     if readings["order"] != "session":
-        conversions = in_order(readings, conversions)
+        conversions.sort(key=itemgetter(2, 0), reverse=readings["order"] == "newest")
     has_more = position < len(pool)
     if readings["has-more"] == "conversions":
         has_more = any(session in of_session for session in pool[position:])
@@ -163,19 +134,12 @@ def session_page(readings: dict[str, str], query: dict, sessions: list[tuple[int
     return Page("session", conversions, position, len(pool), per_batch, nothing_matches, has_more)
 
 
-def record_of(readings: dict[str, str], conversion: Conversion) -> dict:
-    moment = datetime(1970, 1, 1) + timedelta(seconds=shown_moment(readings, conversion))
-    record = {
-        "email": conversion.email,
-        "timestamp": f"{moment.date()}{FORMS[readings['timestamp-form']].format(moment.time())}",
-        "conversion_page": conversion.conversion_page,
-        "previous_page": conversion.previous_page,
-        "conversion_meta": {"type": conversion.meta_type, "id": conversion.meta_id},
-    }
+def record_of(readings: dict[str, str], conversion: tuple) -> dict:
+    record = api.record_of(conversion[:SESSION])
     if readings["missing"] == "omitted":
         record = {name: value for name, value in record.items() if value is not None}
     elif readings["missing"] == "empty":
         record = {name: "" if value is None else value for name, value in record.items()}
     if readings["extra-fields"] == "some":
-        record |= {"session_id": conversion.session_id, "source": conversion.source, "medium": conversion.medium}
+        record |= zip(("session_id", "source", "medium"), conversion[SESSION + 1 :], strict=True)
     return record
