@@ -16,7 +16,7 @@ from flask import Flask
 
 from .body import LARGEST_BODY, UNREADABLE
 from .database import IDLE_CONNECTIONS
-from .mock import temporary_accounts
+from .mock import states
 
 LONGEST_BODY = 20  # seconds that a body may take to arrive
 THREADS = IDLE_CONNECTIONS  # each has a connection to the database
@@ -31,7 +31,7 @@ HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), 
 class Server:
     def __init__(self, app: Flask):
         self.app = app
-        largest = temporary_accounts.LARGEST_BODY if app.config["MOCK"] else LARGEST_BODY
+        largest = states.LARGEST_BODY if app.config["MOCK"] else LARGEST_BODY
         self.most = largest + 1  # the byte too many shows the app that a body is too large
         self.threads = ThreadPoolExecutor(THREADS)
 

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from conversions_api.mock.temporary_accounts import LARGEST_BODY
+from conversions_api.mock.states import LARGEST_BODY
 
 from tests.conftest import Hub, a_conversion, a_session
 

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import faults, readings, requests, states, temporary_accounts, walks
+from . import faults, readings, requests, states, walks
 
 
 def init_app(app: Flask) -> None:
@@ -13,5 +13,5 @@ def init_app(app: Flask) -> None:
     # Flask calls the last one first.
     for after in (faults.break_off, requests.record_request, readings.reshape, walks.record_page, faults.add_preference_applied):
         app.after_request(after)
-    for part in (requests, states, temporary_accounts):
+    for part in (requests, states):
         app.register_blueprint(part.bp, url_prefix="/_mock")

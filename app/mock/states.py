@@ -1,12 +1,16 @@
-"""Reset, and provider states in the protocol of Pact: {"state": "…", "action": "setup", "params": {…}}. Decisions 35 and 36.
+"""What a test begins with: a reset, a provider state of Pact, or an account of its own. Decisions 35, 36, 52, 53.
 
-The clock that a state sets is the clock of one process.
+A state is sent as {"state": "…", "action": "setup", "params": {…}}. The clock that one sets is the clock of one process. Tests that
+create an account each can run side by side.
 """
 
+import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from http import HTTPStatus
+from threading import Lock
 from typing import Any
 
 from flask import Blueprint, current_app
@@ -16,14 +20,102 @@ from werkzeug.exceptions import BadRequest, Conflict
 from .. import accounts, instants
 from ..body import read_json_body
 from ..database import Connection
-from ..fields import Count, Moment, Strict, Text
-from ..loading import sessions, traffic
-from . import faults, temporary_accounts
+from ..fields import Count, List, Moment, Strict, Text
+from ..loading import attribution, imported, sessions, traffic
+from ..schemas import DEFAULT_WINDOW
+from . import faults
 from .requests import refuse_several_processes
 
-MOST_SESSIONS = temporary_accounts.MOST_SESSIONS
+LARGEST_BODY = 4 * 1024 * 1024  # bytes
+MOST_SESSIONS = 10_000
 
 bp = Blueprint("states", __name__)
+
+# Tests that run side by side take turns here, as long as it takes. SQLite would refuse one after five seconds.
+turn = Lock()
+
+
+@contextmanager
+def writing() -> Iterator[Connection]:
+    with turn, current_app.extensions["database"].writing(create=True, is_durable=False) as connection:
+        yield connection
+
+
+# Temporary accounts
+
+
+class Sessions(List):
+    """Sessions in the import format, or records as the API returns them, which become a session each. Each session_id once."""
+
+    def _deserialize(self, value, attr, data, **kwargs) -> list:
+        if isinstance(value, list) and len(value) > MOST_SESSIONS:  # before each one is looked at
+            raise ValidationError(f"Must have at most {MOST_SESSIONS} sessions, not {len(value)}.")
+        loaded: list = super()._deserialize(value, attr, data, **kwargs)
+        first: dict[str, int] = {}
+        names = {number: session["session_id"] for number, session in enumerate(loaded) if session.get("session_id")}
+        twice = {number: name for number, name in names.items() if first.setdefault(name, number) != number}
+        if twice:
+            sentence = "An earlier session has the session_id {!r} already."
+            raise ValidationError({number: {"session_id": [sentence.format(name[:100])]} for number, name in twice.items()})
+        return loaded
+
+
+def is_primary_domain(domain: str) -> None:
+    host = attribution.host(f"https://{domain}/") if re.fullmatch(r"[^/?#@:\s]+", domain) else None
+    primary = attribution.primary_domain(host) if host else "one such as shop.example"
+    if domain != primary:
+        raise ValidationError(f"Must be a primary domain: not {domain[:100]}, but {primary}.")
+
+
+SESSIONS = Sessions(fields.Function(deserialize=imported.load), required=True)
+MONTHLY_LIMIT = Count(load_default=None, allow_none=True)
+TemporaryAccount = Strict.from_dict(
+    {"sessions": SESSIONS, "domain": Text(validate=is_primary_domain), "monthly_limit": MONTHLY_LIMIT}, name="TemporaryAccount"
+)
+
+
+@bp.post("/accounts")
+def create_account():
+    """Create an account with these sessions, and return its key."""
+    account = TemporaryAccount().load(read_json_body(LARGEST_BODY))
+    key, domain = accounts.make_key(), account.get("domain") or f"test-{secrets.token_hex(8)}.example"
+    with writing() as connection:
+        create(connection, key, domain, account["monthly_limit"], account["sessions"])
+    moments = [conversion["timestamp"] for session in account["sessions"] for conversion in session["conversions"]]
+    made = {"key": key, "domain": domain, "sessions": len(account["sessions"]), "conversions": len(moments)}
+    return made | window(moments, current_app.extensions["clock"]()), HTTPStatus.CREATED
+
+
+def window(moments: list[int], now: int) -> dict[str, str]:
+    """Return the window of conversions as a request names it, with a hint if a request without dates finds none of them."""
+    if not moments:
+        return {}
+    start, end = (datetime.fromtimestamp(moment, UTC).date().isoformat() for moment in (min(moments), max(moments)))
+    is_found = any(now - DEFAULT_WINDOW <= moment <= now for moment in moments)
+    hint = {"hint": "A request without dates covers the last 30 days and finds none of these: send start_date and end_date."}
+    return {"start_date": start, "end_date": end} | ({} if is_found else hint)
+
+
+@bp.delete("/accounts/<key>")
+def delete_account(key: str):
+    with writing() as connection:
+        if connection.execute(accounts.DELETE_TEMPORARY_ACCOUNT, {"digest": accounts.digest(key)}).rowcount == 0:
+            return {"error": "No temporary account has this key."}, HTTPStatus.NOT_FOUND
+    return "", HTTPStatus.NO_CONTENT
+
+
+def create(connection: Connection, key: str, domain: str, monthly_limit: int | None, loaded: list[dict]) -> None:
+    """Create a temporary account. Raises Conflict or accounts.KeyInUse if it would take over another account."""
+    described = {"domain": domain, "monthly_limit": monthly_limit, "used_elsewhere": 0}
+    if connection.execute(accounts.FIND_ACCOUNT, described).fetchone():
+        raise Conflict(f"There is an account for {domain} already. Choose another domain, or leave it out.")
+    ((account_id,),) = connection.execute(accounts.ADD_ACCOUNT, described).fetchall()
+    connection.execute(accounts.MAKE_TEMPORARY, described)
+    accounts.add_key(connection, account_id, key)
+    sessions.Writer(connection, account_id, domain).add(loaded)
+
+
+# States
 
 
 @bp.errorhandler(accounts.KeyInUse)
@@ -47,7 +139,7 @@ def begin_again(instant: int | None = None) -> Iterator[tuple[Connection, date]]
     today = instants.Clock(instant).today()
     if today.year not in sessions.YEARS:
         raise Conflict(f"The clock is at {today}. {sessions.OTHER_YEARS}")
-    with temporary_accounts.writing, current_app.extensions["database"].writing(create=True, is_durable=False) as connection:
+    with writing() as connection:
         connection.execute(accounts.DELETE_TEMPORARY_ACCOUNTS)
         connection.execute(accounts.FORGET_CALLS_OF_BUNDLED)
         sessions.seed(connection, today)
@@ -70,7 +162,7 @@ COUNT = Count(required=True, validate=validate.Range(max=MOST_SESSIONS, error=f"
 STATES: dict[str, dict[str, fields.Field]] = {
     "a number of conversions": {"count": COUNT},
     "a number of sessions": {"count": COUNT},
-    "these sessions": {"sessions": temporary_accounts.SESSIONS, "monthly_limit": temporary_accounts.MONTHLY_LIMIT},
+    "these sessions": {"sessions": SESSIONS, "monthly_limit": MONTHLY_LIMIT},
     "an exhausted limit": {"limit": Count(load_default=5000)},
     "a fault": dict(faults.NewFault().fields),
     "the clock at an instant": {"now": Moment(required=True, validate=in_seeded_years)},
@@ -95,7 +187,7 @@ def list_states():
 @bp.post("/states")
 def set_state():
     """Reset, set the state up, and return the key and the domain to use. A teardown is a reset."""
-    wanted = ProviderState().load(read_json_body(temporary_accounts.LARGEST_BODY))
+    wanted = ProviderState().load(read_json_body(LARGEST_BODY))
     if wanted["state"] and wanted["state"] not in STATES:
         raise BadRequest(f"There is no state {wanted['state'][:100]!r}. The states are {', '.join(STATES)}.")
     if wanted["action"] == "teardown" or not wanted["state"]:  # without a name: before and after every interaction
@@ -118,7 +210,7 @@ def set_up(connection: Connection, today: date, state: str, params: dict) -> dic
     if state in BUNDLED:
         return {name: BUNDLED[state][name] for name in STATE}
     if state == "these sessions":
-        temporary_accounts.create(connection, STATE["key"], STATE["domain"], params["monthly_limit"], params["sessions"])
+        create(connection, STATE["key"], STATE["domain"], params["monthly_limit"], params["sessions"])
         return STATE
     series = {"campaign": "state", "sessions": params.get("count", 1), "spacing": 200}
     account: dict[str, Any] = STATE | {"series": [series]}

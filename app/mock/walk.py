@@ -11,12 +11,12 @@ A false alarm is worse than a miss: if it is not certain that a client is wrong,
 """
 
 from collections import deque
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..strategies import BATCH_SIZE, PAGE_SIZE
-from .ranges import Ranges
 
-MOST_PAGES = 2_000  # of a walk
+MOST_PAGES = 2_000  # of a walk that are listed
 
 UNITS = {"direct": "conversions", "session": "sessions"}
 RIGHT = {
@@ -45,37 +45,69 @@ class WalkedPage(NamedTuple):
     records: int
 
 
+class Ranges(list[tuple[int, int]]):
+    """Positions as half-open ranges [start, end), in order; ranges that touch or overlap become one."""
+
+    @property
+    def end(self) -> int:
+        return self[-1][1] if self else 0
+
+    def add(self, start: int, end: int) -> None:
+        if start < end:
+            touching = [(start, end), *(each for each in self if each[0] <= end and start <= each[1])]
+            apart = [each for each in self if each not in touching]
+            self[:] = sorted([*apart, (min(touching)[0], max(last for _, last in touching))])
+
+    def within(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Return what these ranges have in common with [start, end)."""
+        common = ((max(start, first), min(end, last)) for first, last in self)
+        return [(first, last) for first, last in common if first < last]
+
+    def missing(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Return what of [start, end) is in none of these ranges."""
+        gaps = []
+        for first, last in self.within(start, end):
+            if start < first:
+                gaps.append((start, first))
+            start = last
+        return [*gaps, (start, end)] if start < end else gaps
+
+
+class Name(NamedTuple):
+    """What the requests of a walk have in common."""
+
+    domain: str
+    query: frozenset  # of the items of the body without its offset
+    is_of_explorer: bool
+    era: int = 0  # how often the record of walks had been cleared
+
+
+@dataclass
 class Walk:
     """One walk. Its positions are those of one state of the data: another total_records is another walk."""
 
-    def __init__(self, number: int, name: tuple, domain: str, query: dict, strategy: str, total_records: int):
-        self.number, self.name, self.domain, self.query = number, name, domain, query
-        self.strategy, self.total_records = strategy, total_records
-        self.needed = total_records  # positions; with the reading has-more=conversions, none after the last conversion
-        self.pages: deque[WalkedPage] = deque()
-        self.starts: dict[int, int] = {}  # the pages' offsets, each with its page's records_processed
-        self.ends: set[int] = set()
-        self.covered, self.repeated = Ranges(), Ranges()
-        self.reached = 0
-        self.past_the_end = 0
-        self.last_past_the_end: int | None = None
-        self.has_retried_past_the_end = False
-        self.habits = list(HABITS)  # those that explain every step so far
-        self.leaps = 0  # steps to an offset beyond everything before
-        self.first_offset = 0
-        self.has_forgotten_pages = False
-        self.warning = ""  # the first one, and the offset that it expected
-        self.expected_offset: int | None = None
-        self.is_continuation = self.is_continued = False  # of, or by, a walk through other data
-
-    @property
-    def is_of_explorer(self) -> bool:
-        return self.name[-1]
-
-    @property
-    def is_whole(self) -> bool:
-        """True if every page of it is known. A server that was restarted sees only the rest of a walk."""
-        return self.first_offset == 0 and not self.has_forgotten_pages
+    number: int
+    name: Name
+    query: dict
+    strategy: str
+    total_records: int
+    needed: int  # positions: all, but with the reading has-more=conversions none after the last conversion
+    first_offset: int  # above 0, for example, if the server was restarted and sees only the rest of a walk
+    pages: deque[WalkedPage] = field(default_factory=lambda: deque(maxlen=MOST_PAGES))
+    starts: dict[int, int] = field(default_factory=dict)  # the pages' offsets, each with its page's records_processed
+    ends: set[int] = field(default_factory=set)
+    covered: Ranges = field(default_factory=Ranges)
+    repeated: Ranges = field(default_factory=Ranges)
+    reached: int = 0
+    past_the_end: int = 0
+    last_past_the_end: int | None = None
+    has_retried_past_the_end: bool = False
+    habits: list[str] = field(default_factory=lambda: list(HABITS))  # those that explain every step so far
+    leaps: int = 0  # steps to an offset beyond everything before
+    warning: str = ""  # the first one, and the offset that it expected
+    expected_offset: int | None = None
+    is_continuation: bool = False  # of a walk through other data
+    is_continued: bool = False
 
     @property
     def is_past_the_end(self) -> bool:
@@ -97,11 +129,8 @@ class Walk:
     def add(self, page: WalkedPage, has_more: bool, others: list["Walk"], is_certain: bool) -> str:
         """Add a page, given the other walks of its query. Returns a warning if it is a wrong one, and certainly of this walk."""
         offset, end, _ = page
-        before = self.pages[-1] if self.pages else None
-        if before is None:
-            self.first_offset = offset
-            before = page
-        elif offset != before.offset:
+        before = self.pages[-1] if self.pages else page
+        if offset != before.offset:
             self.habits = [habit for habit in self.habits if HABITS[habit](before) == offset]
         if offset and offset >= self.total_records:
             if offset == self.last_past_the_end and not self.has_retried_past_the_end:
@@ -116,7 +145,13 @@ class Walk:
         self.leaps += leaps
         for positions in repeats:
             self.repeated.add(*positions)
-        self._keep(page)
+        self.pages.append(page)
+        covered_end = min(end, self.total_records)  # with the reading last-offset=plus-50 it can be beyond the total
+        self.reached = max(self.reached, min(offset, self.total_records), covered_end)
+        if offset <= self.total_records:
+            self.starts[offset] = end
+            self.ends.add(end)
+            self.covered.add(offset, covered_end)
         if not has_more:
             self.needed = min(self.needed, end)
         skips = leaps and (self.strategy == "session" or (self.habits == [ADD_PROCESSED] and self.leaps >= LEAPS))
@@ -130,20 +165,6 @@ class Walk:
         if not self.warning:
             self.warning, self.expected_offset = warning, before.records_processed
         return warning
-
-    def _keep(self, page: WalkedPage) -> None:
-        if len(self.pages) == MOST_PAGES:
-            oldest = self.pages.popleft()
-            self.starts.pop(oldest.offset, None)
-            self.ends.discard(oldest.records_processed)
-            self.has_forgotten_pages = True
-        self.pages.append(page)
-        end = min(page.records_processed, self.total_records)  # with the reading last-offset=plus-50 it can be beyond the total
-        self.reached = max(self.reached, min(page.offset, self.total_records), end)
-        if page.offset <= self.total_records:
-            self.starts[page.offset] = page.records_processed
-            self.ends.add(page.records_processed)
-            self.covered.add(page.offset, end)
 
     def _guess(self) -> str:
         return f": the client seems to {' or to '.join(self.habits)}" if self.habits else ""
@@ -164,10 +185,10 @@ class Walk:
     def verdict(self, others: list["Walk"]) -> dict:
         """Describe the walk, given the other walks of its query."""
         gaps = self.gaps(others)
-        faults = {"repeats": any(self.repeated), "gaps": bool(gaps), "past_the_end": self.is_past_the_end}
+        faults = {"repeats": bool(self.repeated), "gaps": bool(gaps), "past_the_end": self.is_past_the_end}
         return {
             "number": self.number,
-            "domain": self.domain,
+            "domain": self.name.domain,
             "query": self.query,
             "strategy": self.strategy,
             "total_records": self.total_records,
@@ -186,14 +207,17 @@ class Walk:
         if self.is_continued or not self.covered.missing(self.first_offset, self.needed):
             return False
         is_retried = len(self.pages) == 1 and any(
-            other.number > self.number and other.is_whole and other.is_finished and other.total_records == self.total_records
+            other.number > self.number
+            and other.first_offset == 0
+            and other.is_finished
+            and other.total_records == self.total_records
             for other in others
         )
         return not is_retried
 
     def _message(self, gaps: list[tuple[int, int]]) -> str:
         unit, said = UNITS[self.strategy], [self.warning] if self.warning else []
-        if any(self.repeated) and not self.warning:
+        if self.repeated and not self.warning:
             said.append(f"Returned more than once: {_count(self.repeated)} of {self.total_records} {unit}. {RIGHT[self.strategy]}.")
         if gaps and not self.warning:
             said.append(f"Skipped: {_count(gaps)} of {self.total_records} {unit}{self._guess()}. {RIGHT[self.strategy]}.")
@@ -249,5 +273,5 @@ def find_walk(of_query: list[Walk], total_records: int, page: WalkedPage) -> tup
     if not same_data:
         return None, True
     newest = same_data[0]
-    may_be_right = not is_direct and offset % BATCH_SIZE == 0 and not newest.is_whole
+    may_be_right = not is_direct and offset % BATCH_SIZE == 0 and newest.first_offset > 0
     return (None if may_be_right else newest), True

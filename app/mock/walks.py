@@ -1,15 +1,15 @@
 """Walks: does a client page correctly? The record of the requests that page through a query. Decisions 54 to 57, 74, 77."""
 
 import json
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import chain
 from threading import Lock
 
 from flask import Response, current_app, g, request
 
 from ..strategies import Page
 from . import requests
-from .walk import Walk, WalkedPage, find_walk
+from .walk import Name, Walk, WalkedPage, find_walk
 
 MOST_WALKS = 200
 
@@ -20,49 +20,53 @@ class Record:
     def __init__(self):
         self.keeps_all = False  # for a judgement: neither a reset nor the limit makes it forget any
         self._lock = Lock()
-        self._walks: OrderedDict[int, Walk] = OrderedDict()  # by number; the walk with the latest page comes last
-        self._of_query: dict[tuple, list[Walk]] = {}  # oldest first
-        self._cleared: list[list[Walk]] = []  # what was of one query, if it keeps all
+        self._of_query: dict[Name, list[Walk]] = {}  # oldest first; the query with the latest page comes last
         self._begun = 0
+        self._era = 0
 
-    def add(self, domain: str, query: dict, offset: int, page: Page, is_of_explorer: bool) -> tuple[int, str]:
+    def add(self, name: Name, query: dict, offset: int, page: Page) -> tuple[int, str]:
         """Add a page to its walk. Returns the walk's number, and a warning or "" if the page is right or may be right."""
-        name = (domain, frozenset(query.items()), is_of_explorer)
         walked = WalkedPage(offset, page.records_processed, len(page.conversions))
         with self._lock:
-            of_query = self._of_query.setdefault(name, [])
+            name = name._replace(era=self._era)
+            of_query = self._of_query[name] = self._of_query.pop(name, [])
             walk, is_certain = find_walk(of_query, page.total_records, walked)
             if walk is None:
                 self._begun += 1
-                walk = self._walks[self._begun] = Walk(self._begun, name, domain, query, page.strategy, page.total_records)
+                total = page.total_records
+                walk = Walk(self._begun, name, query, page.strategy, total, needed=total, first_offset=offset)
                 if offset:
-                    self._connect(walk, offset)
+                    self._connect(walk)
                 of_query.append(walk)
-                if len(self._walks) > MOST_WALKS and not self.keeps_all:
+                if sum(map(len, self._of_query.values())) > MOST_WALKS and not self.keeps_all:
                     self._forget_one()
-            else:
-                self._walks.move_to_end(walk.number)
             return walk.number, walk.add(walked, page.has_more, _without(walk, of_query), is_certain)
 
-    def _connect(self, walk: Walk, offset: int) -> None:
+    def _connect(self, walk: Walk) -> None:
         """Find the walk that this one continues after a change of the data or a reset."""
-        for earlier in (earlier for group in [*self._cleared, self._of_query[walk.name]] for earlier in group):
-            if earlier.name == walk.name and (offset in earlier.ends or offset in earlier.starts):
+        for earlier in chain.from_iterable(self._of_query.values()):
+            is_of_query = earlier.name._replace(era=self._era) == walk.name
+            if is_of_query and (walk.first_offset in earlier.ends or walk.first_offset in earlier.starts):
                 walk.is_continuation = earlier.is_continued = True
 
     def _forget_one(self) -> None:
-        _, walk = self._walks.popitem(last=False)
-        self._of_query[walk.name].remove(walk)
-        if not self._of_query[walk.name]:
-            del self._of_query[walk.name]
+        name, walks = next(iter(self._of_query.items()))
+        del walks[0]
+        if not walks:
+            del self._of_query[name]
+
+    def _with_others(self) -> list[tuple[Walk, list[Walk]]]:
+        """Return the walks in the order of their numbers, each with the others of its query."""
+        pairs = [(walk, _without(walk, walks)) for walks in self._of_query.values() for walk in walks]
+        return sorted(pairs, key=lambda pair: pair[0].number)
 
     def verdicts(self, with_explorer: bool = False) -> list[dict]:
         """Describe the walks, oldest first; without those of the explorer, unless they are asked for."""
         with self._lock:
             return [
                 walk.verdict(others)
-                for walk, others in _with_others(self._of_query.values())
-                if with_explorer or not walk.is_of_explorer
+                for walk, others in self._with_others()
+                if walk.name.era == self._era and (with_explorer or not walk.name.is_of_explorer)
             ]
 
     def judge(self, complete: bool) -> Iterator[tuple[bool, dict, str]]:
@@ -71,7 +75,7 @@ class Record:
         A walk with a fault never passes. If walks have to be complete, each has to begin at 0, or continue another, and to end.
         """
         with self._lock:
-            walks = [pair for pair in _with_others([*self._cleared, *self._of_query.values()]) if not pair[0].is_of_explorer]
+            walks = [pair for pair in self._with_others() if not pair[0].name.is_of_explorer]
         for walk, others in walks:
             verdict, said = walk.verdict(others), []
             if walk.first_offset and not walk.is_continuation:
@@ -85,26 +89,19 @@ class Record:
 
     def clear(self) -> None:
         with self._lock:
-            if self.keeps_all:
-                self._cleared += self._of_query.values()
-            self._walks.clear()
-            self._of_query = {}
+            self._era += 1
+            if not self.keeps_all:
+                self._of_query.clear()
 
 
 def _without(walk: Walk, walks: list[Walk]) -> list[Walk]:
     return [other for other in walks if other is not walk]
 
 
-def _with_others(groups: Iterable[list[Walk]]) -> list[tuple[Walk, list[Walk]]]:
-    """Return the walks in the order of their numbers, each with the others of its query."""
-    pairs = [(walk, _without(walk, group)) for group in groups for walk in group]
-    return sorted(pairs, key=lambda pair: pair[0].number)
-
-
 def _origin(walk: Walk, walks: list[tuple[Walk, list[Walk]]]) -> str:
     """Say which other query of the account had a page that ended where this walk begins."""
     for other, _ in reversed(walks):
-        if other.number < walk.number and other.domain == walk.domain and walk.first_offset in other.ends:
+        if other.number < walk.number and other.name.domain == walk.name.domain and walk.first_offset in other.ends:
             has_fewer_filters = walk.query.items() < other.query.items()
             guess = ": the client seems to send its filters only with the first page" if has_fewer_filters else ""
             return f", where a page of {json.dumps(other.query)} ended{guess}"
@@ -124,7 +121,8 @@ def record_page(response: Response) -> Response:
     if page.nothing_matches and offset:
         return response  # there is no page, and nothing to continue
     record: Record = current_app.extensions["walks"]
-    g.walk, g.warning = record.add(g.account.domain, query, offset, page, requests.is_of_explorer())
+    name = Name(g.account.domain, frozenset(query.items()), requests.is_of_explorer())
+    g.walk, g.warning = record.add(name, query, offset, page)
     if g.warning:
         current_app.logger.warning(g.warning)
         response.headers["Pagination-Warning"] = f'"{g.warning}"'

@@ -14,7 +14,7 @@ from marshmallow import ValidationError
 
 from .. import accounts, api, create_app, fields, instants, strict_json
 from ..loading.sessions import Writer
-from ..mock import readings, temporary_accounts
+from ..mock import readings, states
 from ..mock.listening import listening
 from .transports import requests_adapter
 
@@ -42,14 +42,14 @@ class ConversionsApi:
         self.key = accounts.make_key()
         self.domain = f"test-{secrets.token_hex(8)}.example"
         with app.extensions["database"].writing(create=True, is_durable=False) as connection:
-            temporary_accounts.create(connection, self.key, self.domain, None, [])
+            states.create(connection, self.key, self.domain, None, [])
 
     def load(self, sessions: list[dict]) -> None:
         """Add sessions in the import format, or records as the API returns them. Raises ValueError with what is wrong."""
         __tracebackhide__ = True  # pytest shows the line of the test
         read = strict_json.parse(json.dumps(sessions).encode())
         try:
-            sessions = temporary_accounts.SESSIONS.deserialize(read)
+            sessions = states.SESSIONS.deserialize(read)
         except ValidationError as error:
             faults = [f"{name}: {' '.join(told)}" for name, told in fields.flat({"sessions": error.messages}).items()]
             raise ValueError("\n".join(faults[: fields.MOST_FAULTS])) from None
