@@ -185,7 +185,9 @@ class Database:
             return self._open("ro")
         except sqlite3.OperationalError as error:
             # On a full disk SQLite can't create the -shm file. Without a write-ahead log, it needs none.
-            if getattr(error, "sqlite_errorname", "SQLITE_BUSY").startswith("SQLITE_BUSY") or self._has_wal():
+            wal = Path(f"{os.path.realpath(self.path)}-wal")
+            has_wal = wal.exists() and wal.stat().st_size > 0
+            if has_wal or getattr(error, "sqlite_errorname", "SQLITE_BUSY").startswith("SQLITE_BUSY"):
                 raise
             return self._open("immutable")
 
@@ -199,12 +201,6 @@ class Database:
             connection.close()
             raise
         return connection
-
-    def _has_wal(self) -> bool:
-        try:
-            return os.path.getsize(f"{os.path.realpath(self.path)}-wal") > 0
-        except OSError:
-            return False
 
     def _use_wal(self, reader: Connection) -> None:
         """Change a file that VACUUM INTO made, for example: without WAL, counting a call would wait for its request's reader."""

@@ -18,10 +18,10 @@ _OWN_HOST = re.compile(rf"{_LABEL}|({_LABEL}\.)*localhost|([0-9]{{1,3}}\.){{3}}[
 LOCAL = rf"https?://(({_LABEL}\.)*localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
 
-def read(setting: str | None) -> list[str] | None:
+def read(setting: str) -> list[str]:
     """Return the origins in the setting, which are separated by spaces. Raises ValueError with a sentence."""
-    origins = None if setting is None else setting.split()
-    for origin in origins or ():
+    origins = setting.split()
+    for origin in origins:
         if origin != "*" and not _ORIGIN.fullmatch(origin):
             raise ValueError(
                 f"{origin} is not an origin. An origin is scheme://host or scheme://host:port, without a path, such as "

@@ -9,10 +9,13 @@ import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from io import BytesIO
+from typing import cast
 
 import orjson
 from flask import Flask
+from werkzeug.wsgi import ClosingIterator
 
 from .body import LARGEST_BODY, UNREADABLE
 from .database import IDLE_CONNECTIONS
@@ -22,9 +25,7 @@ LONGEST_BODY = 20  # seconds that a body may take to arrive
 THREADS = IDLE_CONNECTIONS  # each has a connection to the database
 # Granian tells a worker only how it was started.
 HAS_SEVERAL_WORKERS = re.search("--workers[ =](?!1 )", f"{' '.join(sys.argv)} ") is not None
-# Errors before the app runs. The app's own have the same headers.
-TOO_SLOW = 408, f"The body did not arrive within {LONGEST_BODY} seconds."
-CUT = 400, UNREADABLE
+# Of errors before the app runs. The app's own have the same headers.
 HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
 
 
@@ -40,9 +41,9 @@ class Server:
             async with asyncio.timeout(LONGEST_BODY):
                 sent = await self.read(scope, protocol)
         except TimeoutError:
-            return refuse(protocol, *TOO_SLOW)
+            return refuse(protocol, 408, f"The body did not arrive within {LONGEST_BODY} seconds.")
         except RuntimeError:  # of Granian's: the client is gone, or a chunk is malformed
-            return refuse(protocol, *CUT)
+            return refuse(protocol, 400, UNREADABLE)
         await asyncio.get_running_loop().run_in_executor(self.threads, self.respond, scope, protocol, sent)
         return None
 
@@ -63,12 +64,8 @@ class Server:
             started.append((int(status[:3]), headers))
             return sys.stderr.buffer.write  # for old programs, which Flask is not
 
-        result = self.app(environ(scope, sent), start)
-        try:
+        with closing(cast(ClosingIterator, self.app(environ(scope, sent), start))) as result:
             protocol.response_bytes(*started[-1], b"".join(result))
-        finally:
-            if hasattr(result, "close"):
-                result.close()
 
 
 def refuse(protocol, status: int, sentence: str) -> None:

@@ -17,7 +17,7 @@ from . import instants, origins, rate_limit
 from .mock import faults, readings
 from .tables import IS_INSTALLED
 
-LONGEST_QUERY = 5  # seconds, unless the mock is on
+LONGEST_QUERY = "5"  # seconds, unless the mock is on
 
 
 def load(app: Flask, given: dict, is_mock: bool) -> None:
@@ -29,6 +29,9 @@ def load(app: Flask, given: dict, is_mock: bool) -> None:
     app.config.from_mapping(DEFAULTS, DATABASE=folder / "conversions.sqlite", MOCK=str(int(is_mock)))
     app.config.from_prefixed_env("CONVERSIONS", loads=str)
     app.config.update(given)
+    is_mocking = app.config["MOCK"] == "1"
+    app.config.setdefault("TIMEOUT", "0" if is_mocking else LONGEST_QUERY)
+    app.config.setdefault("ORIGINS", "*" if is_mocking else "")
     for name in [variable.removeprefix("CONVERSIONS_") for variable in os.environ if variable.startswith("CONVERSIONS_")]:
         near = get_close_matches(name, READERS, n=1, cutoff=0.85)
         if near and name not in READERS:
@@ -39,10 +42,6 @@ def load(app: Flask, given: dict, is_mock: bool) -> None:
             app.config[name] = read(setting)
         except ValueError as fault:
             raise click.ClickException(f"The setting CONVERSIONS_{name} is wrong: {setting}. {fault}") from None
-    if app.config["TIMEOUT"] is None:
-        app.config["TIMEOUT"] = 0 if app.config["MOCK"] else LONGEST_QUERY
-    if app.config["ORIGINS"] is None:
-        app.config["ORIGINS"] = ["*"] if app.config["MOCK"] else []
     # Other commands than flask run serve nothing, or have a mock of their own.
     if app.config["READING"] and not app.config["MOCK"] and (is_mock or not click.get_current_context(silent=True)):
         raise click.ClickException("CONVERSIONS_READING needs a mock. Set CONVERSIONS_MOCK=1, or unset CONVERSIONS_READING.")
@@ -54,34 +53,27 @@ def database(path: str | Path) -> Path:
     return Path(path)
 
 
-def switch(text: str) -> bool:
-    if text not in ("0", "1"):
-        raise ValueError("Must be 1 or 0.")
-    return text == "1"
+def number(pattern: str, wanted: str) -> Callable[[str], float]:
+    """Return a parser of numbers in the form of the pattern."""
+
+    def read(text: str) -> float:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"Must be {wanted}.")
+        return float(text) if "." in text else int(text)
+
+    return read
 
 
-def seconds(text: str | None) -> float | None:
-    if text is not None and not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text):
-        raise ValueError("Must be a number of seconds, such as 5 or 0.5; 0 means no limit.")
-    return None if text is None else float(text)
-
-
-def count_of_proxies(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,2}", text):
-        raise ValueError("Must be a number of proxies, such as 1.")
-    return int(text)
-
-
-DEFAULTS = {"NOW": "", "ORIGINS": None, "DELAY": "0", "READING": "", "TIMEOUT": None, "RATE_LIMIT": "", "PROXIES": "0"}
+DEFAULTS = {"NOW": "", "DELAY": "0", "READING": "", "RATE_LIMIT": "", "PROXIES": "0"}
 
 READERS: dict[str, Callable] = {
     "DATABASE": database,
     "NOW": instants.instant,
-    "MOCK": switch,
+    "MOCK": number("[01]", "1 or 0"),
     "ORIGINS": origins.read,
     "DELAY": faults.milliseconds,
     "READING": readings.parse,
-    "TIMEOUT": seconds,
+    "TIMEOUT": number(r"[0-9]{1,4}(\.[0-9]{1,3})?", "a number of seconds, such as 5 or 0.5; 0 means no limit"),
     "RATE_LIMIT": rate_limit.read,
-    "PROXIES": count_of_proxies,
+    "PROXIES": number("[0-9]{1,2}", "a number of proxies, such as 1"),
 }

@@ -79,7 +79,7 @@ class Name(NamedTuple):
     domain: str
     query: frozenset  # of the items of the body without its offset
     is_of_explorer: bool
-    era: int = 0  # how often the record of walks had been cleared
+    era: int = 0  # of walks that are kept after a reset
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from itertools import chain
 from threading import Lock
 
 from flask import Response, current_app, g, request
@@ -22,7 +21,7 @@ class Record:
         self._lock = Lock()
         self._of_query: dict[Name, list[Walk]] = {}  # oldest first; the query with the latest page comes last
         self._begun = 0
-        self._era = 0
+        self._era = 0  # how often walks that are kept have been cleared
 
     def add(self, name: Name, query: dict, offset: int, page: Page) -> tuple[int, str]:
         """Add a page to its walk. Returns the walk's number, and a warning or "" if the page is right or may be right."""
@@ -44,10 +43,10 @@ class Record:
 
     def _connect(self, walk: Walk) -> None:
         """Find the walk that this one continues after a change of the data or a reset."""
-        for earlier in chain.from_iterable(self._of_query.values()):
-            is_of_query = earlier.name._replace(era=self._era) == walk.name
-            if is_of_query and (walk.first_offset in earlier.ends or walk.first_offset in earlier.starts):
-                walk.is_continuation = earlier.is_continued = True
+        for era in range(self._era + 1):
+            for earlier in self._of_query.get(walk.name._replace(era=era), ()):
+                if walk.first_offset in earlier.ends or walk.first_offset in earlier.starts:
+                    walk.is_continuation = earlier.is_continued = True
 
     def _forget_one(self) -> None:
         name, walks = next(iter(self._of_query.items()))
@@ -89,8 +88,9 @@ class Record:
 
     def clear(self) -> None:
         with self._lock:
-            self._era += 1
-            if not self.keeps_all:
+            if self.keeps_all:
+                self._era += 1
+            else:
                 self._of_query.clear()
 
 
