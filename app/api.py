@@ -33,7 +33,9 @@ def conversions():
     raw, body_error = read_body()
     with database.reading(time_limit=current_app.config["TIMEOUT"]) as connection:
         g.ran = connection.ran
-        g.account = account = account_of(connection, key)
+        g.account = account = accounts.authenticate(connection, key)
+        if account is None:
+            raise Unauthorized(UNKNOWN_KEY)
         accounts.count_call(connection, database, account, now)
         if body_error:
             raise body_error
@@ -50,13 +52,6 @@ def answer(connection: Connection, account: accounts.Account, raw: bytes, now: i
 
 def sent_key() -> str:
     return request.headers.get("Authentication", "").strip(" \t")  # not every proxy strips them
-
-
-def account_of(connection: Connection, key: str) -> accounts.Account:
-    account = accounts.authenticate(connection, key)
-    if account is None:
-        raise Unauthorized(UNKNOWN_KEY)
-    return account
 
 
 def record_of(conversion: tuple) -> dict:

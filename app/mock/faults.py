@@ -37,10 +37,6 @@ GATEWAY_PAGE = """\
 NO_RESPONSE = 444  # what nginx logs for a connection that it closed without one
 
 
-def at_most(most: int, unit: str) -> validate.Range:
-    return validate.Range(max=most, error=f"Must be at most {most} {unit}, not {{input}}.")
-
-
 class NewFault(Strict):
     """A fault as it is sent. What is kept of it is a dict of these values, with "id", and "domain" in place of the key."""
 
@@ -48,8 +44,10 @@ class NewFault(Strict):
     times = Count(load_default=1, allow_none=True, validate=validate.Range(min=1, error="Must be at least 1, not {input}."))
     after = Count(load_default=0)
     key = Text()
-    retry_after = Count(load_default=None, validate=at_most(10**9, "seconds"))
-    delay = Count(load_default=0, validate=at_most(LONGEST_DELAY, "milliseconds"))
+    retry_after = Count(load_default=None, validate=validate.Range(max=10**9, error="Must be at most {max} seconds, not {input}."))
+    delay = Count(
+        load_default=0, validate=validate.Range(max=LONGEST_DELAY, error="Must be at most {max} milliseconds, not {input}.")
+    )
     truncate = Flag(load_default=False)
     drop = Flag(load_default=False)
 

@@ -6,6 +6,7 @@ A key is never kept: of most headers, only the name is.
 import re
 import sqlite3
 from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from threading import Lock
@@ -106,14 +107,11 @@ def is_of_explorer() -> bool:
 
 def domain_of_sender() -> str | None:
     """Return the account's domain, also if the request was refused before its key was looked up."""
-    if account := g.get("account"):
-        return account.domain
-    try:
-        with current_app.extensions["database"].reading() as connection:
+    account = g.get("account")
+    if account is None:
+        with suppress(sqlite3.Error), current_app.extensions["database"].reading() as connection:
             account = accounts.authenticate(connection, api.sent_key())
-    except sqlite3.Error:
-        return None
-    return account.domain if account else None
+    return account and account.domain
 
 
 def shown_headers() -> dict[str, str]:

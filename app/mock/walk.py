@@ -126,9 +126,16 @@ class Walk:
     def progress(self) -> str:
         return f"{_count(self.covered)} of {self.total_records} {UNITS[self.strategy]}"
 
-    def add(self, page: WalkedPage, has_more: bool, others: list["Walk"], is_certain: bool) -> str:
-        """Add a page, given the other walks of its query. Returns a warning if it is a wrong one, and certainly of this walk."""
+    def add(self, page: WalkedPage, has_more: bool, others: list["Walk"]) -> str:
+        """Add a page, given the other walks of its query. Returns a warning if it is a wrong one, and certainly of this walk.
+
+        A client that pages correctly asks only for an offset at which one of its own pages ended, or for its last offset again. So
+        it is certainly wrong if no page explains the offset. If one does, two clients may have been mistaken for each other.
+        """
         offset, end, _ = page
+        is_certain = offset not in self.ends or all(
+            other.is_finished for other in others if other.total_records == self.total_records
+        )
         before = self.pages[-1] if self.pages else page
         if offset != before.offset:
             self.habits = [habit for habit in self.habits if HABITS[habit](before) == offset]
@@ -139,8 +146,7 @@ class Walk:
                 self.past_the_end += 1
                 self.last_past_the_end = offset
 
-        is_retry = offset in self.starts
-        repeats = [] if is_retry else self.covered.within(offset, end)
+        repeats = [] if offset in self.starts else self.covered.within(offset, end)
         leaps = bool(self.pages) and offset > self.reached < self.total_records
         self.leaps += leaps
         for positions in repeats:
@@ -157,13 +163,12 @@ class Walk:
         skips = leaps and (self.strategy == "session" or (self.habits == [ADD_PROCESSED] and self.leaps >= LEAPS))
         if not is_certain or not (repeats or (skips and self.gaps(others))):
             return ""
-        if offset == before.records_processed:
-            fault = f"offset {offset} was requested, but earlier pages already went up to {repeats[-1][1]}"
-        else:
-            fault = f"offset {offset} was requested, but the previous page ended at {before.records_processed}"
-        warning = f"{fault}{self._guess()}. {RIGHT[self.strategy]}, {before.records_processed}."
+        expected = before.records_processed
+        is_expected = offset == expected
+        why = f"earlier pages already went up to {repeats[-1][1]}" if is_expected else f"the previous page ended at {expected}"
+        warning = f"offset {offset} was requested, but {why}{self._guess()}. {RIGHT[self.strategy]}, {expected}."
         if not self.warning:
-            self.warning, self.expected_offset = warning, before.records_processed
+            self.warning, self.expected_offset = warning, expected
         return warning
 
     def _guess(self) -> str:
@@ -216,49 +221,43 @@ class Walk:
         return not is_retried
 
     def _message(self, gaps: list[tuple[int, int]]) -> str:
-        unit, said = UNITS[self.strategy], [self.warning] if self.warning else []
+        of_all, right = f"of {self.total_records} {UNITS[self.strategy]}", RIGHT[self.strategy]
+        said = [self.warning] if self.warning else []
         if self.repeated and not self.warning:
-            said.append(f"Returned more than once: {_count(self.repeated)} of {self.total_records} {unit}. {RIGHT[self.strategy]}.")
+            said.append(f"Returned more than once: {_count(self.repeated)} {of_all}. {right}.")
         if gaps and not self.warning:
-            said.append(f"Skipped: {_count(gaps)} of {self.total_records} {unit}{self._guess()}. {RIGHT[self.strategy]}.")
+            said.append(f"Skipped: {_count(gaps)} {of_all}{self._guess()}. {right}.")
         if self.is_past_the_end:
             said.append(
                 f"{self.past_the_end} requests were at or beyond total_records, {self.total_records}. Stop when has_more is false."
             )
-        if not said:
-            is_all = self.is_complete
-            said = [f"All {self.total_records} {unit}." if is_all else f"Unfinished, which is not a fault: {self.progress}."]
-        return " ".join(said)
+        if not said and self.is_complete:
+            return f"All {self.total_records} {UNITS[self.strategy]}."
+        return " ".join(said) or f"Unfinished, which is not a fault: {self.progress}."
 
 
 def _count(ranges) -> int:
     return sum(end - start for start, end in ranges)
 
 
-def find_walk(of_query: list[Walk], total_records: int, page: WalkedPage) -> tuple[Walk | None, bool]:
-    """Return the walk of a query that a page belongs to, if it is not a new one, and whether a fault of it would be certain.
-
-    A client that pages correctly asks only for an offset at which one of its own pages ended, or for its last offset again. So it
-    is certainly wrong if no page explains the offset. If one does, two clients may have been mistaken for each other.
-    """
+def find_walk(of_query: list[Walk], total_records: int, page: WalkedPage) -> Walk | None:
+    """Return the walk of a query that a page belongs to, or None if it begins a new one."""
     offset, end, _ = page
     if offset == 0:
-        return None, True
-    same_data, retried, is_explained = [], [], False
+        return None
+    same_data, is_explained = [], False
     for walk in reversed(of_query):  # newest first
         starts_here, ends_here = offset in walk.starts, offset in walk.ends
         if walk.total_records != total_records:
             is_explained = is_explained or starts_here or ends_here
         elif ends_here and not starts_here and not (walk.past_the_end and offset == total_records):
-            others = (other for other in of_query if other is not walk and other.total_records == total_records)
-            return walk, all(other.is_finished for other in others)
+            return walk
         else:
             same_data.append(walk)
-            if starts_here:
-                retried.append(walk)
+    retried = [walk for walk in same_data if offset in walk.starts]
     if retried and offset < total_records:
         # The same request with another end: the data has changed.
-        return (retried[0] if retried[0].starts[offset] == end else None), True
+        return retried[0] if retried[0].starts[offset] == end else None
     is_direct = of_query and of_query[0].strategy == "direct"
     if offset == total_records or (is_direct and offset > total_records):
         # How clients end that stop at an empty page: one request each, and perhaps its retry. After a change of the data, one may
@@ -267,11 +266,9 @@ def find_walk(of_query: list[Walk], total_records: int, page: WalkedPage) -> tup
         finished = [walk for walk in possible if walk.is_finished and not walk.past_the_end]
         retry = [walk for walk in possible if walk.last_past_the_end == offset and not walk.has_retried_past_the_end]
         fresh = [walk for walk in possible if not walk.past_the_end]
-        return next(iter(finished + retry + fresh + possible), None), True
-    if is_explained:
-        return None, True  # the data has changed since the page before
-    if not same_data:
-        return None, True
+        return next(iter(finished + retry + fresh + possible), None)
+    if is_explained or not same_data:
+        return None  # the data has changed since the page before, or the server was restarted
     newest = same_data[0]
     may_be_right = not is_direct and offset % BATCH_SIZE == 0 and newest.first_offset > 0
-    return (None if may_be_right else newest), True
+    return None if may_be_right else newest

@@ -29,7 +29,7 @@ class Record:
         with self._lock:
             name = name._replace(era=self._era)
             of_query = self._of_query[name] = self._of_query.pop(name, [])
-            walk, is_certain = find_walk(of_query, page.total_records, walked)
+            walk = find_walk(of_query, page.total_records, walked)
             if walk is None:
                 self._begun += 1
                 total = page.total_records
@@ -39,7 +39,7 @@ class Record:
                 of_query.append(walk)
                 if sum(map(len, self._of_query.values())) > MOST_WALKS and not self.keeps_all:
                     self._forget_one()
-            return walk.number, walk.add(walked, page.has_more, _without(walk, of_query), is_certain)
+            return walk.number, walk.add(walked, page.has_more, _without(walk, of_query))
 
     def _connect(self, walk: Walk) -> None:
         """Find the walk that this one continues after a change of the data or a reset."""
