@@ -53,13 +53,13 @@ def database(path: str | Path) -> Path:
     return Path(path)
 
 
-def number(pattern: str, wanted: str) -> Callable[[str], float]:
-    """Return a parser of numbers in the form of the pattern."""
+def matching(pattern: str, convert: Callable, wanted: str) -> Callable:
+    """Return a parser of texts that match the pattern."""
 
-    def read(text: str) -> float:
+    def read(text: str):
         if not re.fullmatch(pattern, text):
             raise ValueError(f"Must be {wanted}.")
-        return float(text) if "." in text else int(text)
+        return convert(text)
 
     return read
 
@@ -69,11 +69,11 @@ DEFAULTS = {"NOW": "", "DELAY": "0", "READING": "", "RATE_LIMIT": "", "PROXIES":
 READERS: dict[str, Callable] = {
     "DATABASE": database,
     "NOW": instants.instant,
-    "MOCK": number("[01]", "1 or 0"),
+    "MOCK": matching("[01]", lambda text: text == "1", "1 or 0"),
     "ORIGINS": origins.read,
     "DELAY": faults.milliseconds,
     "READING": readings.parse,
-    "TIMEOUT": number(r"[0-9]{1,4}(\.[0-9]{1,3})?", "a number of seconds, such as 5 or 0.5; 0 means no limit"),
+    "TIMEOUT": matching(r"[0-9]{1,4}(\.[0-9]{1,3})?", float, "a number of seconds, such as 5 or 0.5; 0 means no limit"),
     "RATE_LIMIT": rate_limit.read,
-    "PROXIES": number("[0-9]{1,2}", "a number of proxies, such as 1"),
+    "PROXIES": matching("[0-9]{1,2}", int, "a number of proxies, such as 1"),
 }

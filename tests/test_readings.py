@@ -19,8 +19,7 @@ import click
 import pytest
 from conversions_api import api
 from conversions_api.explorer.pages import decision_groups
-from conversions_api.mock import other_readings
-from conversions_api.mock.readings import AS_DECIDED, READINGS
+from conversions_api.mock.readings import AS_DECIDED, READINGS, answer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -352,7 +351,7 @@ def test_errors_can_have_another_status_and_another_field(path, readings, of_que
 def test_the_command_lists_every_reading_with_its_words_decision_and_values(hub):
     listed = hub.run("readings").stdout
     for name, reading in READINGS.items():
-        assert f"{name}: {reading.text}, decision {reading.decision}\n  {reading.default} " in listed
+        assert f"{name}: {reading.text}, decision {reading.decision}\n  {AS_DECIDED[name]} " in listed
         assert all(f"  {value} " in listed and means in listed for value, means in reading.values.items())
 
 
@@ -641,7 +640,7 @@ def test_with_every_reading_as_decided_the_room_equals_the_definition(traffic, a
     with loaded(traffic) as (path, _):
         definition, room = under(path, ""), under(path, "")
         assert definition.app.extensions["answer"] is api.answer
-        room.app.extensions["answer"] = partial(other_readings.answer, AS_DECIDED)
+        room.app.extensions["answer"] = partial(answer, AS_DECIDED)
         for query in asked:
             while True:
                 response = definition.post(json.dumps(query))
