@@ -109,10 +109,6 @@ class LimitExceeded(Exception):
         self.used = used
 
 
-class KeyInUse(ValueError):
-    """The key opens another account."""
-
-
 def authenticate(connection: Connection, key: str) -> Account | None:
     """Return the account that the key opens, or None."""
     row = connection.execute(ACCOUNT_OF_KEY, {"digest": digest(key)}).fetchone()
@@ -161,13 +157,13 @@ def make_key() -> str:
 
 
 def add_key(connection: Connection, account_id: int, key: str) -> None:
-    """Let the key open the account. Raises KeyInUse with a sentence if it opens another one."""
+    """Let the key open the account. Raises ValueError with a sentence if it opens another one."""
     owner = authenticate(connection, key)
     if owner is None:
         prefix = key[: min(LONGEST_PREFIX, len(key) // 4)]
         connection.execute(ADD_KEY, {"digest": digest(key), "account_id": account_id, "prefix": prefix})
     elif owner.id != account_id:
-        raise KeyInUse(f"The key {key} already opens the account of {owner.domain}; choose another key.")
+        raise ValueError(f"The key {key} already opens the account of {owner.domain}; choose another key.")
 
 
 def revoke_key(connection: Connection, shown: str) -> None:

@@ -6,12 +6,11 @@ create an account each can run side by side.
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from threading import Lock
-from typing import Any
 
 from flask import Blueprint, current_app
 from marshmallow import ValidationError, fields, validate
@@ -104,11 +103,13 @@ def delete_account(key: str):
     return "", HTTPStatus.NO_CONTENT
 
 
-def create(connection: Connection, key: str, domain: str, monthly_limit: int | None, loaded: list[dict]) -> None:
-    """Create a temporary account. Raises Conflict or accounts.KeyInUse if it would take over another account."""
-    described = {"domain": domain, "monthly_limit": monthly_limit, "used_elsewhere": 0}
+def create(connection: Connection, key: str, domain: str, monthly_limit: int | None, loaded: Iterable[dict], used: int = 0) -> None:
+    """Create a temporary account. Raises Conflict if it would take over another account."""
+    described = {"domain": domain, "monthly_limit": monthly_limit, "used_elsewhere": used}
     if connection.execute(accounts.FIND_ACCOUNT, described).fetchone():
-        raise Conflict(f"There is an account for {domain} already. Choose another domain, or leave it out.")
+        raise Conflict(f"There is an account of {domain} already, which stays as it is. Use another domain, or delete the account.")
+    if owner := accounts.authenticate(connection, key):
+        raise Conflict(f"The key {key} already opens the account of {owner.domain}.")
     ((account_id,),) = connection.execute(accounts.ADD_ACCOUNT, described).fetchall()
     connection.execute(accounts.MAKE_TEMPORARY, described)
     accounts.add_key(connection, account_id, key)
@@ -116,16 +117,6 @@ def create(connection: Connection, key: str, domain: str, monthly_limit: int | N
 
 
 # States
-
-
-@bp.errorhandler(accounts.KeyInUse)
-def key_in_use(error: accounts.KeyInUse):
-    return {"error": str(error)}, HTTPStatus.CONFLICT
-
-
-def in_seeded_years(now: int) -> None:
-    if datetime.fromtimestamp(now, UTC).year not in sessions.YEARS:
-        raise ValidationError(sessions.OTHER_YEARS)
 
 
 @contextmanager
@@ -158,6 +149,9 @@ def reset():
 STATE = {"key": "state", "domain": "state.example"}
 BUNDLED = {f"the key {account['key']}": account for account in traffic.accounts()}
 
+SEEDED_YEARS = validate.Range(
+    instants.span(f"{sessions.YEARS[0]}-01-01")[0], instants.span(f"{sessions.YEARS[-1]}-12-31")[1], error=sessions.OTHER_YEARS
+)
 COUNT = Count(required=True, validate=validate.Range(max=MOST_SESSIONS, error=f"Must be at most {MOST_SESSIONS}."))
 STATES: dict[str, dict[str, fields.Field]] = {
     "a number of conversions": {"count": COUNT},
@@ -165,7 +159,7 @@ STATES: dict[str, dict[str, fields.Field]] = {
     "these sessions": {"sessions": SESSIONS, "monthly_limit": MONTHLY_LIMIT},
     "an exhausted limit": {"limit": Count(load_default=5000)},
     "a fault": dict(faults.NewFault().fields),
-    "the clock at an instant": {"now": Moment(required=True, validate=in_seeded_years)},
+    "the clock at an instant": {"now": Moment(required=True, validate=SEEDED_YEARS)},
     **{name: {} for name in BUNDLED},
 }
 
@@ -209,16 +203,9 @@ def set_state():
 def set_up(connection: Connection, today: date, state: str, params: dict) -> dict:
     if state in BUNDLED:
         return {name: BUNDLED[state][name] for name in STATE}
-    if state == "these sessions":
-        create(connection, STATE["key"], STATE["domain"], params["monthly_limit"], params["sessions"])
-        return STATE
-    series = {"campaign": "state", "sessions": params.get("count", 1), "spacing": 200}
-    account: dict[str, Any] = STATE | {"series": [series]}
-    if state == "a number of sessions":
-        series["every"] = 4
-    elif state == "an exhausted limit":
-        account |= {"monthly_limit": params["limit"], "used_elsewhere": params["limit"]}
-    if not sessions.seed_account(connection, account, today):
-        raise Conflict(f"{STATE['domain']} is an imported account, and states need that domain.")
-    connection.execute(accounts.MAKE_TEMPORARY, STATE)
+    every = 4 if state == "a number of sessions" else 1
+    series = {"campaign": "state", "sessions": params.get("count", 1), "spacing": 200, "every": every}
+    loaded = params.get("sessions", traffic.sessions(STATE | {"series": [series]}, None, today))
+    limit = params.get("limit", params.get("monthly_limit"))
+    create(connection, STATE["key"], STATE["domain"], limit, loaded, used=params.get("limit", 0))
     return STATE
