@@ -211,14 +211,8 @@ class Walk:
         """Tell whether it stopped early, and not because it was continued or its first request was sent again."""
         if self.is_continued or not self.covered.missing(self.first_offset, self.needed):
             return False
-        is_retried = len(self.pages) == 1 and any(
-            other.number > self.number
-            and other.first_offset == 0
-            and other.is_finished
-            and other.total_records == self.total_records
-            for other in others
-        )
-        return not is_retried
+        later = [other for other in others if other.number > self.number and other.total_records == self.total_records]
+        return len(self.pages) > 1 or not any(other.first_offset == 0 and other.is_finished for other in later)
 
     def _message(self, gaps: list[tuple[int, int]]) -> str:
         of_all, right = f"of {self.total_records} {UNITS[self.strategy]}", RIGHT[self.strategy]
