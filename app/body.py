@@ -53,7 +53,8 @@ def parse_body(raw: bytes) -> dict:
     if not raw.strip(b" \t\r\n"):
         return {}
     if request.mimetype != "application/json":
-        raise UnsupportedMediaType(wrong_type(request.mimetype))
+        sent = request.mimetype or "without one"
+        raise UnsupportedMediaType(f"Send the body with Content-Type: application/json, not {sent}.")
     try:
         value = strict_json.parse(raw)
     except ValueError as fault:
@@ -63,9 +64,5 @@ def parse_body(raw: bytes) -> dict:
     return value
 
 
-def too_large(largest: int = LARGEST_BODY) -> RequestEntityTooLarge:
+def too_large(largest: int) -> RequestEntityTooLarge:
     return RequestEntityTooLarge(f"The body is larger than {largest} bytes, the most that is accepted.")
-
-
-def wrong_type(mimetype: str) -> str:
-    return f"Send the body with Content-Type: application/json, not {mimetype or 'without one'}."

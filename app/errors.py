@@ -33,8 +33,7 @@ def wrong_fields(error: ValidationError):
 def limit_exceeded(error: LimitExceeded):
     account = error.account
     figures = {"error": schemas.LIMIT_EXCEEDED, "limit": account.monthly_limit, "used": error.used, "domain": account.domain}
-    now = g.get("now") or current_app.extensions["clock"]()  # the instant whose month was counted, unless Prefer asks for a 429
-    return figures, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(seconds_left_in_month(now))}
+    return figures, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(seconds_left_in_month(g.now))}
 
 
 def seconds_left_in_month(now: int) -> int:
