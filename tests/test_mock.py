@@ -206,6 +206,13 @@ def test_the_delay_setting_delays_every_response(tmp_path):
     assert time.monotonic() - started >= 0.08
 
 
+def test_a_preferred_delay_replaces_that_of_the_setting_also_if_it_is_0(tmp_path):
+    hub = Hub(tmp_path / "conversions.sqlite", MOCK="1", DELAY="3000")
+    started = time.monotonic()
+    assert prefer(hub, "code=401, delay=0").status_code == 401
+    assert time.monotonic() - started < 2
+
+
 # Reset
 
 

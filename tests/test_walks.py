@@ -408,6 +408,14 @@ def test_correct_clients_in_parallel_with_retries_and_a_moving_window_get_no_war
     assert [walk["faults"] for walk in walks(many_days)] == [[]] * len(walks(many_days))
 
 
+def test_of_two_clients_that_stop_at_an_empty_page_one_may_send_its_last_request_again(mock):
+    """The retry must not count as the other client's last request, which would then be one too many."""
+    account = mock.client.post("/_mock/accounts", json={"sessions": [a_session(conversions=[a_conversion()] * 40)]}).json
+    for offset in (0, 0, 40, 40, 50):
+        assert page(mock, CONVERSIONS, offset, account["key"])[1] is None
+    assert [(walk["complete"], walk["faults"]) for walk in walks(mock)] == [(True, [])] * 2
+
+
 HABITS = {
     "add 50": lambda page: page[0] + 50,
     "add 1 to records_processed": lambda page: page[1] + 1,

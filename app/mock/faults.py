@@ -176,7 +176,10 @@ def force_response():
         return None
     preferred = g.preferred = parse(",".join(request.headers.getlist("Prefer")))
     fault = g.fault = fault_of(preferred) if preferred else current_app.extensions["faults"].take()
-    if delay := (fault and fault["delay"]) or current_app.config["DELAY"]:  # even a sleep of 0 takes some time
+    delay = fault["delay"] if fault else 0
+    if not delay and "delay" not in preferred:
+        delay = current_app.config["DELAY"]
+    if delay:  # even a sleep of 0 takes some time
         time.sleep(min(delay, LONGEST_DELAY) / 1000)
     if fault and fault["drop"]:
         return Response(status=NO_RESPONSE)
@@ -195,6 +198,9 @@ def error(code: int, retry_after: int | str | None) -> tuple:
         return GATEWAY_PAGE.format(f"{code} {HTTPStatus(code).phrase}"), code, headers
     if code == 405:
         headers["Allow"] = "POST"
+    if code == 503:
+        # Its sentence says that the log says why.
+        current_app.logger.error("No database failed: a fault or a Prefer header asked for a 503.")
     example = next(iter(EXAMPLES["responses"][str(code)].values()))
     return example["value"], code, headers
 

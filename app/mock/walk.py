@@ -239,6 +239,10 @@ def find_walk(of_query: list[Walk], total_records: int, page: WalkedPage) -> Wal
     offset, end, _ = page
     if offset == 0:
         return None
+    # A retry of a last request: walks without one are left for the last requests of other clients.
+    for walk in of_query:
+        if walk.total_records == total_records and walk.last_past_the_end == offset and not walk.has_retried_past_the_end:
+            return walk
     same_data, is_explained = [], False
     for walk in reversed(of_query):  # newest first
         starts_here, ends_here = offset in walk.starts, offset in walk.ends
@@ -258,11 +262,14 @@ def find_walk(of_query: list[Walk], total_records: int, page: WalkedPage) -> Wal
         # still go by the old total.
         possible = same_data if len(same_data) == len(of_query) else [walk for walk in same_data if walk.first_offset]
         finished = [walk for walk in possible if walk.is_finished and not walk.past_the_end]
-        retry = [walk for walk in possible if walk.last_past_the_end == offset and not walk.has_retried_past_the_end]
         fresh = [walk for walk in possible if not walk.past_the_end]
-        return next(iter(finished + retry + fresh + possible), None)
+        return next(iter(finished + fresh + possible), None)
     if is_explained or not same_data:
         return None  # the data has changed since the page before, or the server was restarted
     newest = same_data[0]
-    may_be_right = not is_direct and offset % BATCH_SIZE == 0 and newest.first_offset > 0
+    if is_direct:
+        # After a change of the data, a client that adds 50 goes on beside one that goes by records_processed.
+        may_be_right = len(same_data) < len(of_query) and offset % PAGE_SIZE == 0
+    else:
+        may_be_right = offset % BATCH_SIZE == 0 and newest.first_offset > 0
     return None if may_be_right else newest
