@@ -55,7 +55,8 @@ class ConversionsApi:
             raise ValueError("\n".join(faults[: fields.MOST_FAULTS])) from None
         with self._app.extensions["database"].writing(is_durable=False) as connection:
             writer = Writer(connection, accounts.find(connection, self.domain), self.domain)
-            writer.add(sessions, "sessions")
+            for session in sessions:
+                writer.add(session, "sessions")
             if writer.faults.count:
                 raise ValueError("\n".join(writer.faults.sentences))
 
