@@ -44,7 +44,7 @@ def create_app(given: dict | None = None) -> Flask:
     app.register_blueprint(health.bp)
     if app.config["MOCK"]:
         mock.init_app(app)
-    commands.init_app(app, create_app)
+    commands.init_app(app)
     return app
 
 

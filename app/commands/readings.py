@@ -11,6 +11,7 @@ from typing import IO
 import click
 
 from ..mock.readings import EACH, READINGS, parse
+from .options import bp
 
 ALL = "all"
 SHORTEST_LIMIT = 60  # seconds; a run may take ten times as long as the one as decided here, or this
@@ -25,7 +26,7 @@ REASONS = (
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@click.command("readings")
+@bp.cli.command("readings")
 def readings():
     """List the readings of the published text that the mock can serve.
 

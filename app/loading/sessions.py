@@ -33,15 +33,14 @@ VALUES (:account_id, :session, :timestamp, :email, :conversion_page, :previous_p
 
 FIND_SESSION = "SELECT id FROM sessions WHERE account_id = :account_id AND session_id = :session_id"
 
-FIRST_AND_LAST_CONVERSION = """
-SELECT date(min(timestamp), 'unixepoch'), date(max(timestamp), 'unixepoch') FROM conversions WHERE account_id = :account_id
-"""
-
 FORGET_SESSIONS = "DELETE FROM sessions WHERE account_id = :account_id"
 
-# Those of the sessions of a new import.
+# The sessions of a new import, and the days of all conversions of the account.
 SUMMARY = """
-SELECT datetime(min(started_at), 'unixepoch'), datetime(max(ended_at), 'unixepoch'), max(ended_at - started_at)
+SELECT
+    datetime(min(started_at), 'unixepoch'), datetime(max(ended_at), 'unixepoch'), max(ended_at - started_at),
+    (SELECT date(min(timestamp), 'unixepoch') FROM conversions WHERE account_id = :account_id),
+    (SELECT date(max(timestamp), 'unixepoch') FROM conversions WHERE account_id = :account_id)
 FROM sessions WHERE account_id = :account_id AND id >= :first_id
 """
 
@@ -115,11 +114,9 @@ class Writer:
             name = row["session_id"][:60]
             self.unusual.append(f"{place}, session {name!r}: {timedelta(seconds=seconds)}, {conversions:,} conversions")
 
-    def summary(self) -> tuple[str, str, timedelta]:
-        """Return when the added sessions start and end, and how long the longest one lasts."""
-        of_these = {"account_id": self.account_id, "first_id": self._first_id}
-        ((start, end, seconds),) = self.connection.execute(SUMMARY, of_these).fetchall()
-        return start, end, timedelta(seconds=seconds)
+    def summary(self) -> tuple:
+        """Return when the added sessions start and end, the seconds of the longest one, and the account's first and last day."""
+        return self.connection.execute(SUMMARY, {"account_id": self.account_id, "first_id": self._first_id}).fetchone()
 
     def _insert(self, row: dict) -> None:
         session = self.connection.execute(ADD_SESSION, row).lastrowid
