@@ -18,7 +18,6 @@ from flask import current_app
 from .. import fields
 from ..loading import attribution, formats, sessions
 from ..loading.columns import FILTERS, Columns
-from ..loading.faults import Faults
 from ..loading.imported import OF_CONVERSION, OF_SESSION
 from ..schemas import DEFAULT_WINDOW
 from .options import DOMAIN, bp, errors_as_sentences, primary_domain
@@ -120,7 +119,7 @@ def import_(
     said |= {name: dict(said[name]) for name in ("named", "values")}
 
     def import_once(replace: bool) -> None:
-        faults, columns = Faults(), Columns(domain, **said)
+        columns = Columns(domain, **said)
         try:
             with (
                 errors_as_sentences(),
@@ -128,16 +127,22 @@ def import_(
                 current_app.extensions["database"].writing(create=True) as connection,
             ):
                 account_id, made_key = sessions.open_for_import(connection, domain, key, monthly_limit, replace)
-                writer = sessions.Writer(connection, account_id, domain, faults, ignore_referrer)
-                writer.add_all(_with_progress(formats.load(opened, columns, faults), opened))
+                writer = sessions.Writer(connection, account_id, domain, columns.faults, ignore_referrer)
+                writer.add_all(_with_progress(formats.load(opened, columns), opened))
                 start, end, longest, first_day, last_day = writer.summary()
         except click.ClickException as error:
+            faults = columns.faults
             if not faults.options:
                 raise
             given = (["--key", key] if key else []) + ["--replace"] * replace
             given += [part for ignored in ignore_referrer for part in ("--ignore-referrer", ignored)]
             line = shlex.join([*command.split(), "import", file, "--domain", domain, *given, *faults.options])
-            advice = [error.message, *filter(None, [faults.otherwise]), "Try this line, after a look at what it says:", line]
+            advice = [
+                error.message,
+                *filter(None, [faults.otherwise]),
+                "Try this line, after a look at what it says:",
+                line,
+            ]
             raise click.ClickException("\n".join(advice)) from None
         _tell(columns, writer.unusual)
         click.echo(f"Imported for {domain}. Sessions: {writer.sessions:,}, conversions: {writer.conversions:,}.")

@@ -13,7 +13,8 @@ from .. import fields
 from ..strict_json import shown
 from .faults import Faults
 
-FILTERS = {"source": "utm_source", "medium": "utm_medium"} | {name: f"utm_{name}" for name in ("campaign", "content", "term")}
+# A filter of the API, and the field that decides it.
+FILTERS = {name: f"utm_{name}" for name in ("source", "medium", "campaign", "content", "term")} | {"landing_page": "landing_page"}
 KINDS = tomllib.loads(Path(__file__).with_name("kinds.toml").read_text(encoding="utf-8"))
 
 _TIMES = ("started_at", "ended_at", "timestamp")
@@ -35,6 +36,7 @@ class Columns:
     used: dict[str, str] = field(default_factory=dict)  # field to column
     ignored: list[str] = field(default_factory=list)  # columns that no field is read from
     absent: Counter[str] = field(default_factory=Counter)  # values that say that there is none
+    faults: Faults = field(default_factory=Faults)
 
     def __bool__(self) -> bool:
         return bool(self.named or self.values or self.site or self.time_format)
@@ -81,7 +83,7 @@ class Columns:
         others = [("--site", self.site), ("--time-format", self.time_format)]
         return named + values + [part for option, value in others if value for part in (option, value)]
 
-    def advise(self, faults: Faults, sample: dict, known: set[str] | None = None) -> None:
+    def advise(self, sample: dict, known: set[str] | None = None) -> None:
         """Add the options to the faults with which the file can be read, as a row's values by column suggest.
 
         The columns that are known have a field's name. Without them, the values are by field, and only their form is looked at.
@@ -116,9 +118,9 @@ class Columns:
             formats = [form for form in KINDS["times"]["formats"] if _has_form(text, form)]
             better.time_format = better.time_format or (formats or [""])[0]
             if len(formats) > 1:
-                faults.otherwise = f"{shown(text)} may be written as {formats[1]} instead: choose the right --time-format."
-        if not faults.options and better.options() != self.options():
-            faults.options = better.options()
+                self.faults.otherwise = f"{shown(text)} may be written as {formats[1]} instead: choose the right --time-format."
+        if not self.faults.options and better.options() != self.options():
+            self.faults.options = better.options()
 
 
 def at(item: object, path: str):

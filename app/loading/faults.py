@@ -1,8 +1,6 @@
 """What is wrong with an imported file: where, in which field, and what would be right. Decision 30."""
 
-from marshmallow import ValidationError
-
-from .. import fields
+from ..fields import MOST_FAULTS
 
 
 class Faults(ValueError):
@@ -15,16 +13,10 @@ class Faults(ValueError):
         self.options: list[str] = []  # with which the file can be imported, as far as its beginning tells
         self.otherwise = ""  # what to do if they are wrong
 
-    def add(self, place: str, field: str, sentence: str) -> None:
-        self.count += 1
-        if self.count <= fields.MOST_FAULTS:
-            self.sentences.append(f"{place}{', ' + field if field else ''}: {sentence}")
-
-    def add_all(self, place: str, error: ValidationError) -> None:
-        """Add what marshmallow says about the fields."""
-        for field, sentences in fields.flat(error.messages_dict).items():
-            for sentence in sentences:
-                self.add(place, field, sentence)
+    def add(self, place: str, field: str, *sentences: str) -> None:
+        shown = sentences[: max(MOST_FAULTS - self.count, 0)]
+        self.sentences += [f"{place}{', ' + field if field else ''}: {sentence}" for sentence in shown]
+        self.count += len(sentences)
 
     def __str__(self) -> str:
         lines = ["The file has faults, and nothing was changed.", *self.sentences]

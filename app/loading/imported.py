@@ -15,11 +15,14 @@ from marshmallow import ValidationError
 from .. import fields, instants
 from ..strict_json import shown
 from . import attribution
-from .limits import LONGEST_FIELD, TOO_LONG
+
+LONGEST_FIELD = 1_048_576  # characters
+TOO_LONG = f"has more than {LONGEST_FIELD:,} characters, which is the most that a field can have."
 
 _quick_moment = re.compile("([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])Z?").fullmatch
 _names = re.compile(rb'"[ \t\r\n]*:').findall
 _any_moment = fields.Moment().deserialize
+_day = lru_cache(1000)(instants.span)
 
 
 def _text(value: object) -> str:
@@ -38,18 +41,12 @@ def _url(value: object) -> str:
 
 def _moment(value: object) -> int:
     match = _quick_moment(value) if isinstance(value, str) else None
-    midnight = _midnight(match[1]) if match else None
-    if match is None or midnight is None:
+    if match is None:
         return _any_moment(value)
-    return midnight + int(match[2]) * 3600 + int(match[3]) * 60 + int(match[4])
-
-
-@lru_cache(1000)
-def _midnight(day: str) -> int | None:
     try:
-        return instants.span(day)[0]
-    except ValueError:
-        return None
+        return _day(match[1])[0] + int(match[2]) * 3600 + int(match[3]) * 60 + int(match[4])
+    except ValueError:  # there is no such day
+        return _any_moment(value)
 
 
 def _optional(read: Callable) -> Callable:
