@@ -127,7 +127,7 @@ def import_(
                 current_app.extensions["database"].writing(create=True) as connection,
             ):
                 account_id, made_key = sessions.open_for_import(connection, domain, key, monthly_limit, replace)
-                writer = sessions.Writer(connection, account_id, domain, columns.faults, ignore_referrer)
+                writer = sessions.Writer(connection, account_id, frozenset({domain, *ignore_referrer}), columns.faults)
                 writer.add_all(_with_progress(formats.load(opened, columns), opened))
                 start, end, longest, first_day, last_day = writer.summary()
         except click.ClickException as error:
@@ -137,12 +137,7 @@ def import_(
             given = (["--key", key] if key else []) + ["--replace"] * replace
             given += [part for ignored in ignore_referrer for part in ("--ignore-referrer", ignored)]
             line = shlex.join([*command.split(), "import", file, "--domain", domain, *given, *faults.options])
-            advice = [
-                error.message,
-                *filter(None, [faults.otherwise]),
-                "Try this line, after a look at what it says:",
-                line,
-            ]
+            advice = [error.message, *filter(None, [faults.otherwise]), "Try this line, after a look at what it says:", line]
             raise click.ClickException("\n".join(advice)) from None
         _tell(columns, writer.unusual)
         click.echo(f"Imported for {domain}. Sessions: {writer.sessions:,}, conversions: {writer.conversions:,}.")

@@ -56,22 +56,21 @@ def prepare(app: Flask) -> None:
     with app.app_context(), errors_as_sentences():
         left_out = seed_if_writable(database, app.extensions["clock"].today())
         with database.reading() as connection:
-            is_bundled = dict(connection.rows(accounts.IS_BUNDLED, {}))
+            bundled, imported = traffic.present(connection), connection.rows(accounts.IMPORTED, {})
     if is_running_from_reloader():
         return
     click.echo(f" * Database: {database.path}")
-    bundled = {account["domain"]: account for account in traffic.accounts()}
-    shown = [account for domain, account in bundled.items() if is_bundled.get(domain)]
-    for account in shown:
+    for account in bundled:
         click.echo(f"     {account['key']:<17}{account['shows']}")
-    for domain in [domain for domain in is_bundled if domain not in bundled]:
+    demo_domains = {account["domain"] for account in traffic.accounts()}  # what is imported there is among the sentences
+    for domain in [domain for (domain,) in imported if domain not in demo_domains]:
         click.echo(f"     (your key)       {domain}, imported")
     for sentence in left_out:
         click.echo(f"     {sentence}")
     if port == 0:  # the system picks one when the server starts, which then prints its address
         click.echo(" * The explorer is at / of the address below, the documentation at /docs/.")
         return
-    key_to_try = shown[0]["key"] if shown else "<your key>"
+    key_to_try = bundled[0]["key"] if bundled else "<your key>"
     click.echo(f" * Explorer: http://{host}:{port}/")
     click.echo(f" * Documentation: http://{host}:{port}/docs/")
     click.echo(f""" * Try: curl http://{host}:{port}{api.PATH} \\

@@ -2,7 +2,9 @@
 
 import hashlib
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import orjson
@@ -56,25 +58,19 @@ REPLACE = "To import the whole file in place of what the account has, use --repl
 KEEP_BOTH = f"{REPLACE} To keep both, give each session a session_id."
 
 
+@dataclass
 class Writer:
     """Adds sessions to one account."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        account_id: int,
-        domain: str,
-        faults: Faults | None = None,
-        ignored_referrers: tuple[str, ...] = (),
-    ):
-        self.connection = connection
-        self.account_id = account_id
-        self.ignored_referrers = frozenset({domain, *ignored_referrers})
-        self.faults = faults if faults is not None else Faults()
-        self.sessions = self.conversions = 0
-        self.unusual: list[str] = []  # the first sessions that look like those of several visitors
-        self._first_id: int | None = None  # of the sessions that this adds
-        self._copies: dict[str, int] = {}  # of the sessions that the file has more than once, by the id that was made
+    connection: Connection
+    account_id: int
+    own_domains: frozenset[str]  # those that are never a source
+    faults: Faults = field(default_factory=Faults)
+    sessions: int = 0
+    conversions: int = 0
+    unusual: list[str] = field(default_factory=list)  # the first sessions that look like those of several visitors
+    _first_id: int | None = None  # of the sessions that this adds
+    _copies: Counter[str] = field(default_factory=Counter)  # of sessions that the file has more than once, by the id that was made
 
     def add_all(self, loaded: Iterable[tuple[str, dict]]) -> None:
         """Add the sessions of a file, each with its place in it.
@@ -95,7 +91,7 @@ class Writer:
         if session.get("derived_source") is None:
             row["landing_page"] = landing.page
             row["derived_source"], row["derived_medium"] = attribution.derive(
-                session["referrer"], landing.is_paid_click, self.ignored_referrers
+                session["referrer"], landing.is_paid_click, self.own_domains
             )
             for name, value in landing.utm.items():
                 row[name] = row[name] or value  # a field takes precedence over the landing page's query
@@ -138,8 +134,8 @@ class Writer:
                 self.faults.add(place, "", "The account already has this session.")
                 self.faults.advice = KEEP_BOTH
                 return
-            self._copies[made] = self._copies.get(made, 1) + 1
-            row["session_id"] = f"{made}-{self._copies[made]}"
+            self._copies[made] += 1
+            row["session_id"] = f"{made}-{self._copies[made] + 1}"
         self._insert(row)
 
 
@@ -212,7 +208,7 @@ def seed_account(connection: Connection, described: dict, as_of: date) -> bool:
     grows = "daily" in described and seeded_to is not None and seeded_to < as_of
     if not grows:
         forget_sessions(connection, account_id)
-    writer = Writer(connection, account_id, domain)
+    writer = Writer(connection, account_id, frozenset({domain}))
     for session in traffic.sessions(described, seeded_to if grows else None, as_of):
         writer.add(session)
     connection.execute(accounts.SET_SEEDED_TO, {"account_id": account_id, "day": as_of.isoformat()})

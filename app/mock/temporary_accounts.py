@@ -106,6 +106,6 @@ def create(connection: Connection, key: str, domain: str, monthly_limit: int | N
     ((account_id,),) = connection.execute(accounts.ADD_ACCOUNT, described).fetchall()
     connection.execute(accounts.MAKE_TEMPORARY, described)
     accounts.add_key(connection, account_id, key)
-    writer = Writer(connection, account_id, domain)
+    writer = Writer(connection, account_id, frozenset({domain}))
     for session in sessions:
         writer.add(session)
