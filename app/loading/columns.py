@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .. import fields
 from ..strict_json import shown
-from .faults import Faults
+from .imported import Faults
 
 # A filter of the API, and the field that decides it.
 FILTERS = {name: f"utm_{name}" for name in ("source", "medium", "campaign", "content", "term")} | {"landing_page": "landing_page"}

@@ -19,8 +19,6 @@ LARGEST_DOCUMENT = 128 * 1_048_576  # bytes of JSON that is not one session per 
 _LOOKED_AT = 64 * 1024  # bytes at a file's beginning
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-_FOREIGN = [(kind["begins"].encode(), kind["what"], kind["advice"]) for kind in KINDS["foreign"]]
-
 
 def load(file: IO[bytes], columns: Columns) -> Iterator[tuple[str, dict]]:
     """Load the sessions of a file: each with its place in the file, as imported.load returns it.
@@ -44,9 +42,9 @@ def load(file: IO[bytes], columns: Columns) -> Iterator[tuple[str, dict]]:
 
 def _load(reader: io.BufferedReader, columns: Columns) -> Iterator[tuple[str, dict]]:
     start = reader.peek()
-    for pattern, name, advice in _FOREIGN:
-        if re.match(pattern, start):
-            raise ValueError(f"This looks like {name}: {advice}.")
+    for kind in KINDS["foreign"]:
+        if re.match(kind["begins"].encode(), start):
+            raise ValueError(f"This looks like {kind['what']}: {kind['advice']}.")
     start = start.lstrip()
     if not start:
         return

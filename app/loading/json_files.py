@@ -12,8 +12,7 @@ from marshmallow import ValidationError
 from .. import fields, schemas, strict_json
 from . import imported, rows
 from .columns import FILTERS, Columns, at, paths
-from .faults import Faults
-from .imported import OF_CONVERSION, OF_SESSION
+from .imported import OF_CONVERSION, OF_SESSION, Faults
 
 Captured = tuple[str, dict | None, list]  # a response's place in the file, the query that it answers if it is known, its records
 
@@ -23,9 +22,8 @@ _OURS = {"started_at", "landing_page", "conversions", "conversion_page", "conver
 def is_document(start: bytes) -> bool:
     """Return True if this is the start of one document: an array, or an object that continues after its first line."""
     first, line_end, rest = start.partition(b"\n")
-    goes_on = bool(line_end) and first.rstrip().endswith((b"{", b"[", b",", b":"))
-    goes_on = goes_on or rest.lstrip().startswith((b"}", b"]", b",", b":"))
-    return first.startswith(b"[") or goes_on
+    ends_open = bool(line_end) and first.rstrip().endswith((b"{", b"[", b",", b":"))
+    return first.startswith(b"[") or ends_open or rest.lstrip().startswith((b"}", b"]", b",", b":"))
 
 
 def load(texts: Iterable[tuple[str, bytes]], columns: Columns) -> Iterator[tuple[str, dict]]:

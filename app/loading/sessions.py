@@ -12,7 +12,7 @@ import orjson
 from .. import accounts, instants
 from ..database import Connection
 from . import attribution, traffic
-from .faults import Faults
+from .imported import Faults
 
 ADD_SESSION = """
 INSERT INTO sessions (
