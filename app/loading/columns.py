@@ -71,8 +71,7 @@ class Columns:
         self.absent[f"{name} {shown(row.pop(name))}"] += 1
 
     def _time(self, text: str) -> str:
-        if self.time_format and _has_form(text, self.time_format):
-            moment = datetime.strptime(text, self.time_format)
+        if self.time_format and (moment := _in_form(text, self.time_format)):
             return (moment.astimezone(UTC) if moment.tzinfo else moment).strftime("%Y-%m-%dT%H:%M:%SZ")
         return re.sub(" ([+-][0-9:]+)$", r"\1", re.sub(" ?(UTC|GMT)$", "Z", text))
 
@@ -91,12 +90,11 @@ class Columns:
         named, values = dict(self.named), dict(self.values)
         if known is not None:
             named = {name: column for name, column in named.items() if column in sample}
-        for name, likely in KINDS["columns"].items() if known is not None else ():
-            if name not in {*named, *values} and (name not in (known or ()) or name == "id"):
-                found = [column for column in sample if _plain(column) in likely and _is_plausible(name, sample[column])]
-                if found:
-                    named[name] = min(found, key=lambda column: (likely.index(_plain(column)), column.count("."), len(column)))
-        if known is not None:
+            for name, likely in KINDS["columns"].items():
+                if name not in {*named, *values} and (name not in known or name == "id"):
+                    found = [column for column in sample if _plain(column) in likely and _is_plausible(name, sample[column])]
+                    if found:
+                        named[name] = min(found, key=lambda column: (likely.index(_plain(column)), column.count("."), len(column)))
             given = {*named, *values, *known}
             if not given & {"started_at", "timestamp"}:
                 return
@@ -107,15 +105,14 @@ class Columns:
                 urls = [column for column in sample if column not in named.values() and "://" in str(sample[column])]
                 if urls and "conversion_page" not in given:
                     named["conversion_page"] = urls[0]
-                    given.add("conversion_page")
                 default = {"conversion_page": f"https://{self.domain}/", "type": "custom", "id": "import"}
-            values |= {name: value for name, value in default.items() if name not in given}
+            values |= {name: value for name, value in default.items() if name not in {*given, *named}}
             sample = {name: sample.get(named.get(name, name)) for name in (*_TIMES, *_PAGES)}
         better = replace(self, named=named, values=values)
         if any(re.match("/(?!/)", str(sample.get(name))) for name in _PAGES):
             better.site = self.site or f"https://{self.domain}"
         for text in [str(sample[name]) for name in _TIMES if sample.get(name)] if not self.time_format else []:
-            formats = [form for form in KINDS["times"]["formats"] if _has_form(text, form)]
+            formats = [form for form in KINDS["times"]["formats"] if _in_form(text, form)]
             better.time_format = better.time_format or (formats or [""])[0]
             if len(formats) > 1:
                 self.faults.otherwise = f"{shown(text)} may be written as {formats[1]} instead: choose the right --time-format."
@@ -165,7 +162,7 @@ def _is_plausible(name: str, value: object) -> bool:
     return "@" in text if name == "email" else "/" in text or text.lower() in _NO_PAGE
 
 
-def _has_form(text: str, time_format: str) -> bool:
+def _in_form(text: str, time_format: str) -> datetime | None:
     with suppress(ValueError):
-        return bool(datetime.strptime(text, time_format))
-    return False
+        return datetime.strptime(text, time_format)
+    return None
