@@ -1,13 +1,10 @@
 """flask accounts and flask keys: list accounts or delete one; make, list and revoke keys. Decisions 41, 49."""
 
-from collections.abc import Iterator
-
 import click
 from flask import current_app
 from flask.cli import with_appcontext
 
 from .. import accounts
-from ..database import Connection
 from .options import bp, errors_as_sentences, primary_domain
 
 
@@ -16,22 +13,19 @@ from .options import bp, errors_as_sentences, primary_domain
 @with_appcontext
 def list_accounts(context: click.Context):
     """List the accounts, or delete one."""
-    if context.invoked_subcommand is None:
-        with errors_as_sentences(), current_app.extensions["database"].reading() as connection:
-            for line in _table(connection):
-                click.echo(line)
-
-
-def _table(connection: Connection) -> Iterator[str]:
-    """Return the lines of a table of the accounts. The days are those on which the first session starts and the last one ends."""
-    header = ("domain", "sessions", "conversions", "first day", "last day", "monthly limit", "keys")
-    rows = [header] + [
+    if context.invoked_subcommand is not None:
+        return
+    with errors_as_sentences(), current_app.extensions["database"].reading() as connection:
+        found = connection.rows(accounts.ACCOUNTS, {})
+    # The days are those on which the first session starts and the last one ends.
+    rows = [("domain", "sessions", "conversions", "first day", "last day", "monthly limit", "keys")] + [
         (domain, f"{many:,}", f"{conversions:,}", first or "-", last or "-", "-" if limit is None else f"{limit:,}", str(keys))
-        for domain, many, conversions, first, last, limit, keys in connection.rows(accounts.ACCOUNTS, {})
+        for domain, many, conversions, first, last, limit, keys in found
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for domain, *cells in rows:
-        yield f"{domain:<{widths[0]}}" + "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
+        line = [f"{domain:<{widths[0]}}", *(f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))]
+        click.echo("  ".join(line))
 
 
 @list_accounts.command("delete")

@@ -128,7 +128,12 @@ def import_(
             ):
                 account_id, made_key = sessions.open_for_import(connection, domain, key, monthly_limit, replace)
                 writer = sessions.Writer(connection, account_id, frozenset({domain, *ignore_referrer}), columns.faults)
-                writer.add_all(_with_progress(formats.load(opened, columns), opened))
+                for place, session in _with_progress(formats.load(opened, columns), opened):
+                    writer.add(session, place)
+                if columns.faults.count:
+                    raise columns.faults
+                if not writer.sessions:
+                    raise ValueError("The file has no sessions, and nothing was changed.")
                 start, end, longest, first_day, last_day = writer.summary()
         except click.ClickException as error:
             faults = columns.faults

@@ -3,7 +3,6 @@
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -71,18 +70,6 @@ class Writer:
     unusual: list[str] = field(default_factory=list)  # the first sessions that look like those of several visitors
     _first_id: int | None = None  # of the sessions that this adds
     _copies: Counter[str] = field(default_factory=Counter)  # of sessions that the file has more than once, by the id that was made
-
-    def add_all(self, loaded: Iterable[tuple[str, dict]]) -> None:
-        """Add the sessions of a file, each with its place in it.
-
-        Raises Faults after all of them have been looked at, and ValueError if there is none.
-        """
-        for place, session in loaded:
-            self.add(session, place)
-        if self.faults.count:
-            raise self.faults
-        if not self.sessions:
-            raise ValueError("The file has no sessions, and nothing was changed.")
 
     def add(self, session: dict, place: str = "") -> None:
         """Add a session as imported.load returns it. A session_id that is there already is a fault of this place."""
