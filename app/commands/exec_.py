@@ -36,13 +36,7 @@ GOOD = (HTTPStatus.OK, HTTPStatus.CREATED)  # the latter with the reading status
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
 def exec_(
-    context: click.Context,
-    check_paging: bool,
-    complete: bool,
-    wanted: tuple[str, ...],
-    port: int,
-    runs: list[str] | None,
-    command: tuple[str, ...],
+    context: click.Context, check_paging: bool, complete: bool, wanted: tuple, port: int, runs: list[str] | None, command: tuple
 ):
     """Run COMMAND beside a server with fresh bundled data.
 
