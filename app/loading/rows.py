@@ -1,5 +1,6 @@
-"""Load sessions from rows: of CSV, or of another service's JSON. A row is a conversion, and rows with the same session_id are one
-session. Decisions 46, 66.
+"""Load sessions from rows, of CSV or of another service's JSON. Decisions 46, 66.
+
+A row is a conversion, and rows with the same session_id are one session.
 """
 
 import csv
