@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from . import api, commands, errors, headers, health, instants, mock, origins, rate_limit, request_log, settings
 from .database import Database
 from .explorer import pages as explorer
-from .openapi import pages as openapi
+from .openapi import document as openapi
 
 
 def create_app(given: dict | None = None) -> Flask:

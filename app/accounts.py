@@ -68,8 +68,6 @@ FROM accounts
 ORDER BY domain
 """
 
-IS_BUNDLED = "SELECT domain, seeded_to IS NOT NULL FROM accounts WHERE is_temporary = 0"
-
 IMPORTED = "SELECT domain FROM accounts WHERE seeded_to IS NULL AND is_temporary = 0 ORDER BY domain LIMIT 100"
 
 ADD_KEY = "INSERT INTO keys (digest, account_id, prefix) VALUES (:digest, :account_id, :prefix)"

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -14,74 +14,67 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 import click
-from flask import Flask
+from flask import Flask, current_app
 
 from .. import api, strict_json
 from ..loading import sessions
 from ..mock import faults
 from ..mock.listening import listening
 from . import readings
-from .sentences import errors_as_sentences
+from .options import bp, errors_as_sentences
 
 GOOD = (HTTPStatus.OK, HTTPStatus.CREATED)  # the latter with the reading status=201
 
 
-def exec_command(create_app: Callable[[dict], Flask]) -> click.Command:
-    # Whatever stands after the first word of COMMAND belongs to it: "flask exec pytest --help" is the help of pytest.
-    @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-    @click.option("--check-paging", is_flag=True, help="Print each walk with its verdict, and exit with 1 if one has a fault.")
-    @click.option("--complete", is_flag=True, help="The same, and exit with 1 if a walk is incomplete or there is none.")
-    @click.option("--fault", "wanted", multiple=True, metavar="'code=503 after=1'", help="Add a fault, as POST /_mock/faults does.")
-    @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port of the server; default: a free one.")
-    @click.option("--readings", "runs", **readings.OPTION)
-    @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-    @click.pass_context
-    def exec_(
-        context: click.Context,
-        check_paging: bool,
-        complete: bool,
-        wanted: tuple[str, ...],
-        port: int,
-        runs: list[str] | None,
-        command: tuple[str, ...],
-    ):
-        """Run COMMAND beside a server with fresh bundled data.
+# Whatever stands after the first word of COMMAND belongs to it: "flask exec pytest --help" is the help of pytest.
+@bp.cli.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--check-paging", is_flag=True, help="Print each walk with its verdict, and exit with 1 if one has a fault.")
+@click.option("--complete", is_flag=True, help="The same, and exit with 1 if a walk is incomplete or there is none.")
+@click.option("--fault", "wanted", multiple=True, metavar="'code=503 after=1'", help="Add a fault, as POST /_mock/faults does.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port of the server; default: a free one.")
+@click.option("--readings", "runs", **readings.OPTION)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_context
+def exec_(
+    context: click.Context, check_paging: bool, complete: bool, wanted: tuple, port: int, runs: list[str] | None, command: tuple
+):
+    """Run COMMAND beside a server with fresh bundled data.
 
-        The server listens until COMMAND ends. COMMAND finds it with CONVERSIONS_URL (the endpoint),
-        CONVERSIONS_BASE_URL (without the path) and CONVERSIONS_KEY. Exits with the status of COMMAND.
-        """
+    The server listens until COMMAND ends. COMMAND finds it with CONVERSIONS_URL (the endpoint),
+    CONVERSIONS_BASE_URL (without the path) and CONVERSIONS_KEY. Exits with the status of COMMAND.
+    """
 
-        def run_once(reading: str | None = None, output: IO | None = None, longest: float | None = None) -> int:
-            with serving(create_app, port, seeded, reading) as (app, base_url):
-                app.extensions["walks"].keeps_all = True
-                faults_added = [(text, add_fault(app, text)) for text in wanted]
-                status = run(command, environment_of(base_url), output, longest)
-            left = {fault["id"]: fault["times"] for fault in app.extensions["faults"].listed()}
-            for text, fault in faults_added:
-                if fault["times"] and left.get(fault["id"]) == fault["times"]:
-                    click.echo(f"This fault never happened: {text}.", file=output)
-            if runs is not None and not status and not app.extensions["requests"].after():
-                click.echo("No request of COMMAND reached the server: does it take the URL from CONVERSIONS_URL?", file=output)
-                status = 1
-            if (check_paging or complete) and not report(app, complete, output):
-                status = 1
-            return status
+    def run_once(reading: str | None = None, output: IO | None = None, longest: float | None = None) -> int:
+        with serving(port, seeded, reading) as (app, base_url):
+            app.extensions["walks"].keeps_all = True
+            faults_added = [(text, add_fault(app, text)) for text in wanted]
+            status = run(command, environment_of(base_url), output, longest)
+        left = {fault["id"]: fault["times"] for fault in app.extensions["faults"].listed()}
+        for text, fault in faults_added:
+            if fault["times"] and left.get(fault["id"]) == fault["times"]:
+                click.echo(f"This fault never happened: {text}.", file=output)
+        if runs is not None and not status and not app.extensions["requests"].after():
+            click.echo("No request of COMMAND reached the server: does it take the URL from CONVERSIONS_URL?", file=output)
+            status = 1
+        if (check_paging or complete) and not report(app, complete, output):
+            status = 1
+        return status
 
-        if command[0].startswith("-"):
-            raise click.NoSuchOption(command[0], ctx=context)
-        with TemporaryDirectory() as folder:
-            seeded = Path(folder) / "seeded.sqlite"
-            context.exit(run_once() if runs is None else readings.run_under(runs, run_once))
-
-    return exec_
+    if command[0].startswith("-"):
+        raise click.NoSuchOption(command[0], ctx=context)
+    with TemporaryDirectory() as folder:
+        seeded = Path(folder) / "seeded.sqlite"
+        context.exit(run_once() if runs is None else readings.run_under(runs, run_once))
 
 
 @contextmanager
-def serving(create_app: Callable[[dict], Flask], port: int, seeded: Path, reading: str | None) -> Iterator[tuple[Flask, str]]:
+def serving(port: int, seeded: Path, reading: str | None) -> Iterator[tuple[Flask, str]]:
     """Serve a mock with fresh data: a copy of the file seeded, which the first call makes."""
     with TemporaryDirectory() as folder:
         database = Path(folder) / "conversions.sqlite"
-        app = create_app({"DATABASE": database, "MOCK": "1"} | ({} if reading is None else {"READING": reading}))
+        app = current_app.extensions["create_app"](
+            {"DATABASE": database, "MOCK": "1"} | ({} if reading is None else {"READING": reading})
+        )
         app.logger.setLevel("WARNING" if reading is None else "ERROR")
         if not seeded.exists():
             with app.app_context(), errors_as_sentences(), app.extensions["database"].writing(create=True) as connection:

@@ -1,70 +1,64 @@
 """flask import: read what people have into an account. Decisions 30, 43 to 49, 66 to 69."""
 
+import json
 import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import IO
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 
 from .. import fields
 from ..loading import attribution, formats, sessions
 from ..loading.columns import FILTERS, Columns
-from ..loading.faults import Faults
 from ..loading.imported import OF_CONVERSION, OF_SESSION
 from ..schemas import DEFAULT_WINDOW
-from . import watching
-from .options import DOMAIN, primary_domain
-from .sentences import errors_as_sentences
+from .options import DOMAIN, bp, errors_as_sentences, primary_domain
+
+INTERVAL = 0.2  # seconds between two checks of a watched file
 
 
-def header_value(_context, _parameter, value: str | None) -> str | None:
-    if value is not None and not (value.isascii() and value.isprintable() and value and " " not in value):
-        raise click.BadParameter(f"A key consists of printable ASCII characters without spaces, not {value!r}.")
-    return value
+def header_value(text: str) -> str:
+    if not (text.isascii() and text.isprintable() and text and " " not in text):
+        raise click.BadParameter(f"A key consists of printable ASCII characters without spaces, not {text!r}.")
+    return text
 
 
-def assignments(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Return what FIELD=VALUE options say, by field. A filter's name, such as source, stands for the field that decides it."""
-    known, found = [*OF_SESSION, *OF_CONVERSION], {}
-    for value in values:
-        field, equals, what = value.partition("=")
-        field = FILTERS.get(field, field)
-        if not equals:
-            raise click.BadParameter(f"Must have the form FIELD=VALUE, not {value!r}.")
-        if field not in known:
-            near = get_close_matches(field, known, n=1)
-            advice = f"Did you mean {near[0]}?" if near else f"The fields are {', '.join(known)}."
-            raise click.BadParameter(f"There is no field {field!r}. {advice}")
-        found[field] = what
-    return found
+def assignment(text: str) -> tuple[str, str]:
+    """Return the two parts of FIELD=VALUE. A filter's name, such as source, stands for the field that decides it."""
+    field, equals, value = text.partition("=")
+    field = FILTERS.get(field, field)
+    if not equals:
+        raise click.BadParameter(f"Must have the form FIELD=VALUE, not {text!r}.")
+    known = [*OF_SESSION, *OF_CONVERSION]
+    if field not in known:
+        near = get_close_matches(field, known, n=1)
+        advice = f"Did you mean {near[0]}?" if near else f"The fields are {', '.join(known)}."
+        raise click.BadParameter(f"There is no field {field!r}. {advice}")
+    return field, value
 
 
-def site_url(_context, _parameter, value: str) -> str:
-    if value and (attribution.host(value) is None or not re.fullmatch("https?://[^/]+/?", value)):
-        raise click.BadParameter(f"Must be a site such as https://shop.example, not {value!r}.")
-    return value.rstrip("/")
+def site_url(text: str) -> str:
+    if text and (attribution.host(text) is None or not re.fullmatch("https?://[^/]+/?", text)):
+        raise click.BadParameter(f"Must be a site such as https://shop.example, not {text!r}.")
+    return text.rstrip("/")
 
 
-def format_of_times(_context, _parameter, value: str) -> str:
+def format_of_times(text: str) -> str:
     moment = datetime(2025, 11, 30, 13, 45)
     with suppress(ValueError):
-        text = moment.strftime(value)
-        has_year = text != moment.replace(year=2024).strftime(value)  # without one, strptime warns from Python 3.13 on
-        if not value or (has_year and datetime.strptime(text, value).date() == moment.date()):
-            return value
-    raise click.BadParameter(f"Must say where the year, the month and the day are, such as '%d/%m/%Y %H:%M', not {value!r}.")
-
-
-def primary_domains(context, parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(primary_domain(context, parameter, value) for value in values)
+        written = moment.strftime(text)
+        has_year = written != moment.replace(year=2024).strftime(text)  # without one, strptime warns from Python 3.13 on
+        if not text or (has_year and datetime.strptime(written, text).date() == moment.date()):
+            return text
+    raise click.BadParameter(f"Must say where the year, the month and the day are, such as '%d/%m/%Y %H:%M', not {text!r}.")
 
 
 def _tell(columns: Columns, unusual: list[str]) -> None:
@@ -82,10 +76,10 @@ def _tell(columns: Columns, unusual: list[str]) -> None:
         click.echo("\n".join(unusual), err=True)
 
 
-@click.command("import")
+@bp.cli.command("import")
 @click.argument("file", type=click.Path(exists=True, allow_dash=True, dir_okay=False))
 @click.option("--domain", **DOMAIN, help="The primary domain of the account to import into.")
-@click.option("--key", metavar="K", callback=header_value, help="A key for the account. By default a new account gets one.")
+@click.option("--key", metavar="K", type=header_value, help="A key for the account. By default a new account gets one.")
 @click.option(
     "--monthly-limit",
     type=click.IntRange(min=0, max=fields.LARGEST_COUNT),
@@ -95,27 +89,24 @@ def _tell(columns: Columns, unusual: list[str]) -> None:
 @click.option("--replace", is_flag=True, help="Replace the sessions that the account has.")
 @click.option("--watch", is_flag=True, help="Keep running, and import FILE again, with --replace, whenever it changes.")
 @click.option(
-    "--column", "named", multiple=True, metavar="F=C", callback=assignments, help="The column, or path in JSON, that has field F."
+    "--column", "named", multiple=True, metavar="F=C", type=assignment, help="The column, or path in JSON, that has field F."
 )
-@click.option("--set", "values", multiple=True, metavar="F=V", callback=assignments, help="A value of field F for all rows.")
-@click.option(
-    "--site", default="", metavar="URL", callback=site_url, help="Complete paths, such as /pricing, to URLs of this site."
-)
+@click.option("--set", "values", multiple=True, metavar="F=V", type=assignment, help="A value of field F for all rows.")
+@click.option("--site", default="", metavar="URL", type=site_url, help="Complete paths, such as /pricing, to URLs of this site.")
 @click.option(
     "--time-format",
     default="",
     metavar="FORMAT",
-    callback=format_of_times,
+    type=format_of_times,
     help="How times are written, as in strptime: '%d/%m/%Y %H:%M'.",
 )
 @click.option(
     "--ignore-referrer",
     multiple=True,
     metavar="D",
-    callback=primary_domains,
+    type=primary_domain,
     help="A domain that never counts as a source, such as paypal.com.",
 )
-@with_appcontext
 def import_(
     file: str, domain: str, key: str | None, monthly_limit: int | None, replace: bool, watch: bool, ignore_referrer: tuple, **said
 ):
@@ -124,11 +115,11 @@ def import_(
     FILE is JSON Lines, a JSON document, captured responses of the API, or CSV with a header, also with gzip; "-" is standard
     input. It is imported completely or not at all. Creates the database and the account if they do not exist.
     """
-
     command = click.get_current_context().find_root().command_path
+    said |= {name: dict(said[name]) for name in ("named", "values")}
 
     def import_once(replace: bool) -> None:
-        faults, columns = Faults(), Columns(domain, **said)
+        columns = Columns(domain, **said)
         try:
             with (
                 errors_as_sentences(),
@@ -136,11 +127,16 @@ def import_(
                 current_app.extensions["database"].writing(create=True) as connection,
             ):
                 account_id, made_key = sessions.open_for_import(connection, domain, key, monthly_limit, replace)
-                writer = sessions.Writer(connection, account_id, domain, faults, ignore_referrer)
-                writer.add_all(_with_progress(formats.load(opened, columns, faults), opened))
-                summary = writer.summary()
-                days = connection.execute(sessions.FIRST_AND_LAST_CONVERSION, {"account_id": account_id}).fetchone()
+                writer = sessions.Writer(connection, account_id, frozenset({domain, *ignore_referrer}), columns.faults)
+                for place, session in _with_progress(formats.load(opened, columns), opened):
+                    writer.add(session, place)
+                if columns.faults.count:
+                    raise columns.faults
+                if not writer.sessions:
+                    raise ValueError("The file has no sessions, and nothing was changed.")
+                start, end, longest, first_day, last_day = writer.summary()
         except click.ClickException as error:
+            faults = columns.faults
             if not faults.options:
                 raise
             given = (["--key", key] if key else []) + ["--replace"] * replace
@@ -150,12 +146,12 @@ def import_(
             raise click.ClickException("\n".join(advice)) from None
         _tell(columns, writer.unusual)
         click.echo(f"Imported for {domain}. Sessions: {writer.sessions:,}, conversions: {writer.conversions:,}.")
-        click.echo("From {} to {} UTC. The longest session lasts {}.".format(*summary))
+        click.echo(f"From {start} to {end} UTC. The longest session lasts {timedelta(seconds=longest)}.")
         if made_key:
             click.echo(f"Its key, which is shown only this once: {made_key}")
-        query = "{}"
-        if not _are_in_default_window(*days):
-            query = '{{"start_date": "{}", "end_date": "{}"}}'.format(*days)
+        query, today = "{}", current_app.extensions["clock"].today()
+        if first_day and not str(today - timedelta(seconds=DEFAULT_WINDOW)) < first_day <= last_day <= str(today):
+            query = json.dumps({"start_date": first_day, "end_date": last_day})
             click.echo("A request without dates covers the last 30 days. For all conversions of the account send")
             click.echo(query)
         click.echo(f"To look at it: {command} walk '{query}' --key {made_key or 'KEY'}")
@@ -166,15 +162,32 @@ def import_(
     elif file == "-":
         raise click.BadParameter("Standard input cannot be watched; name a file.", param_hint="--watch")
     else:
-        watching.watch(file, lambda: import_once(replace=True))
+        import_after_each_change(file, lambda: import_once(replace=True))
 
 
-def _are_in_default_window(first_day: str | None, last_day: str | None) -> bool:
-    """Return True if a request without dates finds all conversions of these days, or if there are none."""
-    today: date = current_app.extensions["clock"].today()
-    if first_day is None or last_day is None:
-        return True
-    return str(today - timedelta(seconds=DEFAULT_WINDOW)) < first_day <= last_day <= str(today)
+def import_after_each_change(path: str, import_once: Callable[[], None]) -> None:
+    """Import the file now and after each change, until interrupted. An error is printed and does not end it. Decision 49.
+
+    It waits until two checks in a row find the same file: an editor may write it in parts, or save under another name first.
+    """
+    imported = before = None
+    with suppress(KeyboardInterrupt):
+        while True:
+            found = None
+            with suppress(OSError):  # there is no file at the moment
+                status = os.stat(path)
+                found = (status.st_ino, status.st_size, status.st_mtime_ns)
+            if found and found == before and found != imported:
+                imported = found
+                try:
+                    import_once()
+                except click.ClickException as error:
+                    error.show()
+                    click.echo("The data that was imported before stays.", err=True)
+                click.echo(f"Watching {path} for changes. Press Ctrl-C to stop.")
+            before = found
+            time.sleep(INTERVAL)
+    click.echo("Stopped.")
 
 
 def _with_progress(loaded: Iterator[tuple[str, dict]], file: IO[bytes]) -> Iterator[tuple[str, dict]]:

@@ -3,14 +3,13 @@
 import json
 
 import click
-from flask.cli import with_appcontext
 
 from ..openapi.document import SERVER, document
+from .options import bp
 
 
-@click.command("openapi")
+@bp.cli.command("openapi")
 @click.option("--server", default=SERVER, show_default=True, metavar="URL", help="The base URL that the document names.")
-@with_appcontext
 def openapi(server: str) -> None:
     """Print the OpenAPI document; no server needs to run."""
     click.echo(json.dumps(document(server.rstrip("/")), indent=2, ensure_ascii=False))

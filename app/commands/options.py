@@ -1,43 +1,47 @@
-"""Options and arguments of several commands: a domain, a key, a query."""
+"""What several commands share: the blueprint that has them, the option --domain, and errors as sentences."""
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
-from flask import current_app
+from flask import Blueprint, current_app
+from marshmallow import ValidationError
 
-from .. import accounts, fields, schemas, strict_json
-from ..database import Connection
 from ..loading import attribution
 
+bp = Blueprint("commands", __name__, cli_group=None)
 
-def primary_domain(_context, _parameter, value: str) -> str:
+
+def primary_domain(text: str) -> str:
     """Return the domain in the form that browsers send; refuse one that is not a primary domain."""
-    host = attribution.host(value if "://" in value else f"https://{value}")
+    host = attribution.host(text if "://" in text else f"https://{text}")
     if host is None:
-        raise click.BadParameter(f"{value!r} is not a domain. An account has a primary domain, for example example.com.")
+        raise click.BadParameter(f"{text!r} is not a domain. An account has a primary domain, for example example.com.")
     primary = attribution.primary_domain(host)
-    if primary != value and (value.isascii() or primary != host or "/" in value or ":" in value):
-        raise click.BadParameter(f"An account has a primary domain. Instead of {value!r}, use {primary}.")
+    if primary != text and (text.isascii() or primary != host or "/" in text or ":" in text):
+        raise click.BadParameter(f"An account has a primary domain. Instead of {text!r}, use {primary}.")
     return primary
 
 
-DOMAIN: dict[str, Any] = {"required": True, "metavar": "D", "callback": primary_domain}
-KEY = click.option("--key", required=True, metavar="K", help="The account's key.")
+DOMAIN: dict[str, Any] = {"required": True, "metavar": "D", "type": primary_domain}
 
 
-def load_query(text: str) -> dict:
-    """Return the JSON body of a request as strategies.page takes it. Raises click.ClickException with a sentence."""
+@contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """Turn every error that a user can cause into a sentence on standard error, and exit status 1."""
     try:
-        body = strict_json.parse(text.encode())
-    except ValueError as fault:
-        raise click.ClickException(f"QUERY {fault}.") from None
-    if not isinstance(body, dict):
-        raise click.ClickException(f"QUERY must be a JSON object, not {fields.kind(body)}.")
-    return schemas.load_query(body, current_app.extensions["clock"]())
-
-
-def account_of(connection: Connection, key: str) -> accounts.Account:
-    account = accounts.authenticate(connection, key)
-    if account is None:
-        raise click.ClickException(f"The key {key} is unknown. The command conversions keys list shows the keys of this database.")
-    return account
+        yield
+    except ValidationError as error:
+        raise click.ClickException("; ".join(f"{name}: {' '.join(told)}" for name, told in error.messages_dict.items())) from None
+    except sqlite3.Error as error:
+        is_busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+        why = "another import, or another program, is writing to it. Try again when it has finished" if is_busy else f"{error}"
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+            why += ". That is its own disk, or the one for temporary files: SQLITE_TMPDIR names another folder for them"
+        raise click.ClickException(f"The database {current_app.config['DATABASE']} can't be used: {why}.") from None
+    except BrokenPipeError:  # "flask export | head": Click exits without a message
+        raise
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None

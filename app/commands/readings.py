@@ -11,6 +11,7 @@ from typing import IO
 import click
 
 from ..mock.readings import EACH, READINGS, parse
+from .options import bp
 
 ALL = "all"
 SHORTEST_LIMIT = 60  # seconds; a run may take ten times as long as the one as decided here, or this
@@ -22,10 +23,9 @@ REASONS = (
     r"(?:not ok \d+ - |FAILED ).+",
     r"^✗ .+? pages?: (.+)",  # the verdict on a walk: of --check-paging or --complete
 )
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@click.command("readings")
+@bp.cli.command("readings")
 def readings():
     """List the readings of the published text that the mock can serve.
 
@@ -70,37 +70,38 @@ def run_under(runs: list[str], run_once: Callable[[str, IO | None, float | None]
 
     Returns 1 if a run failed. If the command fails as decided here, the others are not run.
     """
-    folder, failed = Path(tempfile.mkdtemp(prefix="readings-")), {}
+    folder = Path(tempfile.mkdtemp(prefix="readings-"))
     width, longest = max(map(len, runs), default=0), None
+    failures: list[str] = []
     try:
         for name in ["", *runs]:
-            log = folder / f"{re.sub('[^a-z0-9=-]+', '-', name.lower()) or 'as-decided-here'}.log"
+            shown = name or "as decided here"
+            log = folder / f"{re.sub('[^a-z0-9=-]+', '-', shown.lower())}.log"
             began = monotonic()
             with log.open("w", encoding="utf-8") as output:
                 status = run_once(name, output, longest)
             longest = longest or max(SHORTEST_LIMIT, 10 * (monotonic() - began))
-            lines = COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace")).rstrip().splitlines()
-            shown = name or "as decided here"
-            if status:
-                place, why = reason(lines) or (len(lines), f"exit status {status}")
-                failed[shown] = log, lines[max(0, min(place - LAST_LINES // 2, len(lines) - LAST_LINES)) :][:LAST_LINES]
-                click.echo(f"✗ {shown:<{width}}  {why[:100]}{'…' if len(why) > 100 else ''}")
-            else:
+            lines = click.unstyle(log.read_text(encoding="utf-8", errors="replace")).rstrip().splitlines()
+            if not status:
                 log.unlink()
                 click.echo(f"✓ {shown}")
-            if status and not name:
+                continue
+            place, why = reason(lines) or (len(lines), f"exit status {status}")
+            first = max(0, min(place - LAST_LINES // 2, len(lines) - LAST_LINES))
+            failures.append("\n    ".join([f"\n{shown}, from {log}:", *lines[first:][:LAST_LINES]]))
+            click.echo(f"✗ {shown:<{width}}  {why[:100]}{'…' if len(why) > 100 else ''}")
+            if not name:
                 break
     finally:
-        if not failed:
+        if not failures:
             shutil.rmtree(folder)
-    for shown, (log, lines) in failed.items():
-        click.echo(f"\n{shown}, from {log}:")
-        click.echo("\n".join(f"    {line}" for line in lines))
-    if "as decided here" in failed:
+    for failure in failures:
+        click.echo(failure)
+    if failures and not name:
         click.echo("\nCOMMAND already fails as decided here, so it was not run under the other readings.")
-    elif failed:
-        click.echo(f"\nFailed: {len(failed)} of {len(runs)} readings.")
-    return 1 if failed else 0
+    elif failures:
+        click.echo(f"\nFailed: {len(failures)} of {len(runs)} readings.")
+    return 1 if failures else 0
 
 
 def reason(lines: list[str]) -> tuple[int, str] | None:

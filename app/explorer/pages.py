@@ -27,13 +27,16 @@ def address(view: dict) -> str:
     return urlencode({"key": view["key"]} | view["query"] | pages)
 
 
+@bp.app_template_filter()
+def body(view: dict) -> str:
+    """Return the body of a view's request. The page's form keeps an offset as text; in a request it is a number."""
+    offset = {"offset": int(view["query"]["offset"])} if "offset" in view["query"] else {}
+    return current_app.json.dumps(view["query"] | offset)
+
+
 @bp.get("/")
 def start():
-    (demo, imported), problem = read_accounts(), None
-    if demo is None:
-        demo, problem = [], "The server cannot read its database. The command conversions seed creates one with demo data."
-    elif not demo:
-        problem = "This server has no demo accounts. Enter a key of your own."
+    demo, imported, problem = read_accounts()
     keys = {account["key"] for account in demo}
     return render_template(
         "explorer.html",
@@ -51,15 +54,14 @@ def start():
 @bp.get("/requests")
 def live():
     """Show the requests of the mock's clients. Without mock mode they are not recorded, and there is no page."""
-    if not is_mock():
+    if not current_app.config["MOCK"]:
         abort(404)
     return render_template("live.html", settings=page_settings())
 
 
 @bp.get("/decisions")
 def decisions():
-    examples = {number: example | {"body": example_body(example)} for number, example in TOUR["examples"].items()}
-    return render_template("decisions.html", groups=decision_groups(), examples=examples)
+    return render_template("decisions.html", groups=decision_groups(), examples=TOUR["examples"])
 
 
 @bp.get("/decisions.json")
@@ -88,15 +90,15 @@ def decisions_as_json():
 @bp.context_processor
 def page_facts() -> dict:
     """Return what the footer of every page shows, and the mock bar."""
-    demo = read_accounts()[0] or []
-    seed_date = max((account["seeded_to"] for account in demo), default=None)
-    return {"is_mock": is_mock(), "readings": current_app.extensions.get("readings"), "version": VERSION, "seed_date": seed_date}
+    seed_date = max((account["seeded_to"] for account in read_accounts()[0]), default=None)
+    is_mock, readings = current_app.config["MOCK"], current_app.extensions.get("readings")
+    return {"is_mock": is_mock, "readings": readings, "version": VERSION, "seed_date": seed_date}
 
 
 @bp.app_context_processor
 def site_pages() -> dict:
     """Return the pages that the masthead lists, also on /docs/."""
-    live = [("explorer.live", "Live requests")] if is_mock() else []
+    live = [("explorer.live", "Live requests")] if current_app.config["MOCK"] else []
     others = [("explorer.decisions", "Decisions"), ("swagger_ui.show", "Reference"), ("openapi.document", "OpenAPI")]
     return {"site_pages": [("explorer.start", "Explorer"), *live, *others]}
 
@@ -110,33 +112,24 @@ def page_settings() -> dict:
         "session_filters": strategies.SESSION_FILTERS,
         "fields": list(schemas.Query().fields),
         "now": datetime.fromtimestamp(current_app.extensions["clock"](), UTC).isoformat(),
-        "demo": {account["key"]: account["domain"] for account in read_accounts()[0] or []},
+        "demo": {account["key"]: account["domain"] for account in read_accounts()[0]},
         "errors": TOUR["errors"],
     }
 
 
-def is_mock() -> bool:
-    return current_app.config["MOCK"]
-
-
-def read_accounts() -> tuple[list[dict] | None, list[str]]:
-    """Return the bundled accounts that this server has, with "seeded_to" added, or None if the database cannot be read.
+def read_accounts() -> tuple[list[dict], list[str], str]:
+    """Return the bundled accounts that this server has, with "seeded_to" added, and a sentence if there are none.
 
     And the domains of imported accounts. Only a mock lists those: elsewhere they are other people's.
     """
     try:
         with current_app.extensions["database"].reading() as connection:
-            imported = connection.rows(accounts.IMPORTED, {}) if is_mock() else []
-            return traffic.present(connection), [domain for (domain,) in imported]
+            demo = traffic.present(connection)
+            imported = connection.rows(accounts.IMPORTED, {}) if current_app.config["MOCK"] else []
     except sqlite3.Error:
-        return None, []
-
-
-def example_body(example: dict) -> str:
-    """Return an example's request as JSON. The page's form keeps an offset as text; in a request it is a number."""
-    query = example["query"]
-    offset = {"offset": int(query["offset"])} if "offset" in query else {}
-    return current_app.json.dumps(query | offset)
+        return [], [], "The server cannot read its database. The command conversions seed creates one with demo data."
+    problem = "" if demo else "This server has no demo accounts. Enter a key of your own."
+    return demo, [domain for (domain,) in imported], problem
 
 
 @cache

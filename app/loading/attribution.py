@@ -23,6 +23,8 @@ _MEDIUM = {name: medium for medium, names in _NAMES["medium"].items() for name i
 _IN_EVERY_COUNTRY = re.compile(rf"({'|'.join(_NAMES['medium_in_every_country'])})\.((com?\.)?[a-z]{{2}}|com|cat)")
 _OWN_SOURCE = frozenset(_NAMES["own_source"]["hosts"])
 
+_public_suffixes = cache(PublicSuffixList)  # loaded when the first domain is looked up
+
 _APP = re.compile(r"(?:android|ios)-app://([^/?#\s]+)(?=[/?#]|\Z)", re.IGNORECASE)
 _AUTHORITY = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@\s]*@)*(?:\[([0-9A-Fa-f:.]+)\]|([^/?#@:\s\[\]]+))(?::[0-9]*)?(?=[/?#]|\Z)"
@@ -46,11 +48,6 @@ def primary_domain(host: str) -> str:
     if ":" in host or re.fullmatch("[0-9.]+", host):
         return host
     return _public_suffixes().privatesuffix(host) or host
-
-
-@cache
-def _public_suffixes() -> PublicSuffixList:
-    return PublicSuffixList()
 
 
 class Landing(NamedTuple):

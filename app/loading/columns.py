@@ -11,9 +11,10 @@ from pathlib import Path
 
 from .. import fields
 from ..strict_json import shown
-from .faults import Faults
+from .imported import Faults
 
-FILTERS = {"source": "utm_source", "medium": "utm_medium"} | {name: f"utm_{name}" for name in ("campaign", "content", "term")}
+# A filter of the API, and the field that decides it.
+FILTERS = {name: f"utm_{name}" for name in ("source", "medium", "campaign", "content", "term")} | {"landing_page": "landing_page"}
 KINDS = tomllib.loads(Path(__file__).with_name("kinds.toml").read_text(encoding="utf-8"))
 
 _TIMES = ("started_at", "ended_at", "timestamp")
@@ -35,6 +36,7 @@ class Columns:
     used: dict[str, str] = field(default_factory=dict)  # field to column
     ignored: list[str] = field(default_factory=list)  # columns that no field is read from
     absent: Counter[str] = field(default_factory=Counter)  # values that say that there is none
+    faults: Faults = field(default_factory=Faults)
 
     def __bool__(self) -> bool:
         return bool(self.named or self.values or self.site or self.time_format)
@@ -69,8 +71,7 @@ class Columns:
         self.absent[f"{name} {shown(row.pop(name))}"] += 1
 
     def _time(self, text: str) -> str:
-        if self.time_format and _has_form(text, self.time_format):
-            moment = datetime.strptime(text, self.time_format)
+        if self.time_format and (moment := _in_form(text, self.time_format)):
             return (moment.astimezone(UTC) if moment.tzinfo else moment).strftime("%Y-%m-%dT%H:%M:%SZ")
         return re.sub(" ([+-][0-9:]+)$", r"\1", re.sub(" ?(UTC|GMT)$", "Z", text))
 
@@ -81,7 +82,7 @@ class Columns:
         others = [("--site", self.site), ("--time-format", self.time_format)]
         return named + values + [part for option, value in others if value for part in (option, value)]
 
-    def advise(self, faults: Faults, sample: dict, known: set[str] | None = None) -> None:
+    def advise(self, sample: dict, known: set[str] | None = None) -> None:
         """Add the options to the faults with which the file can be read, as a row's values by column suggest.
 
         The columns that are known have a field's name. Without them, the values are by field, and only their form is looked at.
@@ -89,12 +90,11 @@ class Columns:
         named, values = dict(self.named), dict(self.values)
         if known is not None:
             named = {name: column for name, column in named.items() if column in sample}
-        for name, likely in KINDS["columns"].items() if known is not None else ():
-            if name not in {*named, *values} and (name not in (known or ()) or name == "id"):
-                found = [column for column in sample if _plain(column) in likely and _is_plausible(name, sample[column])]
-                if found:
-                    named[name] = min(found, key=lambda column: (likely.index(_plain(column)), column.count("."), len(column)))
-        if known is not None:
+            for name, likely in KINDS["columns"].items():
+                if name not in {*named, *values} and (name not in known or name == "id"):
+                    found = [column for column in sample if _plain(column) in likely and _is_plausible(name, sample[column])]
+                    if found:
+                        named[name] = min(found, key=lambda column: (likely.index(_plain(column)), column.count("."), len(column)))
             given = {*named, *values, *known}
             if not given & {"started_at", "timestamp"}:
                 return
@@ -105,20 +105,19 @@ class Columns:
                 urls = [column for column in sample if column not in named.values() and "://" in str(sample[column])]
                 if urls and "conversion_page" not in given:
                     named["conversion_page"] = urls[0]
-                    given.add("conversion_page")
                 default = {"conversion_page": f"https://{self.domain}/", "type": "custom", "id": "import"}
-            values |= {name: value for name, value in default.items() if name not in given}
+            values |= {name: value for name, value in default.items() if name not in {*given, *named}}
             sample = {name: sample.get(named.get(name, name)) for name in (*_TIMES, *_PAGES)}
         better = replace(self, named=named, values=values)
         if any(re.match("/(?!/)", str(sample.get(name))) for name in _PAGES):
             better.site = self.site or f"https://{self.domain}"
         for text in [str(sample[name]) for name in _TIMES if sample.get(name)] if not self.time_format else []:
-            formats = [form for form in KINDS["times"]["formats"] if _has_form(text, form)]
+            formats = [form for form in KINDS["times"]["formats"] if _in_form(text, form)]
             better.time_format = better.time_format or (formats or [""])[0]
             if len(formats) > 1:
-                faults.otherwise = f"{shown(text)} may be written as {formats[1]} instead: choose the right --time-format."
-        if not faults.options and better.options() != self.options():
-            faults.options = better.options()
+                self.faults.otherwise = f"{shown(text)} may be written as {formats[1]} instead: choose the right --time-format."
+        if not self.faults.options and better.options() != self.options():
+            self.faults.options = better.options()
 
 
 def at(item: object, path: str):
@@ -163,7 +162,7 @@ def _is_plausible(name: str, value: object) -> bool:
     return "@" in text if name == "email" else "/" in text or text.lower() in _NO_PAGE
 
 
-def _has_form(text: str, time_format: str) -> bool:
+def _in_form(text: str, time_format: str) -> datetime | None:
     with suppress(ValueError):
-        return bool(datetime.strptime(text, time_format))
-    return False
+        return datetime.strptime(text, time_format)
+    return None

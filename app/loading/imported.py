@@ -1,4 +1,6 @@
-"""An imported session and its conversions: what each field may be, the same for every form of file. Decisions 30, 43, 44.
+"""An imported session and its conversions: what each field may be, and what is wrong, the same for every form of file.
+
+Decisions 30, 43, 44.
 
 These are functions, and not marshmallow schemas, which would take most of an import's time. Their errors are marshmallow's.
 """
@@ -6,7 +8,7 @@ These are functions, and not marshmallow schemas, which would take most of an im
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
@@ -15,11 +17,14 @@ from marshmallow import ValidationError
 from .. import fields, instants
 from ..strict_json import shown
 from . import attribution
-from .limits import LONGEST_FIELD, TOO_LONG
+
+LONGEST_FIELD = 1_048_576  # characters
+TOO_LONG = f"has more than {LONGEST_FIELD:,} characters, which is the most that a field can have."
 
 _quick_moment = re.compile("([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])Z?").fullmatch
 _names = re.compile(rb'"[ \t\r\n]*:').findall
 _any_moment = fields.Moment().deserialize
+_day = lru_cache(1000)(instants.span)
 
 
 def _text(value: object) -> str:
@@ -38,18 +43,12 @@ def _url(value: object) -> str:
 
 def _moment(value: object) -> int:
     match = _quick_moment(value) if isinstance(value, str) else None
-    midnight = _midnight(match[1]) if match else None
-    if match is None or midnight is None:
+    if match is None:
         return _any_moment(value)
-    return midnight + int(match[2]) * 3600 + int(match[3]) * 60 + int(match[4])
-
-
-@lru_cache(1000)
-def _midnight(day: str) -> int | None:
     try:
-        return instants.span(day)[0]
-    except ValueError:
-        return None
+        return _day(match[1])[0] + int(match[2]) * 3600 + int(match[3]) * 60 + int(match[4])
+    except ValueError:  # there is no such day
+        return _any_moment(value)
 
 
 def _optional(read: Callable) -> Callable:
@@ -57,58 +56,48 @@ def _optional(read: Callable) -> Callable:
     return lambda value: None if value is None or value == "" else read(value)
 
 
-def _array(read: Callable) -> Callable:
-    def read_array(values: object) -> list:
-        if not isinstance(values, list):
-            raise ValidationError("Must be an array.")
-        loaded, faults = [], {}
-        for number, value in enumerate(values):
-            try:
-                loaded.append(read(value))
-            except ValidationError as error:
-                faults[number] = error.messages
-        if faults:
-            raise ValidationError(faults)
-        return loaded
-
-    return read_array
+def _array(read: Callable, values: object) -> list:
+    if not isinstance(values, list):
+        raise ValidationError("Must be an array.")
+    loaded, faults = [], {}
+    for number, value in enumerate(values):
+        try:
+            loaded.append(read(value))
+        except ValidationError as error:
+            faults[number] = error.messages
+    if faults:
+        raise ValidationError(faults)
+    return loaded
 
 
-def _object(readers: dict[str, Callable], required: list[str]) -> Callable:
-    nothing = dict.fromkeys(readers)
-
-    def read_object(given: object) -> dict:
-        if not isinstance(given, dict):
-            raise ValidationError({None: ["Must be an object."]})
-        faults: dict[str | None, Any] = {}
-        loaded: dict[str, Any] = nothing.copy()
-        for name, value in given.items():
-            if (read := readers.get(name)) is None:
-                faults[name] = ["Unknown field."] if len(faults) > fields.MOST_FAULTS else [fields.unknown_field(name, readers)]
-                continue
-            try:
-                loaded[name] = read(value)
-            except ValidationError as error:
-                faults[name] = error.messages
-        faults |= {name: ["Is missing."] for name in required if name not in given}
-        if faults:
-            raise ValidationError(faults)
-        return loaded
-
-    return read_object
+def _object(readers: dict[str, Callable], required: list[str], given: object) -> dict:
+    if not isinstance(given, dict):
+        raise ValidationError({None: ["Must be an object."]})
+    faults: dict[str | None, Any] = {}
+    loaded: dict[str, Any] = dict.fromkeys(readers)
+    for name, value in given.items():
+        if (read := readers.get(name)) is None:
+            faults[name] = ["Unknown field."] if len(faults) > fields.MOST_FAULTS else [fields.unknown_field(name, readers)]
+            continue
+        try:
+            loaded[name] = read(value)
+        except ValidationError as error:
+            faults[name] = error.messages
+    faults |= {name: ["Is missing."] for name in required if name not in given}
+    if faults:
+        raise ValidationError(faults)
+    return loaded
 
 
-_meta = _object({"type": _text, "id": _text}, ["type", "id"])
+_meta = partial(_object, {"type": _text, "id": _text}, ["type", "id"])
 _pages = {"conversion_page": _url, "previous_page": _optional(_url)}
-_conversion = _object(
-    {"email": _optional(_text), "timestamp": _moment, **_pages, "conversion_meta": _meta},
-    ["timestamp", "conversion_page", "conversion_meta"],
-)
+_of_conversion: dict[str, Callable] = {"email": _optional(_text), "timestamp": _moment, **_pages, "conversion_meta": _meta}
+_conversion = partial(_object, _of_conversion, ["timestamp", "conversion_page", "conversion_meta"])
 _times = {"started_at": _moment, "ended_at": _optional(_moment)}
 # Only flask export writes the last two: such a session keeps the source and medium that it had, whatever the rules are by now.
 _texts = dict.fromkeys(["session_id", *attribution.UTM, "derived_source", "derived_medium"], _optional(_text))
 _of_session = {**_times, "landing_page": _url, "referrer": _optional(_url), **_texts}
-_session = _object({**_of_session, "conversions": _array(_conversion)}, ["started_at", "landing_page"])
+_session = partial(_object, {**_of_session, "conversions": partial(_array, _conversion)}, ["started_at", "landing_page"])
 
 OF_SESSION = [*_of_session]
 OF_CONVERSION = ["email", "timestamp", *_pages, "type", "id"]
@@ -172,3 +161,25 @@ def load_line(line: bytes) -> dict | None:
         return load(given) if members == len(_names(line)) else None
     except (ValidationError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+class Faults(ValueError):
+    """The first faults of a file, each with its place, and how many there are in all."""
+
+    def __init__(self):
+        self.sentences: list[str] = []
+        self.count = 0
+        self.advice = ""  # how to go on
+        self.options: list[str] = []  # with which the file can be imported, as far as its beginning tells
+        self.otherwise = ""  # what to do if they are wrong
+
+    def add(self, place: str, field: str, *sentences: str) -> None:
+        shown = sentences[: max(fields.MOST_FAULTS - self.count, 0)]
+        self.sentences += [f"{place}{', ' + field if field else ''}: {sentence}" for sentence in shown]
+        self.count += len(sentences)
+
+    def __str__(self) -> str:
+        lines = ["The file has faults, and nothing was changed.", *self.sentences]
+        if self.count > len(self.sentences):
+            lines.append(f"… and {self.count - len(self.sentences)} more")
+        return "\n".join(lines + [self.advice] * bool(self.advice))

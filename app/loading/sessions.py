@@ -2,7 +2,8 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import orjson
@@ -10,19 +11,16 @@ import orjson
 from .. import accounts, instants
 from ..database import Connection
 from . import attribution, traffic
-from .faults import Faults
-
-# SQLite keeps the largest id that has ever been used.
-FREE_ID = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sessions'), 0) + 1"
+from .imported import Faults
 
 ADD_SESSION = """
 INSERT INTO sessions (
-    id, account_id, session_id, started_at, ended_at,
+    account_id, session_id, started_at, ended_at,
     utm_source, utm_medium, derived_source, derived_medium,
     source, medium,
     campaign, content, term, landing_page
 ) VALUES (
-    :id, :account_id, :session_id, :started_at, :ended_at,
+    :account_id, :session_id, :started_at, :ended_at,
     :utm_source, :utm_medium, :derived_source, :derived_medium,
     coalesce(nullif(:utm_source, ''), :derived_source), coalesce(nullif(:utm_medium, ''), :derived_medium),
     :utm_campaign, :utm_content, :utm_term, :landing_page
@@ -36,22 +34,19 @@ VALUES (:account_id, :session, :timestamp, :email, :conversion_page, :previous_p
 
 FIND_SESSION = "SELECT id FROM sessions WHERE account_id = :account_id AND session_id = :session_id"
 
-FIRST_AND_LAST_CONVERSION = """
-SELECT date(min(timestamp), 'unixepoch'), date(max(timestamp), 'unixepoch') FROM conversions WHERE account_id = :account_id
-"""
-
 FORGET_SESSIONS = "DELETE FROM sessions WHERE account_id = :account_id"
 
-# Those of the sessions of a new import.
+# The sessions of a new import, and the days of all conversions of the account.
 SUMMARY = """
-SELECT datetime(min(started_at), 'unixepoch'), datetime(max(ended_at), 'unixepoch'), max(ended_at - started_at)
+SELECT
+    datetime(min(started_at), 'unixepoch'), datetime(max(ended_at), 'unixepoch'), max(ended_at - started_at),
+    (SELECT date(min(timestamp), 'unixepoch') FROM conversions WHERE account_id = :account_id),
+    (SELECT date(max(timestamp), 'unixepoch') FROM conversions WHERE account_id = :account_id)
 FROM sessions WHERE account_id = :account_id AND id >= :first_id
 """
 
 MANY_CONVERSIONS = 100  # of one session
 MOST_UNUSUAL = 5  # sessions that are named
-
-BATCH = 50  # sessions that are written at once; more are hardly faster, and each can be a megabyte
 
 # A seed date of the year 9999 would fill the disk.
 YEARS = range(2000, 2100)
@@ -62,111 +57,63 @@ REPLACE = "To import the whole file in place of what the account has, use --repl
 KEEP_BOTH = f"{REPLACE} To keep both, give each session a session_id."
 
 
+@dataclass
 class Writer:
-    """Adds sessions to one account, many at a time."""
+    """Adds sessions to one account."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        account_id: int,
-        domain: str,
-        faults: Faults | None = None,
-        ignored_referrers: tuple[str, ...] = (),
-    ):
-        self.connection = connection
-        self.account_id = account_id
-        self.ignored_referrers = frozenset({domain, *ignored_referrers})
-        self.faults = faults if faults is not None else Faults()
-        self.sessions = self.conversions = 0
-        self.unusual: list[str] = []  # the first sessions that look like those of several visitors
-        self._first_id = self._next_id = 0  # until the first batch is written
-        self._batch: list[tuple[str, dict]] = []
-        self._copies: dict[str, int] = {}  # of the sessions that the file has more than once, by the id that was made
+    connection: Connection
+    account_id: int
+    own_domains: frozenset[str]  # those that are never a source
+    faults: Faults = field(default_factory=Faults)
+    sessions: int = 0
+    conversions: int = 0
+    unusual: list[str] = field(default_factory=list)  # the first sessions that look like those of several visitors
+    _first_id: int | None = None  # of the sessions that this adds
+    _copies: Counter[str] = field(default_factory=Counter)  # of sessions that the file has more than once, by the id that was made
 
-    def add(self, sessions: Iterable[dict], place: str = "") -> None:
-        """Add sessions that have no places of their own."""
-        for session in sessions:
-            self._add(session, place)
-        self._write()
-
-    def _add(self, session: dict, place: str) -> None:
+    def add(self, session: dict, place: str = "") -> None:
         """Add a session as imported.load returns it. A session_id that is there already is a fault of this place."""
         landing = attribution.landing(session["landing_page"])
         row = session | {"account_id": self.account_id}
         if session.get("derived_source") is None:
             row["landing_page"] = landing.page
             row["derived_source"], row["derived_medium"] = attribution.derive(
-                session["referrer"], landing.is_paid_click, self.ignored_referrers
+                session["referrer"], landing.is_paid_click, self.own_domains
             )
             for name, value in landing.utm.items():
                 row[name] = row[name] or value  # a field takes precedence over the landing page's query
-        if row["session_id"] is None:
+        if session["session_id"] is None:
             # The same values have the same id, so that a file that is imported twice is noticed.
             values = orjson.dumps(session, option=orjson.OPT_SORT_KEYS)
             row["session_id"] = hashlib.blake2b(values, digest_size=12).hexdigest()
-            row["is_made"] = True
-        self._batch.append((place, row))
+        try:
+            self._insert(row)
+        except sqlite3.IntegrityError:
+            self._insert_new(row, place, session["session_id"])
         self.sessions += 1
         conversions, seconds = len(session["conversions"]), session["ended_at"] - session["started_at"]
         self.conversions += conversions
         if (seconds > instants.DAY or conversions > MANY_CONVERSIONS) and len(self.unusual) < MOST_UNUSUAL:
             name = row["session_id"][:60]
             self.unusual.append(f"{place}, session {name!r}: {timedelta(seconds=seconds)}, {conversions:,} conversions")
-        if len(self._batch) == BATCH:
-            self._write()
 
-    def add_all(self, loaded: Iterable[tuple[str, dict]]) -> None:
-        """Add the sessions of a file, each with its place in it.
+    def summary(self) -> tuple:
+        """Return when the added sessions start and end, the seconds of the longest one, and the account's first and last day."""
+        return self.connection.execute(SUMMARY, {"account_id": self.account_id, "first_id": self._first_id}).fetchone()
 
-        Raises Faults after all of them have been looked at, and ValueError if there is none.
-        """
-        for place, session in loaded:
-            self._add(session, place)
-        self._write()
-        if self.faults.count:
-            raise self.faults
-        if not self.sessions:
-            raise ValueError("The file has no sessions, and nothing was changed.")
+    def _insert(self, row: dict) -> None:
+        session = self.connection.execute(ADD_SESSION, row).lastrowid
+        self._first_id = self._first_id or session
+        for conversion in row["conversions"]:
+            of_session = {"account_id": self.account_id, "session": session}
+            self.connection.execute(ADD_CONVERSION, of_session | conversion | conversion["conversion_meta"])
 
-    def summary(self) -> tuple[str, str, timedelta]:
-        """Return when the added sessions start and end, and how long the longest one lasts."""
-        of_these = {"account_id": self.account_id, "first_id": self._first_id}
-        ((start, end, seconds),) = self.connection.execute(SUMMARY, of_these).fetchall()
-        return start, end, timedelta(seconds=seconds)
-
-    def _write(self) -> None:
-        if self._batch and not self._next_id:
-            ((self._next_id,),) = self.connection.execute(FREE_ID).fetchall()
-            self._first_id = self._next_id
-        for _, row in self._batch:
-            row["id"] = self._next_id
-            self._next_id += 1
-        self.connection.execute("SAVEPOINT batch")
-        try:
-            self._insert([row for _, row in self._batch])
-        except sqlite3.IntegrityError:
-            self.connection.execute("ROLLBACK TO batch")
-            for place, row in self._batch:  # one by one, to see which are there already
-                self._insert_new(place, row)
-        self.connection.execute("RELEASE batch")
-        self._batch.clear()
-
-    def _insert(self, rows: list[dict]) -> None:
-        self.connection.executemany(ADD_SESSION, rows)
-        self.connection.executemany(
-            ADD_CONVERSION,
-            (
-                {"account_id": self.account_id, "session": row["id"]} | conversion | conversion["conversion_meta"]
-                for row in rows
-                for conversion in row["conversions"]
-            ),
-        )
-
-    def _insert_new(self, place: str, row: dict) -> None:
+    def _insert_new(self, row: dict, place: str, given_id: str | None) -> None:
+        """Insert a session unless it is there already. One without a given id can occur twice: two visitors can do the same."""
         made = row["session_id"]
         while there := self.connection.execute(FIND_SESSION, row).fetchone():
-            is_old = there[0] < self._first_id
-            if "is_made" not in row:
+            is_old = self._first_id is None or there[0] < self._first_id
+            if given_id is not None:
                 self.faults.add(place, "session_id", f"{'The account' if is_old else 'The file'} already has a session {made!r}.")
                 self.faults.advice = self.faults.advice or (REPLACE if is_old else "")
                 return
@@ -174,9 +121,9 @@ class Writer:
                 self.faults.add(place, "", "The account already has this session.")
                 self.faults.advice = KEEP_BOTH
                 return
-            self._copies[made] = self._copies.get(made, 1) + 1  # two visitors can do the same
-            row["session_id"] = f"{made}-{self._copies[made]}"
-        self._insert([row])
+            self._copies[made] += 1
+            row["session_id"] = f"{made}-{self._copies[made] + 1}"
+        self._insert(row)
 
 
 def forget_sessions(connection: Connection, account_id: int) -> None:
@@ -248,6 +195,8 @@ def seed_account(connection: Connection, described: dict, as_of: date) -> bool:
     grows = "daily" in described and seeded_to is not None and seeded_to < as_of
     if not grows:
         forget_sessions(connection, account_id)
-    Writer(connection, account_id, domain).add(traffic.sessions(described, seeded_to if grows else None, as_of))
+    writer = Writer(connection, account_id, frozenset({domain}))
+    for session in traffic.sessions(described, seeded_to if grows else None, as_of):
+        writer.add(session)
     connection.execute(accounts.SET_SEEDED_TO, {"account_id": account_id, "day": as_of.isoformat()})
     return True

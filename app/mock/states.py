@@ -113,7 +113,9 @@ def create(connection: Connection, key: str, domain: str, monthly_limit: int | N
     ((account_id,),) = connection.execute(accounts.ADD_ACCOUNT, described).fetchall()
     connection.execute(accounts.MAKE_TEMPORARY, described)
     accounts.add_key(connection, account_id, key)
-    sessions.Writer(connection, account_id, domain).add(loaded)
+    writer = sessions.Writer(connection, account_id, frozenset({domain}))
+    for session in loaded:
+        writer.add(session)
 
 
 # States

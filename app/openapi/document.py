@@ -1,4 +1,7 @@
-"""The OpenAPI document, generated from the schemas that load the requests. Decisions 58, 61."""
+"""The OpenAPI document, generated from the schemas that load the requests: /openapi.json, and Swagger UI at /docs/.
+
+Decisions 58, 60, 61.
+"""
 
 import json
 from functools import cache
@@ -6,6 +9,8 @@ from pathlib import Path
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Blueprint, Flask, request
+from flask_swagger_ui import get_swaggerui_blueprint
 
 from .. import api, schemas
 from ..body import LARGEST_BODY
@@ -50,6 +55,20 @@ In both cases, send `records_processed` as the next `offset` until `has_more` is
 
 **On a mock server** (`flask run`, or `CONVERSIONS_MOCK=1`) the request header `Prefer` forces rare responses: `Prefer: code=429` \
 returns that status, `Prefer: delay=1500` waits that many milliseconds. The real API ignores it."""
+
+bp = Blueprint("openapi", __name__, static_folder="static", static_url_path="/docs/assets", template_folder="templates")
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(bp)
+    # Its page is templates/index.template.html, which replaces the one of the package.
+    app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json"))
+
+
+@bp.get("/openapi.json", endpoint="document")
+def openapi_json():
+    # Werkzeug's host is empty if the header Host is missing or not valid; "/" is the server that the document came from.
+    return document(request.host_url.rstrip("/") if request.host else "/")
 
 
 def document(server: str = SERVER) -> dict:

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 
 import click
@@ -16,7 +17,6 @@ from .. import accounts, api, create_app, fields, instants, strict_json
 from ..loading.sessions import Writer
 from ..mock import readings, states
 from ..mock.listening import listening
-from .transports import requests_adapter
 
 
 @contextmanager
@@ -54,8 +54,9 @@ class ConversionsApi:
             faults = [f"{name}: {' '.join(told)}" for name, told in fields.flat({"sessions": error.messages}).items()]
             raise ValueError("\n".join(faults[: fields.MOST_FAULTS])) from None
         with self._app.extensions["database"].writing(is_durable=False) as connection:
-            writer = Writer(connection, accounts.find(connection, self.domain), self.domain)
-            writer.add(sessions, "sessions")
+            writer = Writer(connection, accounts.find(connection, self.domain), frozenset({self.domain}))
+            for session in sessions:
+                writer.add(session, "sessions")
             if writer.faults.count:
                 raise ValueError("\n".join(writer.faults.sentences))
 
@@ -77,7 +78,7 @@ class ConversionsApi:
     @property
     def transport(self):
         """For httpx.Client(transport=…): sends requests to the app without a network."""
-        import httpx
+        import httpx  # here, because a test that does not use it need not have it installed
 
         return httpx.WSGITransport(app=self._app)
 
@@ -94,3 +95,18 @@ class ConversionsApi:
         self._app.extensions["faults"].clear()
         with self._app.extensions["database"].writing(is_durable=False) as connection:
             accounts.delete(connection, self.domain)
+
+
+def requests_adapter(app: Flask):
+    import requests
+    import urllib3
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def send(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None):
+            sent = {"method": request.method, "headers": list(request.headers.items()), "data": request.body}
+            response = app.test_client().open(request.url, **sent)
+            headers = urllib3.HTTPHeaderDict(list(response.headers))
+            raw = urllib3.HTTPResponse(BytesIO(response.data), headers, response.status_code, preload_content=False)
+            return self.build_response(request, raw)
+
+    return Adapter()
