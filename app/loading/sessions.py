@@ -141,24 +141,24 @@ def open_for_import(
     bundled data and is not to be replaced.
     """
     row = connection.execute(accounts.FIND_ACCOUNT, {"domain": domain}).fetchone()
-    made_key = None
-    if row is None:
-        ((account_id,),) = connection.execute(accounts.ADD_ACCOUNT, accounts.NO_LIMIT | {"domain": domain}).fetchall()
-        if key is None:
-            key = made_key = accounts.make_key()
-    else:
-        account_id, seeded_to = row
-        if replace:
-            forget_sessions(connection, account_id)
-            connection.execute(accounts.SET_SEEDED_TO, {"account_id": account_id, "day": None})
-        elif seeded_to is not None:
-            raise ValueError(f"{domain} has bundled data. Use another domain, or --replace to import in its place.")
-        connection.execute(accounts.MAKE_PERMANENT, {"account_id": account_id})
-    if key is not None:
+    made_key = accounts.make_key() if row is None and key is None else None
+    account_id, seeded_to = row or (_add_account(connection, {"domain": domain}), None)
+    if replace:
+        forget_sessions(connection, account_id)
+        connection.execute(accounts.SET_SEEDED_TO, {"account_id": account_id, "day": None})
+    elif seeded_to is not None:
+        raise ValueError(f"{domain} has bundled data. Use another domain, or --replace to import in its place.")
+    connection.execute(accounts.MAKE_PERMANENT, {"account_id": account_id})
+    if key := key or made_key:
         accounts.add_key(connection, account_id, key)
     if monthly_limit is not None:
         connection.execute(accounts.SET_LIMIT, {"account_id": account_id, "monthly_limit": monthly_limit})
     return account_id, made_key
+
+
+def _add_account(connection: Connection, described: dict) -> int:
+    ((account_id,),) = connection.execute(accounts.ADD_ACCOUNT, accounts.NO_LIMIT | described).fetchall()
+    return account_id
 
 
 def seed(connection: Connection, as_of: date) -> list[str]:
@@ -168,35 +168,30 @@ def seed(connection: Connection, as_of: date) -> list[str]:
     """
     if as_of.year not in YEARS:
         raise ValueError(OTHER_YEARS)
-    sentences = []
-    for account in traffic.accounts():
-        owner = accounts.authenticate(connection, account["key"])
-        if owner and owner.domain != account["domain"]:
-            sentences.append(f"{account['domain']} was left out: its key {account['key']} belongs to {owner.domain}.")
-        elif not seed_account(connection, account, as_of):
-            sentences.append(f"{account['domain']} has imported data and was left as it is.")
-    return sentences
+    return [sentence for account in traffic.accounts() if (sentence := _seed_account(connection, account, as_of))]
 
 
-def seed_account(connection: Connection, described: dict, as_of: date) -> bool:
-    """Bring one account, described as in seed/accounts.json, to that day; returns whether its domain had no imported data."""
-    domain = described["domain"]
+def _seed_account(connection: Connection, described: dict, as_of: date) -> str:
+    """Bring one account, described as in seed/accounts.json, to that day, or return a sentence that says why it can't be."""
+    domain, key = described["domain"], described["key"]
+    owner = accounts.authenticate(connection, key)
+    if owner and owner.domain != domain:
+        return f"{domain} was left out: its key {key} belongs to {owner.domain}."
     row = connection.execute(accounts.FIND_ACCOUNT, {"domain": domain}).fetchone()
+    if row and row[1] is None:
+        return f"{domain} has imported data and was left as it is."
+    account_id, seeded_to = row or (_add_account(connection, described), None)
     if row is None:
-        ((account_id,),) = connection.execute(accounts.ADD_ACCOUNT, accounts.NO_LIMIT | described).fetchall()
-        accounts.add_key(connection, account_id, described["key"])
-        seeded_to = None
-    elif row[1] is None:
-        return False
+        accounts.add_key(connection, account_id, key)
+    day, after = as_of.isoformat(), None
+    if seeded_to == day:
+        return ""
+    if "daily" in described and seeded_to and seeded_to < day:  # only the days that are missing
+        after = date.fromisoformat(seeded_to)
     else:
-        account_id, seeded_to = row[0], date.fromisoformat(row[1])
-    if seeded_to == as_of:
-        return True
-    grows = "daily" in described and seeded_to is not None and seeded_to < as_of
-    if not grows:
         forget_sessions(connection, account_id)
     writer = Writer(connection, account_id, frozenset({domain}))
-    for session in traffic.sessions(described, seeded_to if grows else None, as_of):
+    for session in traffic.sessions(described, after, as_of):
         writer.add(session)
-    connection.execute(accounts.SET_SEEDED_TO, {"account_id": account_id, "day": as_of.isoformat()})
-    return True
+    connection.execute(accounts.SET_SEEDED_TO, {"account_id": account_id, "day": day})
+    return ""
