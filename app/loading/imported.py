@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -97,10 +98,13 @@ _times = {"started_at": _moment, "ended_at": _optional(_moment)}
 # Only flask export writes the last two: such a session keeps the source and medium that it had, whatever the rules are by now.
 _texts = dict.fromkeys(["session_id", *attribution.UTM, "derived_source", "derived_medium"], _optional(_text))
 _of_session = {**_times, "landing_page": _url, "referrer": _optional(_url), **_texts}
-_session = partial(_object, {**_of_session, "conversions": partial(_array, _conversion)}, ["started_at", "landing_page"])
+_session: dict[str, Callable] = {**_of_session, "conversions": partial(_array, _conversion)}
 
 OF_SESSION = [*_of_session]
 OF_CONVERSION = ["email", "timestamp", *_pages, "type", "id"]
+
+# What a session that is made of conversions has from the first of them, unless it has its own.
+_OF_FIRST = {"started_at": "timestamp", "landing_page": "conversion_page"}
 
 
 def _complete(session: dict) -> dict:
@@ -131,20 +135,24 @@ def is_record(given: object) -> bool:
     return isinstance(given, dict) and "started_at" not in given and ("timestamp" in given or "conversion_page" in given)
 
 
-def as_session(record: dict) -> dict:
-    """Make a session that has only this conversion: it starts at the conversion and lands on its page."""
-    return {"started_at": record.get("timestamp"), "landing_page": record.get("conversion_page"), "conversions": [record]}
-
-
 def load(given: Any) -> dict:
     """Load a session in the import format, or a record as the API returns it, which becomes a session of its own.
 
     Moments become instants. Raises marshmallow.ValidationError, whose fields are those of what was given.
     """
+    if not is_record(given):
+        return _complete(_object(_session, [*_OF_FIRST], given))
     try:
-        return _complete(_session(as_session(given) if is_record(given) else given))
+        return load_made_of({"conversions": [given]})
     except ValidationError as error:
-        raise ValidationError(error.messages_dict["conversions"][0]) if is_record(given) else error from None
+        raise ValidationError(error.messages_dict["conversions"][0]) from None
+
+
+def load_made_of(given: dict) -> dict:
+    """Load a session that is made of conversions: unless it says otherwise, it starts at the first one, and lands on its page."""
+    session = _object(_session, [] if given["conversions"] else [*_OF_FIRST], given)
+    first: dict = min(session["conversions"], key=itemgetter("timestamp"), default={})
+    return _complete(session | {name: first[of] for name, of in _OF_FIRST.items() if session[name] is None})
 
 
 def load_line(line: bytes) -> dict | None:

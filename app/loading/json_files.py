@@ -61,8 +61,10 @@ def _parsed(text: bytes, place: str, faults: Faults) -> Iterator[object]:
 
 def _one(given: object, place: str, columns: Columns, asked: dict | None = None) -> Iterator[tuple[str, dict]]:
     """Load a session or a record; asked are fields of the session that the query says."""
+    is_record = imported.is_record(given)
+    session = _completed({"conversions": [given]} if is_record else given, columns, (asked or {}) | columns.values)
     try:
-        yield place, imported.load(_completed(given, columns, (asked or {}) | columns.values))
+        yield place, imported.load_made_of(session) if is_record else imported.load(session)
     except ValidationError as error:
         if isinstance(given, dict) and given and not _OURS & given.keys():
             first = dict(paths(rows.items(given)[0]))
@@ -71,18 +73,14 @@ def _one(given: object, place: str, columns: Columns, asked: dict | None = None)
             columns.advise(first, known=set())
             raise columns.faults from None
         for field, sentences in fields.flat(error.messages_dict).items():
-            columns.faults.add(place, field, *sentences)
+            columns.faults.add(place, field.removeprefix("conversions.0.") if is_record else field, *sentences)
 
 
 def _completed(given: object, columns: Columns, values: dict[str, str]):
-    """Return a session or a record with the values that options or a query say."""
+    """Return a session with the values that options or a query say."""
     if not isinstance(given, dict):
         return given
-    of_session = {name: value for name, value in values.items() if name in OF_SESSION}
-    if imported.is_record(given):
-        record = _conversion(given, columns, values)
-        return imported.as_session(record) | of_session if of_session else record
-    session = columns.tidy(given) | of_session
+    session = columns.tidy(given) | {name: value for name, value in values.items() if name in OF_SESSION}
     if isinstance(conversions := given.get("conversions"), list):
         session["conversions"] = [_conversion(conversion, columns, values) for conversion in conversions]
     return session

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from marshmallow import ValidationError
 
-from .. import fields, instants
+from .. import fields
 from ..strict_json import shown
 from . import imported
 from .columns import KINDS, Columns, at, paths
@@ -165,24 +165,11 @@ def _session(rows: list[Row], columns: Columns) -> Iterator[tuple[str, dict]]:
             conversion = {name: row[name] for name in ("email", "timestamp", "conversion_page", "previous_page") if name in row}
             conversions.append(conversion | {"conversion_meta": meta})
             places.append(place)
-    given = session | {"conversions": conversions}
-    if conversions:
-        first = min(conversions, key=_moment)
-        given = {"started_at": first["timestamp"], "landing_page": first.get("conversion_page")} | given
     try:
-        yield rows[0][0], imported.load(given)
+        yield rows[0][0], imported.load_made_of(session | {"conversions": conversions})
     except ValidationError as error:
         columns.advise(rows[0][1])
         for field, sentences in fields.flat(error.messages_dict).items():
             of_conversion = re.match(r"conversions\.(\d+)", field)
-            if field in ("started_at", "landing_page") and field not in session and conversions:
-                continue  # it is the conversion's, where it is a fault too
             place = places[int(of_conversion[1])] if of_conversion else rows[0][0]
             columns.faults.add(place, field.rpartition(".")[2], *sentences)
-
-
-def _moment(conversion: dict) -> int:
-    try:
-        return instants.span(conversion["timestamp"])[1]
-    except ValueError:
-        return 0
