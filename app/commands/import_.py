@@ -3,14 +3,12 @@
 import json
 import os
 import re
-import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import IO
 
 import click
 from flask import current_app
@@ -119,31 +117,25 @@ def import_(
     said |= {name: dict(said[name]) for name in ("named", "values")}
 
     def import_once(replace: bool) -> None:
-        columns = Columns(domain, **said)
-        try:
-            with (
-                errors_as_sentences(),
-                click.open_file(file, "rb") as opened,
-                current_app.extensions["database"].writing(create=True) as connection,
-            ):
-                account_id, made_key = sessions.open_for_import(connection, domain, key, monthly_limit, replace)
-                writer = sessions.Writer(connection, account_id, frozenset({domain, *ignore_referrer}), columns.faults)
-                for place, session in _with_progress(formats.load(opened, columns), opened):
+        again = [*command.split(), "import", file, "--domain", domain, *(["--key", key] if key else []), *["--replace"] * replace]
+        again += [part for ignored in ignore_referrer for part in ("--ignore-referrer", ignored)]
+        columns = Columns(domain, **said, command=again)
+        with (
+            errors_as_sentences(),
+            click.open_file(file, "rb") as opened,
+            current_app.extensions["database"].writing(create=True) as connection,
+        ):
+            account_id, made_key = sessions.open_for_import(connection, domain, key, monthly_limit, replace)
+            writer = sessions.Writer(connection, account_id, frozenset({domain, *ignore_referrer}), columns.faults)
+            loaded = formats.load(opened, columns)
+            with click.progressbar(loaded, label="Importing", show_pos=True, update_min_steps=1000, file=sys.stderr) as shown:
+                for place, session in shown:
                     writer.add(session, place)
-                if columns.faults.count:
-                    raise columns.faults
-                if not writer.sessions:
-                    raise ValueError("The file has no sessions, and nothing was changed.")
-                start, end, longest, first_day, last_day = writer.summary()
-        except click.ClickException as error:
-            faults = columns.faults
-            if not faults.options:
-                raise
-            given = (["--key", key] if key else []) + ["--replace"] * replace
-            given += [part for ignored in ignore_referrer for part in ("--ignore-referrer", ignored)]
-            line = shlex.join([*command.split(), "import", file, "--domain", domain, *given, *faults.options])
-            advice = [error.message, *filter(None, [faults.otherwise]), "Try this line, after a look at what it says:", line]
-            raise click.ClickException("\n".join(advice)) from None
+            if columns.faults.count:
+                raise columns.faults
+            if not writer.sessions:
+                raise ValueError("The file has no sessions, and nothing was changed.")
+            start, end, longest, first_day, last_day = writer.summary()
         _tell(columns, writer.unusual)
         click.echo(f"Imported for {domain}. Sessions: {writer.sessions:,}, conversions: {writer.conversions:,}.")
         click.echo(f"From {start} to {end} UTC. The longest session lasts {timedelta(seconds=longest)}.")
@@ -188,15 +180,3 @@ def import_after_each_change(path: str, import_once: Callable[[], None]) -> None
             before = found
             time.sleep(INTERVAL)
     click.echo("Stopped.")
-
-
-def _with_progress(loaded: Iterator[tuple[str, dict]], file: IO[bytes]) -> Iterator[tuple[str, dict]]:
-    """Show a progress bar on a terminal: how much of the file has been read, or that a pipe is being read."""
-    try:
-        size = os.fstat(file.fileno()).st_size
-    except OSError:
-        size = 0
-    with click.progressbar(loaded, length=size or None, label="Importing", file=sys.stderr) as bar:
-        for one in loaded:
-            bar.update(file.tell() - bar.pos if size else 1)
-            yield one

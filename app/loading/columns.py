@@ -1,9 +1,10 @@
 """Which column of a file, or path in JSON, has which field, and how its values are written. Decision 66."""
 
 import re
+import shlex
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ class Columns:
     values: dict[str, str] = field(default_factory=dict)  # for all rows
     site: str = ""
     time_format: str = ""
+    command: Sequence[str] = ()  # the command line without what these say
     used: dict[str, str] = field(default_factory=dict)  # field to column
     ignored: list[str] = field(default_factory=list)  # columns that no field is read from
     absent: Counter[str] = field(default_factory=Counter)  # values that say that there is none
@@ -83,7 +85,7 @@ class Columns:
         return named + values + [part for option, value in others if value for part in (option, value)]
 
     def advise(self, sample: dict, known: set[str] | None = None) -> None:
-        """Add the options to the faults with which the file can be read, as a row's values by column suggest.
+        """Add the command to the faults that can read the file, as a row's values by column suggest.
 
         The columns that are known have a field's name. Without them, the values are by field, and only their form is looked at.
         """
@@ -116,8 +118,8 @@ class Columns:
             better.time_format = better.time_format or (formats or [""])[0]
             if len(formats) > 1:
                 self.faults.otherwise = f"{shown(text)} may be written as {formats[1]} instead: choose the right --time-format."
-        if not self.faults.options and better.options() != self.options():
-            self.faults.options = better.options()
+        if not self.faults.command and better.options() != self.options():
+            self.faults.command = shlex.join([*self.command, *better.options()])
 
 
 def at(item: object, path: str):

@@ -178,8 +178,8 @@ class Faults(ValueError):
         self.sentences: list[str] = []
         self.count = 0
         self.advice = ""  # how to go on
-        self.options: list[str] = []  # with which the file can be imported, as far as its beginning tells
-        self.otherwise = ""  # what to do if they are wrong
+        self.otherwise = ""  # what to do if the next is wrong
+        self.command = ""  # that can import the file, as far as its beginning tells
 
     def add(self, place: str, field: str, *sentences: str) -> None:
         shown = sentences[: max(fields.MOST_FAULTS - self.count, 0)]
@@ -190,4 +190,7 @@ class Faults(ValueError):
         lines = ["The file has faults, and nothing was changed.", *self.sentences]
         if self.count > len(self.sentences):
             lines.append(f"… and {self.count - len(self.sentences)} more")
-        return "\n".join(lines + [self.advice] * bool(self.advice))
+        lines += filter(None, [self.advice, self.otherwise])
+        if self.command:
+            lines += ["Try this line, after a look at what it says:", self.command]
+        return "\n".join(lines)
