@@ -146,17 +146,13 @@ def kill(process: subprocess.Popen) -> None:
 
 def add_fault(app: Flask, text: str) -> dict:
     """Add the fault that the text describes: code=503 after=1. Raises click.ClickException with a sentence."""
-    pairs = [part.partition("=") for part in text.split()]
-    wanted = {name: value if name == "key" else as_json(value) for name, _, value in pairs}
+    wanted: dict[str, object] = {}
+    for name, _, value in [part.partition("=") for part in text.split()]:
+        wanted[name] = value
+        with suppress(ValueError):  # a number, true, false or null
+            wanted[name] = value if name == "key" else strict_json.parse(value.encode())
     with app.app_context(), errors_as_sentences():
         return faults.add_fault(faults.NewFault().load(wanted))
-
-
-def as_json(text: str) -> object:
-    try:
-        return strict_json.parse(text.encode())
-    except ValueError:
-        return text
 
 
 def report(app: Flask, complete: bool, output: IO | None = None) -> bool:

@@ -20,6 +20,7 @@ from ..loading.imported import OF_CONVERSION, OF_SESSION
 from ..schemas import DEFAULT_WINDOW
 from .options import DOMAIN, bp, errors_as_sentences, primary_domain
 
+COUNT = click.IntRange(0, fields.LARGEST_COUNT)
 INTERVAL = 0.2  # seconds between two checks of a watched file
 
 
@@ -70,20 +71,14 @@ def _tell(columns: Columns, unusual: list[str]) -> None:
         absent = ", ".join(f"{value} ({times:,})" for value, times in columns.absent.most_common(10))
         click.echo(f"Values that were taken as absent, and how many: {absent}.", err=True)
     if unusual:
-        click.echo("These look like several visits with one session_id:", err=True)
-        click.echo("\n".join(unusual), err=True)
+        click.echo("\n".join(["These look like several visits with one session_id:", *unusual]), err=True)
 
 
 @bp.cli.command("import")
 @click.argument("file", type=click.Path(exists=True, allow_dash=True, dir_okay=False))
 @click.option("--domain", **DOMAIN, help="The primary domain of the account to import into.")
 @click.option("--key", metavar="K", type=header_value, help="A key for the account. By default a new account gets one.")
-@click.option(
-    "--monthly-limit",
-    type=click.IntRange(min=0, max=fields.LARGEST_COUNT),
-    metavar="N",
-    help="Calls per calendar month; by default the limit stays as it is.",
-)
+@click.option("--monthly-limit", type=COUNT, metavar="N", help="Calls per calendar month; by default the limit stays as it is.")
 @click.option("--replace", is_flag=True, help="Replace the sessions that the account has.")
 @click.option("--watch", is_flag=True, help="Keep running, and import FILE again, with --replace, whenever it changes.")
 @click.option(
@@ -92,18 +87,10 @@ def _tell(columns: Columns, unusual: list[str]) -> None:
 @click.option("--set", "values", multiple=True, metavar="F=V", type=assignment, help="A value of field F for all rows.")
 @click.option("--site", default="", metavar="URL", type=site_url, help="Complete paths, such as /pricing, to URLs of this site.")
 @click.option(
-    "--time-format",
-    default="",
-    metavar="FORMAT",
-    type=format_of_times,
-    help="How times are written, as in strptime: '%d/%m/%Y %H:%M'.",
+    "--time-format", default="", metavar="FORMAT", type=format_of_times, help="How times are written, as in strptime: '%d/%m/%Y'."
 )
 @click.option(
-    "--ignore-referrer",
-    multiple=True,
-    metavar="D",
-    type=primary_domain,
-    help="A domain that never counts as a source, such as paypal.com.",
+    "--ignore-referrer", multiple=True, metavar="D", type=primary_domain, help="A domain that never is a source: paypal.com."
 )
 def import_(
     file: str, domain: str, key: str | None, monthly_limit: int | None, replace: bool, watch: bool, ignore_referrer: tuple, **said

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from .. import fields
@@ -40,18 +40,12 @@ class Columns:
     absent: Counter[str] = field(default_factory=Counter)  # values that say that there is none
     faults: Faults = field(default_factory=Faults)
 
-    def __bool__(self) -> bool:
-        return bool(self.named or self.values or self.site or self.time_format)
-
     def row(self, cells: dict) -> dict:
         """Return the fields of a row, none of them empty, as the import format has them."""
         row = self.tidy(cells)
-        if str(row.get("session_id")).lower() in _NO_SESSION and "session_id" in row:
+        if row.get("session_id", "").lower() in _NO_SESSION:
             self._leave_out(row, "session_id")
-        for name in _TIMES:
-            if (text := row.get(name)) and text[4:5] != "-":
-                row[name] = fields.of_epoch(text) or text
-        return row | self.values
+        return row | {name: moment for name in _TIMES if (moment := fields.of_epoch(row.get(name)))} | self.values
 
     def tidy(self, given: dict) -> dict:
         """Return a session, a conversion or a row with those times and pages corrected that have one clear meaning."""
@@ -74,7 +68,7 @@ class Columns:
 
     def _time(self, text: str) -> str:
         if self.time_format and (moment := _in_form(text, self.time_format)):
-            return (moment.astimezone(UTC) if moment.tzinfo else moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+            return moment.isoformat()
         return re.sub(" ([+-][0-9:]+)$", r"\1", re.sub(" ?(UTC|GMT)$", "Z", text))
 
     def options(self) -> list[str]:

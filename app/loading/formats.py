@@ -93,8 +93,9 @@ def _load_json(texts: Iterable[tuple[str, bytes]], columns: Columns) -> Iterator
         yield from rows.load_items((value for place, text in texts for value in _parsed(text, place, columns.faults)), columns)
         return
     captured: list[Captured] = []
+    is_plain = not columns.options()
     for place, text in texts:
-        if place and not columns and (session := imported.load_line(text)):
+        if place and is_plain and (session := imported.load_line(text)):
             yield place, session
             continue
         for value in _parsed(text, place, columns.faults):
