@@ -73,13 +73,11 @@ class Writer:
 
     def add(self, session: dict, place: str = "") -> None:
         """Add a session as imported.load returns it. A session_id that is there already is a fault of this place."""
-        landing = attribution.landing(session["landing_page"])
         row = session | {"account_id": self.account_id}
         if session.get("derived_source") is None:
-            row["landing_page"] = landing.page
-            row["derived_source"], row["derived_medium"] = attribution.derive(
-                session["referrer"], landing.is_paid_click, self.own_domains
-            )
+            landing = attribution.landing(session["landing_page"])
+            source, medium = attribution.derive(session["referrer"], landing.is_paid_click, self.own_domains)
+            row |= {"landing_page": landing.page, "derived_source": source, "derived_medium": medium}
             for name, value in landing.utm.items():
                 row[name] = row[name] or value  # a field takes precedence over the landing page's query
         if session["session_id"] is None:
@@ -183,7 +181,7 @@ def _seed_account(connection: Connection, described: dict, as_of: date) -> str:
     account_id, seeded_to = row or (_add_account(connection, described), None)
     if row is None:
         accounts.add_key(connection, account_id, key)
-    day, after = as_of.isoformat(), None
+    day, after = as_of.isoformat(), date.min
     if seeded_to == day:
         return ""
     if "daily" in described and seeded_to and seeded_to < day:  # only the days that are missing
@@ -191,7 +189,7 @@ def _seed_account(connection: Connection, described: dict, as_of: date) -> str:
     else:
         forget_sessions(connection, account_id)
     writer = Writer(connection, account_id, frozenset({domain}))
-    for session in traffic.sessions(described, after, as_of):
+    for session in traffic.sessions(described, as_of, after):
         writer.add(session)
     connection.execute(accounts.SET_SEEDED_TO, {"account_id": account_id, "day": day})
     return ""

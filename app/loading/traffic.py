@@ -33,16 +33,13 @@ def present(connection: Connection) -> list[dict]:
     return [account | {"seeded_to": owner.seeded_to} for account, owner in found if owner and owner.seeded_to]
 
 
-def sessions(account: dict, after: date | None, as_of: date) -> Iterator[dict]:
+def sessions(account: dict, as_of: date, after: date = date.min) -> Iterator[dict]:
     """Return the sessions of a bundled account. Of daily traffic, return those after one day up to and including the as-of day."""
     if "daily" in account:
         habits = read(account["daily"])
-        day = date.fromisoformat(habits["first_day"])
-        if after:
-            day = max(day, after + timedelta(days=1))
-        while day <= as_of:
-            yield from _day(habits, account["domain"], day)
-            day += timedelta(days=1)
+        day = max(date.fromisoformat(habits["first_day"]), after + timedelta(days=1))
+        for days in range((as_of - day).days + 1):
+            yield from _day(habits, account["domain"], day + timedelta(days))
     for series in reversed(account.get("series", [])):
         yield from _series(series, account["domain"], as_of)
     if "sessions" in account:

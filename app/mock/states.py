@@ -207,7 +207,7 @@ def set_up(connection: Connection, today: date, state: str, params: dict) -> dic
         return {name: BUNDLED[state][name] for name in STATE}
     every = 4 if state == "a number of sessions" else 1
     series = {"campaign": "state", "sessions": params.get("count", 1), "spacing": 200, "every": every}
-    loaded = params.get("sessions", traffic.sessions(STATE | {"series": [series]}, None, today))
+    loaded = params.get("sessions", traffic.sessions(STATE | {"series": [series]}, today))
     limit = params.get("limit", params.get("monthly_limit"))
     create(connection, STATE["key"], STATE["domain"], limit, loaded, used=params.get("limit", 0))
     return STATE
