@@ -53,15 +53,12 @@ def read(name: str):
 
 
 def _series(series: dict, domain: str, as_of: date) -> Iterator[dict]:
-    """Sessions, oldest first, "spacing" seconds apart, the last at "newest_at", or "before_midnight" the as-of day begins.
+    """Sessions, oldest first, "spacing" seconds apart, the last one so many seconds "before_midnight", when the as-of day begins.
 
     Of the newest "of_newest" each "every"-th has "conversions", which are "apart" seconds apart.
     """
     name = series["campaign"]
-    if "newest_at" in series:
-        newest = instants.span(series["newest_at"])[0]
-    else:
-        newest = instants.span(as_of.isoformat())[0] - series.get("before_midnight", NOON)
+    newest = instants.span(series.get("as_of", as_of.isoformat()))[0] - series.get("before_midnight", NOON)
     every, apart = series.get("every", 1), series.get("apart", 30)
     for place in reversed(range(series["sessions"])):
         start = newest - place * series.get("spacing", 300)
