@@ -16,7 +16,7 @@ from flask import current_app
 from .. import fields
 from ..loading import attribution, formats, sessions
 from ..loading.columns import FILTERS, Columns
-from ..loading.imported import OF_CONVERSION, OF_SESSION
+from ..loading.imported import FIELDS
 from ..schemas import DEFAULT_WINDOW
 from .options import DOMAIN, bp, errors_as_sentences, primary_domain
 
@@ -36,10 +36,9 @@ def assignment(text: str) -> tuple[str, str]:
     field = FILTERS.get(field, field)
     if not equals:
         raise click.BadParameter(f"Must have the form FIELD=VALUE, not {text!r}.")
-    known = [*OF_SESSION, *OF_CONVERSION]
-    if field not in known:
-        near = get_close_matches(field, known, n=1)
-        advice = f"Did you mean {near[0]}?" if near else f"The fields are {', '.join(known)}."
+    if field not in FIELDS:
+        near = get_close_matches(field, FIELDS, n=1)
+        advice = f"Did you mean {near[0]}?" if near else f"The fields are {', '.join(FIELDS)}."
         raise click.BadParameter(f"There is no field {field!r}. {advice}")
     return field, value
 

@@ -102,6 +102,7 @@ _session: dict[str, Callable] = {**_of_session, "conversions": partial(_array, _
 
 OF_SESSION = [*_of_session]
 OF_CONVERSION = ["email", "timestamp", *_pages, "type", "id"]
+FIELDS = OF_SESSION + OF_CONVERSION
 
 # What a session that is made of conversions has from the first of them, unless it has its own.
 _OF_FIRST = {"started_at": "timestamp", "landing_page": "conversion_page"}

@@ -18,7 +18,7 @@ from .. import fields
 from ..strict_json import shown
 from . import imported
 from .columns import KINDS, Columns, at, paths
-from .imported import OF_CONVERSION, OF_SESSION
+from .imported import FIELDS, OF_SESSION
 
 Row = tuple[str, dict[str, str]]  # its place in the file, and its fields that are not empty
 
@@ -36,18 +36,17 @@ ORDER BY first, number
 # CSV
 
 
-def is_csv(start: bytes, columns: Columns) -> bool:
-    """Tell whether a file that starts like this is CSV: its first line has several columns, or one that is known."""
-    header = start.split(b"\n")[0].decode(errors="replace")
-    names = [*OF_SESSION, *OF_CONVERSION, *columns.named.values()]
-    return any(mark in header for mark in DELIMITERS) or header.strip(' "\r') in names
-
-
 def load_csv(lines: Iterable[bytes], start: bytes, columns: Columns) -> Iterator[tuple[str, dict]]:
-    """Load the sessions of a CSV file that starts like this, in the order of their first rows."""
-    header = re.sub(rb'"[^"]*"', b"", start.split(b"\n")[0]).decode(errors="replace")  # or Excel's sep=;
+    """Load the sessions of a CSV file that starts like this, in the order of their first rows.
+
+    Raises ValueError with a sentence if it is not CSV, whose first line has several columns, or one that is known.
+    """
+    header = start.split(b"\n")[0].decode(errors="replace").strip()  # or Excel's sep=;
+    if not re.search(f"[{DELIMITERS}]", header) and header.strip('"') not in [*FIELDS, *columns.named.values()]:
+        raise ValueError(f"This is neither JSON nor CSV with a header. It begins with: {header[:60]}")
+    delimiter = max(DELIMITERS, key=re.sub('"[^"]*"', "", header).count)
     csv.field_size_limit(imported.LONGEST_FIELD)
-    table = csv.reader((line.decode() for line in lines), delimiter=max(DELIMITERS, key=header.count), strict=True)
+    table = csv.reader((line.decode() for line in lines), delimiter=delimiter, strict=True)
     rows = ((f"row {number}", cells) for number, cells in enumerate(table, start=1) if any(cells) and cells[0] != "sep=")
     try:
         place, cells = next(rows, ("row 1", []))
@@ -71,7 +70,7 @@ def _indexes(place: str, header: list[str], columns: Columns) -> dict[str, int]:
         sentence = "This is data, and not a header. Add a line before it with the names of the columns, for example:"
         faults.add(place, "", f"{sentence} (echo timestamp,email,conversion_page; cat FILE) | flask import - …")
         return {}
-    names = {field: columns.named.get(field, field) for field in [*OF_SESSION, *OF_CONVERSION] if field not in columns.values}
+    names = {field: columns.named.get(field, field) for field in FIELDS if field not in columns.values}
     columns.used = {field: name for field, name in names.items() if name in header}
     columns.ignored = [name for name in header if name not in columns.used.values()]
     for field, name in names.items():
