@@ -79,7 +79,7 @@ class Columns:
         return named + values + [part for option, value in others if value for part in (option, value)]
 
     def advise(self, sample: dict, known: set[str] | None = None) -> None:
-        """Add the command to the faults that can read the file, as a row's values by column suggest.
+        """Advise to use the command that can read the file, as a row's values by column suggest.
 
         The columns that are known have a field's name. Without them, the values are by field, and only their form is looked at.
         """
@@ -104,16 +104,16 @@ class Columns:
                 default = {"conversion_page": f"https://{self.domain}/", "type": "custom", "id": "import"}
             values |= {name: value for name, value in default.items() if name not in {*given, *named}}
             sample = {name: sample.get(named.get(name, name)) for name in (*_TIMES, *_PAGES)}
-        better = replace(self, named=named, values=values)
+        better, advice = replace(self, named=named, values=values), "Try this line, after a look at what it says:"
         if any(re.match("/(?!/)", str(sample.get(name))) for name in _PAGES):
             better.site = self.site or f"https://{self.domain}"
         for text in [str(sample[name]) for name in _TIMES if sample.get(name)] if not self.time_format else []:
             formats = [form for form in KINDS["times"]["formats"] if _in_form(text, form)]
             better.time_format = better.time_format or (formats or [""])[0]
             if len(formats) > 1:
-                self.faults.otherwise = f"{shown(text)} may be written as {formats[1]} instead: choose the right --time-format."
-        if not self.faults.command and better.options() != self.options():
-            self.faults.command = shlex.join([*self.command, *better.options()])
+                advice = f"{shown(text)} may be written as {formats[1]} instead: choose the right --time-format.\n{advice}"
+        if not self.faults.advice and better.options() != self.options():
+            self.faults.advice = f"{advice}\n{shlex.join([*self.command, *better.options()])}"
 
 
 def at(item: object, path: str):

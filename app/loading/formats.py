@@ -39,23 +39,17 @@ def load(file: IO[bytes], columns: Columns) -> Iterator[tuple[str, dict]]:
     try:
         if reader.peek().startswith(_BYTE_ORDER_MARK):
             reader.read(len(_BYTE_ORDER_MARK))
-        yield from _load(reader, columns)
+        start = reader.peek()
+        for kind in KINDS["foreign"]:
+            if re.match(kind["begins"].encode(), start):
+                raise ValueError(f"This looks like {kind['what']}: {kind['advice']}.")
+        start = start.lstrip()
+        if start[:1] in (b"{", b"["):
+            yield from _load_json([("", _document(reader))] if _is_document(start) else _lines(reader), columns)
+        elif start:
+            yield from rows.load_csv((line for _, line in _lines(reader)), start, columns)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"The gzip file is damaged or incomplete, and nothing was changed: {error}.") from None
-
-
-def _load(reader: io.BufferedReader, columns: Columns) -> Iterator[tuple[str, dict]]:
-    start = reader.peek()
-    for kind in KINDS["foreign"]:
-        if re.match(kind["begins"].encode(), start):
-            raise ValueError(f"This looks like {kind['what']}: {kind['advice']}.")
-    start = start.lstrip()
-    if not start:
-        return
-    if start[:1] in (b"{", b"["):
-        yield from _load_json([("", _document(reader))] if _is_document(start) else _lines(reader), columns)
-    else:
-        yield from rows.load_csv((line for _, line in _lines(reader)), start, columns)
 
 
 def _is_document(start: bytes) -> bool:

@@ -91,17 +91,16 @@ def _object(readers: dict[str, Callable], required: list[str], given: object) ->
 
 
 _meta = partial(_object, {"type": _text, "id": _text}, ["type", "id"])
-_pages = {"conversion_page": _url, "previous_page": _optional(_url)}
-_of_conversion: dict[str, Callable] = {"email": _optional(_text), "timestamp": _moment, **_pages, "conversion_meta": _meta}
-_conversion = partial(_object, _of_conversion, ["timestamp", "conversion_page", "conversion_meta"])
-_times = {"started_at": _moment, "ended_at": _optional(_moment)}
+_of_conversion = {"email": _optional(_text), "timestamp": _moment, "conversion_page": _url, "previous_page": _optional(_url)}
+_conversion = partial(_object, _of_conversion | {"conversion_meta": _meta}, ["timestamp", "conversion_page", "conversion_meta"])
 # Only flask export writes the last two: such a session keeps the source and medium that it had, whatever the rules are by now.
 _texts = dict.fromkeys(["session_id", *attribution.UTM, "derived_source", "derived_medium"], _optional(_text))
+_times = {"started_at": _moment, "ended_at": _optional(_moment)}
 _of_session = {**_times, "landing_page": _url, "referrer": _optional(_url), **_texts}
 _session: dict[str, Callable] = {**_of_session, "conversions": partial(_array, _conversion)}
 
 OF_SESSION = [*_of_session]
-OF_CONVERSION = ["email", "timestamp", *_pages, "type", "id"]
+OF_CONVERSION = [*_of_conversion, "type", "id"]
 FIELDS = OF_SESSION + OF_CONVERSION
 
 # What a session that is made of conversions has from the first of them, unless it has its own.
@@ -179,8 +178,6 @@ class Faults(ValueError):
         self.sentences: list[str] = []
         self.count = 0
         self.advice = ""  # how to go on
-        self.otherwise = ""  # what to do if the next is wrong
-        self.command = ""  # that can import the file, as far as its beginning tells
 
     def add(self, place: str, field: str, *sentences: str) -> None:
         shown = sentences[: max(fields.MOST_FAULTS - self.count, 0)]
@@ -191,7 +188,4 @@ class Faults(ValueError):
         lines = ["The file has faults, and nothing was changed.", *self.sentences]
         if self.count > len(self.sentences):
             lines.append(f"… and {self.count - len(self.sentences)} more")
-        lines += filter(None, [self.advice, self.otherwise])
-        if self.command:
-            lines += ["Try this line, after a look at what it says:", self.command]
-        return "\n".join(lines)
+        return "\n".join(lines + [self.advice] * bool(self.advice))
