@@ -22,6 +22,8 @@ _TIMES = ("started_at", "ended_at", "timestamp")
 _PAGES = ("landing_page", "referrer", "conversion_page", "previous_page")
 _NO_SESSION = frozenset(KINDS["values"]["no_session"])
 _NO_PAGE = frozenset(KINDS["values"]["no_page"])
+# What a value of these fields has in it, unless it is empty; values of the others can be anything.
+_LOOKS = {"email": "@"} | dict.fromkeys(_TIMES, r"\d.{8,}\d") | dict.fromkeys(_PAGES, "/|" + "|".join(map(re.escape, _NO_PAGE)))
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}(/\S*)?", re.IGNORECASE)
 
 
@@ -88,8 +90,9 @@ class Columns:
             named = {name: column for name, column in named.items() if column in sample}
             for name, likely in KINDS["columns"].items():
                 if name not in {*named, *values} and (name not in known or name == "id"):
-                    found = [column for column in sample if _plain(column) in likely and _is_plausible(name, sample[column])]
-                    if found:
+                    looks = _LOOKS.get(name, "")
+                    alike = [column for column, value in sample.items() if not value or re.search(looks, str(value).lower())]
+                    if found := [column for column in alike if _plain(column) in likely]:
                         named[name] = min(found, key=lambda column: (likely.index(_plain(column)), column.count("."), len(column)))
             given = {*named, *values, *known}
             if not given & {"started_at", "timestamp"}:
@@ -146,16 +149,6 @@ def _plain(column: str) -> str:
     """Return the last name of a column or path as kinds.toml writes it."""
     last = [part for part in column.split(".") if not part.isdigit()][-1:] or [column]
     return re.sub("[^a-z0-9]", "", last[0].lower())
-
-
-def _is_plausible(name: str, value: object) -> bool:
-    """Tell whether a value may be one of the field; an empty one always may."""
-    text = str(value)
-    if not text or name not in (*_TIMES, *_PAGES, "email"):
-        return True
-    if name in _TIMES:
-        return bool(fields.of_epoch(text) or (len(text) >= 10 and re.search(r"\d.*\d", text)))
-    return "@" in text if name == "email" else "/" in text or text.lower() in _NO_PAGE
 
 
 def _in_form(text: str, time_format: str) -> datetime | None:
