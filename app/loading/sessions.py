@@ -111,16 +111,15 @@ class Writer:
         made = row["session_id"]
         while there := self.connection.execute(FIND_SESSION, row).fetchone():
             is_old = self._first_id is None or there[0] < self._first_id
-            if given_id is not None:
-                self.faults.add(place, "session_id", f"{'The account' if is_old else 'The file'} already has a session {made!r}.")
-                self.faults.advice = self.faults.advice or (REPLACE if is_old else "")
-                return
+            if given_id is None and not is_old:
+                self._copies[made] += 1
+                row["session_id"] = f"{made}-{self._copies[made] + 1}"
+                continue
+            field, name = ("", "this session") if given_id is None else ("session_id", f"a session {made!r}")
+            self.faults.add(place, field, f"The {'account' if is_old else 'file'} already has {name}.")
             if is_old:
-                self.faults.add(place, "", "The account already has this session.")
-                self.faults.advice = KEEP_BOTH
-                return
-            self._copies[made] += 1
-            row["session_id"] = f"{made}-{self._copies[made] + 1}"
+                self.faults.advice = self.faults.advice or (KEEP_BOTH if given_id is None else REPLACE)
+            return
         self._insert(row)
 
 
