@@ -85,10 +85,10 @@ def _tell(columns: Columns, unusual: list[str]) -> None:
 @click.option("--set", "values", multiple=True, metavar="F=V", type=assignment, help="A value of field F for all rows.")
 @click.option("--site", default="", metavar="URL", type=site_url, help="Complete paths, such as /pricing, to URLs of this site.")
 @click.option(
-    "--time-format", default="", metavar="FORMAT", type=format_of_times, help="How times are written, as in strptime: '%d/%m/%Y'."
+    "--time-format", default="", metavar="FORMAT", type=format_of_times, help="How times are written (strptime): '%d/%m/%Y %H:%M'."
 )
 @click.option(
-    "--ignore-referrer", multiple=True, metavar="D", type=primary_domain, help="A domain that never is a source: paypal.com."
+    "--ignore-referrer", multiple=True, metavar="D", type=primary_domain, help="A domain that is never a source: paypal.com."
 )
 def import_(
     file: str, domain: str, key: str | None, monthly_limit: int | None, replace: bool, watch: bool, ignore_referrer: tuple, **said
@@ -100,8 +100,9 @@ def import_(
     """
     command = click.get_current_context().find_root().command_path
     said |= {name: dict(said[name]) for name in ("named", "values")}
+    replace = replace or watch
 
-    def import_once(replace: bool) -> None:
+    def import_once() -> None:
         again = [*command.split(), "import", file, "--domain", domain, *(["--key", key] if key else []), *["--replace"] * replace]
         again += [part for ignored in ignore_referrer for part in ("--ignore-referrer", ignored)]
         columns = Columns(domain, **said, command=again)
@@ -135,11 +136,11 @@ def import_(
         click.echo(f"or, while {command} run serves, with the same key: http://127.0.0.1:5000/")
 
     if not watch:
-        import_once(replace)
+        import_once()
     elif file == "-":
         raise click.BadParameter("Standard input cannot be watched; name a file.", param_hint="--watch")
     else:
-        import_after_each_change(file, lambda: import_once(replace=True))
+        import_after_each_change(file, import_once)
 
 
 def import_after_each_change(path: str, import_once: Callable[[], None]) -> None:
