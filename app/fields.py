@@ -146,14 +146,6 @@ def of_epoch(value) -> str | None:
     return f"{datetime.fromtimestamp(int(str(value)[:10]), UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-class List(fields.List):
-    default_error_messages = {"required": "Is missing.", "null": "Must be an array, not null.", "invalid": "Must be an array."}
-
-
-class Nested(fields.Nested):
-    default_error_messages = {"required": "Is missing.", "null": "Must be an object, not null.", "type": "Must be an object."}
-
-
 def unknown_field(name: str, known: Collection[str]) -> str:
     near = get_close_matches(name, known, n=1)
     all_known = f"the known fields are {', '.join(known)}" if known else "there are none here"

@@ -9,7 +9,7 @@ from functools import lru_cache
 from marshmallow import fields, validate
 
 from . import instants
-from .fields import Count, Date, Flag, List, Nested, Strict, Text
+from .fields import Count, Date, Flag, Strict, Text
 
 NOTHING_FOUND = "No conversions matched the given filters."
 LIMIT_EXCEEDED = "API monthly limit exceeded."
@@ -124,7 +124,7 @@ class Conversion(Strict):
     previous_page = Text(
         "The URL of the page before it, if known.", example="https://store.example.com/cart", required=True, allow_none=True
     )
-    conversion_meta = Nested(ConversionMeta, required=True)
+    conversion_meta = fields.Nested(ConversionMeta, required=True)
 
 
 class Pagination(Strict):
@@ -136,12 +136,12 @@ class Pagination(Strict):
 
 
 class ConversionsPage(Strict):
-    records = List(
-        Nested(Conversion),
+    records = fields.List(
+        fields.Nested(Conversion),
         required=True,
         metadata={"description": "Newest first. Up to 50; with a session filter a page can have more."},
     )
-    pagination = Nested(Pagination, required=True)
+    pagination = fields.Nested(Pagination, required=True)
 
 
 class Message(Strict):
@@ -155,7 +155,7 @@ class ApiError(Strict):
 class BadRequest(ApiError):
     fields_ = fields.Dict(
         keys=fields.String(),
-        values=List(fields.String()),
+        values=fields.List(fields.String()),
         data_key="fields",
         metadata={
             "description": "For each faulty field, what was wrong with it.",

@@ -14,7 +14,6 @@ from flask import Flask
 from marshmallow import ValidationError
 
 from .. import accounts, api, create_app, fields, instants, strict_json
-from ..loading.sessions import Writer
 from ..mock import readings, states
 from ..mock.listening import listening
 
@@ -49,16 +48,12 @@ class ConversionsApi:
         __tracebackhide__ = True  # pytest shows the line of the test
         read = strict_json.parse(json.dumps(sessions).encode())
         try:
-            sessions = states.SESSIONS.deserialize(read)
+            loaded = states.TemporaryAccount().load({"sessions": read})["sessions"]
+            with self._app.extensions["database"].writing(is_durable=False) as connection:
+                states.add_sessions(connection, accounts.find(connection, self.domain), self.domain, loaded)
         except ValidationError as error:
-            faults = [f"{name}: {' '.join(told)}" for name, told in fields.flat({"sessions": error.messages}).items()]
+            faults = [f"{name}: {' '.join(told)}" for name, told in fields.flat(error.messages_dict).items()]
             raise ValueError("\n".join(faults[: fields.MOST_FAULTS])) from None
-        with self._app.extensions["database"].writing(is_durable=False) as connection:
-            writer = Writer(connection, accounts.find(connection, self.domain), frozenset({self.domain}))
-            for session in sessions:
-                writer.add(session, "sessions")
-            if writer.faults.count:
-                raise ValueError("\n".join(writer.faults.sentences))
 
     def walks(self) -> list[dict]:
         """Return the verdict on each walk of the test, as GET /_mock/walks does."""
