@@ -1,7 +1,6 @@
 """What the fixture conversions_api is: an account for one test, on a server that all tests of a process share. Decisions 78, 86."""
 
 import json
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -38,10 +37,9 @@ class ConversionsApi:
         self._app = app
         self.base_url = base_url
         self.url = base_url + api.PATH
-        self.key = accounts.make_key()
-        self.domain = f"test-{secrets.token_hex(8)}.example"
-        with app.extensions["database"].writing(create=True, is_durable=False) as connection:
-            states.create(connection, self.key, self.domain, None, [])
+        account = app.test_client().post("/_mock/accounts", json={"sessions": []}).get_json()
+        self.key: str = account["key"]
+        self.domain: str = account["domain"]
 
     def load(self, sessions: list[dict]) -> None:
         """Add sessions in the import format, or records as the API returns them. Raises ValueError with what is wrong."""
@@ -80,7 +78,20 @@ class ConversionsApi:
     @property
     def adapter(self):
         """For the mount() of a requests.Session: sends requests to the app without a network."""
-        return requests_adapter(self._app)
+        import requests
+        import urllib3
+
+        app = self._app
+
+        class Adapter(requests.adapters.HTTPAdapter):
+            def send(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None):
+                sent = {"method": request.method, "headers": list(request.headers.items()), "data": request.body}
+                response = app.test_client().open(request.url, **sent)
+                headers = urllib3.HTTPHeaderDict(list(response.headers))
+                raw = urllib3.HTTPResponse(BytesIO(response.data), headers, response.status_code, preload_content=False)
+                return self.build_response(request, raw)
+
+        return Adapter()
 
     def close(self) -> None:
         """Undo what the test changed on the server."""
@@ -88,20 +99,4 @@ class ConversionsApi:
         clock.instant = clock.setting
         readings.serve(self._app, self._app.config["READING"])
         self._app.extensions["faults"].clear()
-        with self._app.extensions["database"].writing(is_durable=False) as connection:
-            accounts.delete(connection, self.domain)
-
-
-def requests_adapter(app: Flask):
-    import requests
-    import urllib3
-
-    class Adapter(requests.adapters.HTTPAdapter):
-        def send(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None):
-            sent = {"method": request.method, "headers": list(request.headers.items()), "data": request.body}
-            response = app.test_client().open(request.url, **sent)
-            headers = urllib3.HTTPHeaderDict(list(response.headers))
-            raw = urllib3.HTTPResponse(BytesIO(response.data), headers, response.status_code, preload_content=False)
-            return self.build_response(request, raw)
-
-    return Adapter()
+        self._app.test_client().delete(f"/_mock/accounts/{self.key}")
