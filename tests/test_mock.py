@@ -167,8 +167,13 @@ def test_a_retry_after_that_is_not_a_number_of_seconds_returns_400(mock, seconds
     assert f"retry-after={seconds} is wrong" in response.json["error"]
 
 
-def test_a_delay_is_at_most_ten_seconds():
-    assert faults.milliseconds("10000") == faults.milliseconds("999999") == 10_000
+def test_a_delay_is_at_most_ten_seconds(tmp_path, monkeypatch):
+    slept = []
+    monkeypatch.setattr(faults.time, "sleep", slept.append)
+    hub = Hub(tmp_path / "conversions.sqlite", MOCK="1", DELAY="999999")
+    assert hub.post("{}", None).status_code == 401
+    assert prefer(hub, "code=401, delay=888888").headers["Preference-Applied"] == "delay=10000, code=401"
+    assert slept == [10, 10]
 
 
 @pytest.mark.parametrize("delay", ["abc", "-1", "1.5", "", "1e3"])
