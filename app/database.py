@@ -125,7 +125,11 @@ class Database:
                 raise sqlite3.OperationalError("another program wrote to it during the request; send the request again")
         finally:
             connection.set_progress_handler(None, 0)
-            self._give_back(connection)
+            connection.rollback()
+            if connection.is_immutable or len(self._idle) >= IDLE_CONNECTIONS:
+                connection.close()
+            else:
+                self._idle.append(connection)
 
     @contextmanager
     def writing(self, create: bool = False, is_durable: bool = True, patience: float | None = None) -> Iterator[Connection]:
@@ -207,13 +211,6 @@ class Database:
         if mode != "wal":
             with suppress(sqlite3.OperationalError), closing(self._connect("rw")) as writer:  # a file that can't be written stays
                 writer.execute("PRAGMA journal_mode = WAL")
-
-    def _give_back(self, connection: Connection) -> None:
-        connection.rollback()
-        if connection.is_immutable or len(self._idle) >= IDLE_CONNECTIONS:
-            connection.close()
-        else:
-            self._idle.append(connection)
 
     def _file(self) -> tuple[int, ...]:
         try:

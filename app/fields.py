@@ -51,6 +51,7 @@ class Exact(fields.Field):
     default_error_messages = {"required": "Is missing.", "null": "{wanted}, not null.", "type": "{wanted}, not {value}."}
     wanted: str
     json_schema: dict
+    json_type: type
 
     def __init__(self, description: str = "", example=None, **kwargs):
         in_the_document = {"description": description, **self.json_schema}
@@ -64,15 +65,16 @@ class Exact(fields.Field):
     def refuse(self, value) -> NoReturn:
         raise self.make_error("type", value=shown(value))
 
+    def _deserialize(self, value, attr, data, **kwargs):
+        return value if isinstance(value, self.json_type) else self.refuse(value)
+
 
 class Text(Exact):
     """A string, kept exactly as it is: never trimmed, never normalised."""
 
     wanted = "Must be a string"
     json_schema = {"type": "string"}
-
-    def _deserialize(self, value, attr, data, **kwargs) -> str:
-        return value if isinstance(value, str) else self.refuse(value)
+    json_type = str
 
 
 class Count(Exact):
@@ -96,16 +98,11 @@ class Flag(Exact):
 
     wanted = "Must be true or false"
     json_schema = {"type": "boolean"}
-
-    def _deserialize(self, value, attr, data, **kwargs) -> bool:
-        return value if isinstance(value, bool) else self.refuse(value)
+    json_type = bool
 
 
-class Date(Exact):
+class Date(Text):
     """One edge of the window, as an instant: "start" is the first second that the text names, "end" the last."""
-
-    wanted = Text.wanted
-    json_schema = Text.json_schema
 
     def __init__(self, edge: str = "end", description: str = "", example=None, **kwargs):
         super().__init__(description, example, **kwargs)
