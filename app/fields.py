@@ -21,12 +21,8 @@ WHOLE = "_schema"
 
 def kind(value) -> str:
     """Return what JSON calls the value, for error sentences."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
     kinds = {str: "a string", int: "a number", Decimal: "a number", list: "an array", dict: "an object"}
-    return kinds[type(value)]
+    return kinds.get(type(value)) or shown(value)  # null, true or false
 
 
 def flat(messages: dict, path: tuple[str, ...] = ()) -> dict[str, list[str]]:

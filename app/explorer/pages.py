@@ -1,6 +1,7 @@
 """The pages for people: /, /requests and /decisions. The browser sends its requests to the endpoint. Decisions 37, 62 to 65."""
 
 import json
+import re
 import sqlite3
 from datetime import UTC, datetime
 from functools import cache
@@ -119,7 +120,6 @@ def decision_groups() -> list[tuple[str, list[list[str]]]]:
     groups = []
     for part in parts:
         topic, _, text = part.partition("\n")
-        lines = [line for line in text.splitlines() if line.startswith("|")]
-        rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]
+        rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in re.findall(r"^\| [0-9].*", text, re.MULTILINE)]
         groups.append((topic, [row if len(row) == 5 else [row[0], "", row[1], "", row[2]] for row in rows]))
     return groups
