@@ -198,19 +198,16 @@ class Database:
         connection = self._connect(mode)
         try:
             tables.check(connection)
-            if not connection.is_immutable:
-                self._use_wal(connection)
+            (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+            if journal != "wal" and not connection.is_immutable:
+                # VACUUM INTO made it, for example. Without WAL, counting a call would wait for the reader of its request.
+                # A file that can't be written stays as it is.
+                with suppress(sqlite3.OperationalError), closing(self._connect("rw")) as writer:
+                    writer.execute("PRAGMA journal_mode = WAL")
         except sqlite3.Error:
             connection.close()
             raise
         return connection
-
-    def _use_wal(self, reader: Connection) -> None:
-        """Change a file that VACUUM INTO made, for example: without WAL, counting a call would wait for its request's reader."""
-        (mode,) = reader.execute("PRAGMA journal_mode").fetchone()
-        if mode != "wal":
-            with suppress(sqlite3.OperationalError), closing(self._connect("rw")) as writer:  # a file that can't be written stays
-                writer.execute("PRAGMA journal_mode = WAL")
 
     def _file(self) -> tuple[int, ...]:
         try:

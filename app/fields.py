@@ -81,12 +81,9 @@ class Count(Exact):
     json_schema = {"type": "integer", "format": "int64", "minimum": 0}
 
     def _deserialize(self, value, attr, data, **kwargs) -> int:
-        if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-            self.refuse(value)
+        is_number = isinstance(value, (int, Decimal)) and not isinstance(value, bool)
         # The range first: 1e999999 as an integer would fill the memory.
-        if not 0 <= value <= LARGEST_COUNT or value != int(value):
-            self.refuse(value)
-        return int(value)
+        return int(value) if is_number and 0 <= value <= LARGEST_COUNT and value == int(value) else self.refuse(value)
 
 
 class Flag(Exact):

@@ -7,7 +7,7 @@ An origin is scheme://host or scheme://host:port. In *.example.com the * stands 
 import re
 from http import HTTPStatus
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, current_app, request
 from flask_cors import CORS
 from werkzeug.exceptions import Forbidden
 
@@ -37,7 +37,6 @@ def init_app(app: Flask) -> None:
     if not origins:
         return
     app.before_request(answer_preflight)
-    app.after_request(add_timing_allow_origin)
     CORS(
         app,
         resources={
@@ -83,13 +82,6 @@ def is_own_host(host: str) -> bool:
     name = re.sub(_PORT, "", host)
     listed = pattern([re.sub(_PORT, "", origin) for origin in current_app.config["ORIGINS"] if origin != "*"])
     return bool(_OWN_HOST.fullmatch(name) or listed.match(f"http://{name}") or listed.match(f"https://{name}"))
-
-
-def add_timing_allow_origin(response: Response) -> Response:
-    """Let pages of other origins read Server-Timing as PerformanceResourceTiming.serverTiming, if they can read the response."""
-    if origin := response.headers.get("Access-Control-Allow-Origin"):
-        response.headers["Timing-Allow-Origin"] = origin
-    return response
 
 
 def answer_preflight():
