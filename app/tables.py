@@ -42,14 +42,12 @@ def create(connection: sqlite3.Connection) -> list[str]:
     version = check(connection, create=True)
     if version == SCHEMA_VERSION:
         return []
-    statements = schema_statements()
+    tables, indexes = schema_statements()
     if version:
-        upgrade(connection, statements)
+        upgrade(connection, tables + indexes)
         return []
-    indexes = [statement for statement in statements if "CREATE INDEX" in statement]
-    for statement in statements:
-        if statement not in indexes:
-            connection.execute(statement)
+    for statement in tables:
+        connection.execute(statement)
     return indexes
 
 
@@ -74,10 +72,12 @@ def upgrade(connection: sqlite3.Connection, statements: list[str]) -> None:
         connection.execute(f"DROP TABLE old_{table}")
 
 
-def schema_statements() -> list[str]:
+def schema_statements() -> tuple[list[str], list[str]]:
+    """Return the statements of schema.sql that make tables and triggers, and those that make indexes."""
     statements = [""]
     for line in SCHEMA.read_text(encoding="utf-8").splitlines(keepends=True):
         statements[-1] += line
         if sqlite3.complete_statement(statements[-1]):
             statements.append("")
-    return statements
+    indexes = [statement for statement in statements if "CREATE INDEX" in statement]
+    return [statement for statement in statements if statement not in indexes], indexes
