@@ -129,8 +129,7 @@ def count_call(connection: Connection, database: Database, account: Account, now
         with database.counting() as writer:
             if writer.execute(COUNT_CALL, of_month).fetchall():
                 return
-            ((used,),) = writer.execute(USED, of_month).fetchall()
-    raise LimitExceeded(account, used)
+    raise LimitExceeded(account, max(used, account.monthly_limit))  # another request took the last call
 
 
 def find(connection: Connection, domain: str) -> int:

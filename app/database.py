@@ -20,6 +20,7 @@ MANY_CHANGES = 5_000  # rows; fewer hardly change what the statistics say
 # The sqlite3 module releases Python's lock at each row, so threads that read at once slow each other down. They take turns, one
 # statement at a time; a thread that has waited this long goes ahead without its turn.
 LONGEST_TURN = 0.1  # seconds
+IMMUTABLE = "ro&immutable=1"  # without locks
 
 
 @dataclass
@@ -124,7 +125,11 @@ class Database:
                 raise sqlite3.OperationalError("another program wrote to it during the request; send the request again")
         finally:
             connection.set_progress_handler(None, 0)
-            self._give_back(connection)
+            connection.rollback()
+            if connection.is_immutable or len(self._idle) >= IDLE_CONNECTIONS:
+                connection.close()
+            else:
+                self._idle.append(connection)
 
     @contextmanager
     def writing(self, create: bool = False, is_durable: bool = True, patience: float | None = None) -> Iterator[Connection]:
@@ -139,13 +144,11 @@ class Database:
             if is_durable:
                 connection.execute("PRAGMA synchronous = FULL")
             tables.check(connection, create)  # before anything in the file is changed
-            indexes = []
             if create:
                 connection.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
                 connection.execute("PRAGMA cache_size = -65536")  # KiB; filling a dozen indexes writes all over the file
             connection.execute("BEGIN IMMEDIATE")
-            if create:
-                indexes = tables.create(connection)
+            indexes = tables.create(connection) if create else []
             before = connection.total_changes
             yield connection
             for statement in indexes:
@@ -184,37 +187,27 @@ class Database:
         try:
             return self._open("ro")
         except sqlite3.OperationalError as error:
-            # On a full disk SQLite can't create the -shm file. Without a write-ahead log, it needs none.
+            # On a full disk or in a read-only folder, SQLite can't create the -shm file. Without a write-ahead log, it needs none.
             wal = Path(f"{os.path.realpath(self.path)}-wal")
             has_wal = wal.exists() and wal.stat().st_size > 0
             if has_wal or getattr(error, "sqlite_errorname", "SQLITE_BUSY").startswith("SQLITE_BUSY"):
                 raise
-            return self._open("immutable")
+            return self._open(IMMUTABLE)
 
     def _open(self, mode: str) -> Connection:
         connection = self._connect(mode)
         try:
             tables.check(connection)
-            if not connection.is_immutable:
-                self._use_wal(connection)
+            (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+            if journal != "wal" and not connection.is_immutable:
+                # VACUUM INTO made it, for example. Without WAL, counting a call would wait for the reader of its request.
+                # A file that can't be written stays as it is.
+                with suppress(sqlite3.OperationalError), closing(self._connect("rw")) as writer:
+                    writer.execute("PRAGMA journal_mode = WAL")
         except sqlite3.Error:
             connection.close()
             raise
         return connection
-
-    def _use_wal(self, reader: Connection) -> None:
-        """Change a file that VACUUM INTO made, for example: without WAL, counting a call would wait for its request's reader."""
-        (mode,) = reader.execute("PRAGMA journal_mode").fetchone()
-        if mode != "wal":
-            with suppress(sqlite3.OperationalError), closing(self._connect("rw")) as writer:  # a file that can't be written stays
-                writer.execute("PRAGMA journal_mode = WAL")
-
-    def _give_back(self, connection: Connection) -> None:
-        connection.rollback()
-        if connection.is_immutable or len(self._idle) >= IDLE_CONNECTIONS:
-            connection.close()
-        else:
-            self._idle.append(connection)
 
     def _file(self) -> tuple[int, ...]:
         try:
@@ -225,16 +218,13 @@ class Database:
 
     def _connect(self, mode: str, patience: float | None = None) -> Connection:
         file = () if mode == "rwc" else self._file()
-        real = os.path.realpath(self.path)
-        if mode == "ro" and not os.access(os.path.dirname(real), os.W_OK) and not os.path.exists(f"{real}-wal"):
-            mode = "immutable"
-        uri = f"{self.path.absolute().as_uri()}?{'mode=ro&immutable=1' if mode == 'immutable' else f'mode={mode}'}"
+        uri = f"{self.path.absolute().as_uri()}?mode={mode}"
         patience = self.patience if patience is None else patience
         connection = sqlite3.connect(
             uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False, factory=Connection
         )
         connection.ran, connection.turn, connection.numbers = [], self._turn, {}
-        connection.file, connection.is_immutable = file, mode == "immutable"
+        connection.file, connection.is_immutable = file, mode == IMMUTABLE
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")  # enough for the file to stay whole
         return connection

@@ -33,13 +33,10 @@ def wrong_fields(error: ValidationError):
 def limit_exceeded(error: LimitExceeded):
     account = error.account
     figures = {"error": schemas.LIMIT_EXCEEDED, "limit": account.monthly_limit, "used": error.used, "domain": account.domain}
-    return figures, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(seconds_left_in_month(g.now))}
-
-
-def seconds_left_in_month(now: int) -> int:
-    today = datetime.fromtimestamp(now, UTC)
+    today = datetime.fromtimestamp(g.now, UTC)
     _, days = monthrange(today.year, today.month)
-    return (days - today.day + 1) * instants.DAY - now % instants.DAY
+    seconds_left = (days - today.day + 1) * instants.DAY - g.now % instants.DAY
+    return figures, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(seconds_left)}
 
 
 def http_error(error: HTTPException):

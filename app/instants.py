@@ -5,7 +5,7 @@ The range of years is 1 to 9999. A pattern decides which forms are accepted, so 
 
 import re
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from .strict_json import shown
 
@@ -13,14 +13,16 @@ DAY = 86_400
 EARLIEST = -62_135_596_800  # 0001-01-01 00:00:00
 LATEST = 253_402_300_799  # 9999-12-31 23:59:59
 
-# Only the form: date.fromisoformat() decides which days exist.
-_DATE = r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Only the form: datetime.fromisoformat() decides which days exist.
+_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # 00:00 to 23:59
 _MINUTE = "((?:[01][0-9]|2[0-3]):[0-5][0-9])"
 # :00 to :60, and after it .5 or .123456; 60 is a leap second
 _SECOND = r"(?::([0-5][0-9]|60)(\.[0-9]+)?)?"
 # Z, +02:00, -0530, +02
-_ZONE = "([Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?"
+_ZONE = "(?:[Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?"
 
 PATTERN = re.compile(f"{_DATE}(?:[Tt ]{_MINUTE}{_SECOND}{_ZONE})?")
 
@@ -37,39 +39,20 @@ def span(text: str) -> tuple[int, int]:
     LATEST. Raises ValueError with a sentence that shows the text.
     """
     match = PATTERN.fullmatch(text)
-    midnight = _midnight(match[1]) if match else None
-    if match is None or midnight is None:
+    try:
+        moment = datetime.fromisoformat(text.upper().replace(":60", ":59") if match else "")
+    except ValueError:
         raise ValueError(
             f"{shown(text)} is not a valid date. Use YYYY-MM-DD, or an ISO 8601 date-time such as 2025-07-31T23:59:59Z."
-        )
-    _, minute, second, fraction, zone = match.groups(default="")
-    if not minute:
-        return midnight, midnight + DAY - 1
-
-    ahead = _seconds(zone[1:]) if len(zone) > 1 else 0
-    start = midnight + _seconds(minute) + (ahead if zone.startswith("-") else -ahead)
+        ) from None
+    minute, second, fraction = match.groups(default="") if match else ("", "", "")
+    start = (moment.replace(tzinfo=moment.tzinfo or UTC) - EPOCH) // timedelta(seconds=1)
     if not second:
-        return start, start + 59
-    if second == "60":
-        # A leap second ends a UTC day, and has no number of its own among the seconds since 1970.
-        if start % DAY != DAY - 60:
-            raise ValueError(f"{shown(text)} is not a valid date. Second 60 exists only at 23:59 UTC.")
-        second = "59"
-    last = start + int(second)
-    return last + bool(fraction.strip(".0")), last
-
-
-def _midnight(day: str) -> int | None:
-    """Return when the day begins; None for a day that does not exist."""
-    try:
-        return (date.fromisoformat(day) - date(1970, 1, 1)).days * DAY
-    except ValueError:
-        return None
-
-
-def _seconds(minute: str) -> int:
-    """Return the seconds of 05:30, 0530 or 05."""
-    return int(minute[:2]) * 3600 + int(minute[-2:] if len(minute) > 2 else 0) * 60
+        return start, start + (59 if minute else DAY - 1)
+    # A leap second ends a UTC day, and has no number of its own among the seconds since 1970.
+    if second == "60" and start % DAY != DAY - 1:
+        raise ValueError(f"{shown(text)} is not a valid date. Second 60 exists only at 23:59 UTC.")
+    return start + bool(fraction.strip(".0")), start
 
 
 def instant(text: str) -> int | None:

@@ -7,7 +7,7 @@ An origin is scheme://host or scheme://host:port. In *.example.com the * stands 
 import re
 from http import HTTPStatus
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, current_app, request
 from flask_cors import CORS
 from werkzeug.exceptions import Forbidden
 
@@ -37,12 +37,11 @@ def init_app(app: Flask) -> None:
     if not origins:
         return
     app.before_request(answer_preflight)
-    app.after_request(add_timing_allow_origin)
     CORS(
         app,
         resources={
-            "/api/.*|/openapi.json|/readyz": {"origins": "*" if "*" in origins else patterns(origins)},
-            "/_mock/.*": {"origins": patterns(origins)},
+            "/api/.*|/openapi.json|/readyz": {"origins": "*" if "*" in origins else [pattern(origins)]},
+            "/_mock/.*": {"origins": [pattern(origins)]},
         },
         # A mock lets a browser send whatever it wants to, so that a wrong request gets a response that says what is wrong.
         allow_headers="*" if is_mock else ["Authentication", "Content-Type", "Prefer"],
@@ -52,10 +51,10 @@ def init_app(app: Flask) -> None:
     )
 
 
-def patterns(origins: list[str]) -> list[re.Pattern]:
-    """Return a pattern for each origin, which has to match to the end. Here * is every page of this machine."""
+def pattern(origins: list[str]) -> re.Pattern:
+    """Return a pattern that matches these origins as a whole. Here * is every page of this machine."""
     texts = [LOCAL if origin == "*" else re.escape(origin).replace(r"\*", _LABEL) for origin in origins]
-    return [re.compile(rf"(?:{text})\Z", re.IGNORECASE) for text in texts]
+    return re.compile(rf"(?:{'|'.join(texts)})\Z", re.IGNORECASE)
 
 
 def refuse_other_pages() -> None:
@@ -73,7 +72,7 @@ def refuse_other_pages() -> None:
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
     if origin is None and (site in ("none", "same-origin") or request.method in ("GET", "HEAD", "OPTIONS")):
         return
-    if origin is None or not any(pattern.match(origin) for pattern in patterns(current_app.config["ORIGINS"])):
+    if not origin or not pattern(current_app.config["ORIGINS"]).match(origin):
         who = f"A page of {origin[:200]}" if origin else "A page of another site"
         raise Forbidden(f"{who} may not use {request.path}. CONVERSIONS_ORIGINS lists the origins whose pages may.")
 
@@ -81,17 +80,8 @@ def refuse_other_pages() -> None:
 def is_own_host(host: str) -> bool:
     """Tell whether a Host header is an IP address, a name without a dot, localhost, or the host of a listed origin."""
     name = re.sub(_PORT, "", host)
-    listed = patterns([re.sub(_PORT, "", origin) for origin in current_app.config["ORIGINS"] if origin != "*"])
-    return bool(_OWN_HOST.fullmatch(name)) or any(
-        pattern.match(f"{scheme}://{name}") for pattern in listed for scheme in ("http", "https")
-    )
-
-
-def add_timing_allow_origin(response: Response) -> Response:
-    """Let pages of other origins read Server-Timing as PerformanceResourceTiming.serverTiming, if they can read the response."""
-    if origin := response.headers.get("Access-Control-Allow-Origin"):
-        response.headers["Timing-Allow-Origin"] = origin
-    return response
+    listed = pattern([re.sub(_PORT, "", origin) for origin in current_app.config["ORIGINS"] if origin != "*"])
+    return bool(_OWN_HOST.fullmatch(name) or listed.match(f"http://{name}") or listed.match(f"https://{name}"))
 
 
 def answer_preflight():

@@ -20,6 +20,8 @@ def add_server_timing(response: Response) -> Response:
         if page.conversions_per_batch:
             timing += f', found;desc="{run_lengths(page.conversions_per_batch)}"'
     response.headers["Server-Timing"] = timing
+    if origin := response.headers.get("Access-Control-Allow-Origin"):  # whose pages can read it as serverTiming then
+        response.headers["Timing-Allow-Origin"] = origin
     method = request.method if request.method in METHODS else "(another method)"  # a client can send anything of any length
     current_app.logger.info("%s %s %s", method, response.status_code, timing)
     return response

@@ -14,7 +14,7 @@ import platformdirs
 from flask import Flask
 
 from . import instants, origins, rate_limit
-from .mock import faults, readings
+from .mock import readings
 from .tables import IS_INSTALLED
 
 LONGEST_QUERY = "5"  # seconds, unless the mock is on
@@ -71,7 +71,7 @@ READERS: dict[str, Callable] = {
     "NOW": instants.instant,
     "MOCK": matching("[01]", lambda text: text == "1", "1 or 0"),
     "ORIGINS": origins.read,
-    "DELAY": faults.milliseconds,
+    "DELAY": matching("[0-9]{1,9}", int, "a number of milliseconds, for example 1500"),
     "READING": readings.parse,
     "TIMEOUT": matching(r"[0-9]{1,4}(\.[0-9]{1,3})?", float, "a number of seconds, such as 5 or 0.5; 0 means no limit"),
     "RATE_LIMIT": rate_limit.read,

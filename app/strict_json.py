@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from itertools import accumulate
 
 DEEPEST = 32  # levels of objects and arrays
@@ -110,25 +111,18 @@ def _object(members: list[tuple]) -> dict:
     return found
 
 
-def _integer(digits: str) -> int:
-    return int(_bounded(digits))
-
-
-def _number(digits: str) -> Decimal:
-    try:
-        return Decimal(_bounded(digits))
-    except InvalidOperation:
-        raise ValueError(f"has the number {digits}, which is too large to represent") from None
-
-
-def _bounded(digits: str) -> str:
+def _number(digits: str, kind: type = Decimal):
     if len(digits) > LONGEST_NUMBER:
         raise ValueError(f"has a number of {len(digits)} characters, {digits[:20]}…; the longest allowed has {LONGEST_NUMBER}")
-    return digits
+    try:
+        return kind(digits)
+    except InvalidOperation:
+        raise ValueError(f"has the number {digits}, which is too large to represent") from None
 
 
 def _refuse_constant(name: str):
     raise json.JSONDecodeError("not JSON", name, 0)  # its place is found when the replaced text is parsed
 
 
+_integer = partial(_number, kind=int)
 _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_refuse_constant)

@@ -11,23 +11,26 @@ APPLICATION_ID, SCHEMA_VERSION = 0x41487562, 3  # as schema.sql sets them
 TABLES = ("accounts", "keys", "usage", "sessions", "conversions")  # those with rows that are kept; parents before children
 
 
-def check(connection: sqlite3.Connection, create: bool = False) -> None:
-    """Raise sqlite3.DatabaseError if the file was not made by this version of this program.
+def check(connection: sqlite3.Connection, create: bool = False) -> int:
+    """Return the version of the file's tables, or 0 if it is empty.
 
-    With create, an empty file and a file of an earlier version are accepted too.
+    Raises sqlite3.DatabaseError if they are not of this version of this program. With create, an empty file and an earlier version
+    are accepted too.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if is_empty(connection):
-        if not create:
-            raise sqlite3.DatabaseError("it has no tables yet; conversions seed creates them")
-    elif is_earlier_version(connection):
-        if not create:
-            raise sqlite3.DatabaseError(f"it has schema version {version}; conversions seed upgrades it")
-    elif application != APPLICATION_ID:
+    found = table_names(connection)
+    if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
+        version, wrong = 0, "it has no tables yet; conversions seed creates them"
+    elif application != APPLICATION_ID and not (application == 0 and version == 1 and "generation" in found):  # as version 1
         raise sqlite3.DatabaseError("it is a database of another program")
-    elif version != SCHEMA_VERSION:
+    elif not 1 <= version <= SCHEMA_VERSION or (version < SCHEMA_VERSION and not found >= {*TABLES}):
         raise sqlite3.DatabaseError(f"it has schema version {version}, and this program needs {SCHEMA_VERSION}")
+    else:
+        wrong = f"it has schema version {version}; conversions seed upgrades it"
+    if version < SCHEMA_VERSION and not create:
+        raise sqlite3.DatabaseError(wrong)
+    return version
 
 
 def create(connection: sqlite3.Connection) -> list[str]:
@@ -36,29 +39,16 @@ def create(connection: sqlite3.Connection) -> list[str]:
     Returns the statements that create the indexes, if that is still to be done: indexing rows that are already there takes half the
     time.
     """
+    version = check(connection, create=True)
+    if version == SCHEMA_VERSION:
+        return []
     tables, indexes = schema_statements()
-    if is_empty(connection):
-        for statement in tables:
-            connection.execute(statement)
-        return indexes
-    if is_earlier_version(connection):
+    if version:
         upgrade(connection, tables + indexes)
-    return []
-
-
-def is_empty(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
-
-
-def is_earlier_version(connection: sqlite3.Connection) -> bool:
-    """Return True if an earlier version of this program made the tables. Version 1 had no application_id."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    found = table_names(connection)
-    return found >= {*TABLES} and (
-        (version == 1 and application == 0 and "generation" in found)
-        or (1 < version < SCHEMA_VERSION and application == APPLICATION_ID)
-    )
+        return []
+    for statement in tables:
+        connection.execute(statement)
+    return indexes
 
 
 def table_names(connection: sqlite3.Connection) -> set[str]:

@@ -19,7 +19,8 @@ from pathlib import Path
 from queue import Queue
 
 import pytest
-from conversions_api import create_app
+from conversions_api import api, create_app, schemas
+from conversions_api.openapi.document import document
 
 NOW = "2025-08-15T12:00:00Z"
 REPOSITORY = Path(__file__).parent.parent
@@ -248,3 +249,11 @@ def installed(distributions, tmp_path_factory) -> Path:
 def pytest_xdist_auto_num_workers() -> int:
     """Run one test more than there are processors: many of them wait for a server, a browser or a command."""
     return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
+
+
+def check_with_the_document(response) -> None:
+    """Check a response of the endpoint with what the OpenAPI document says about its status."""
+    described = document()["paths"][api.PATH]["post"]["responses"][str(response.status_code)]
+    schema = described["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    assert getattr(schemas, schema)().validate(response.json) == {}
+    assert set(described.get("headers", [])) <= set(response.headers.keys())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conversions_api import api, schemas
+from conversions_api.body import LARGEST_BODY
 from conversions_api.openapi.document import EXAMPLES, document
 from pact import Verifier
 
@@ -85,6 +86,10 @@ def test_the_document_avoids_what_generators_are_known_to_misread():
     assert not [part for part in parts if {"default", "enum", "maximum"} & part.keys()]
     assert [part["format"] for part in parts if part.get("type") == "integer"] == ["int64"] * 5
     assert "requestBody" not in OPERATION["responses"]["200"]["links"]["next-page"]
+
+
+def test_the_document_says_how_large_a_body_may_be():
+    assert f"larger than {LARGEST_BODY} bytes" in OPERATION["responses"]["413"]["description"]
 
 
 @pytest.mark.decision(58)

@@ -1,6 +1,7 @@
 """The pages for people: /, /requests and /decisions. The browser sends its requests to the endpoint. Decisions 37, 62 to 65."""
 
 import json
+import re
 import sqlite3
 from datetime import UTC, datetime
 from functools import cache
@@ -12,7 +13,6 @@ from flask import Blueprint, abort, current_app, render_template
 
 from .. import accounts, api, schemas, strategies
 from ..loading import traffic
-from ..mock.readings import READINGS
 
 TOUR = json.loads((Path(__file__).parent / "explorer.json").read_text(encoding="utf-8"))
 VERSION = metadata.version("attributionhub-conversions")
@@ -62,29 +62,6 @@ def live():
 @bp.get("/decisions")
 def decisions():
     return render_template("decisions.html", groups=decision_groups(), examples=TOUR["examples"])
-
-
-@bp.get("/decisions.json")
-def decisions_as_json():
-    """Return the decisions, so that tools can refer to them."""
-    others = [(reading, value, means) for reading in READINGS.values() for value, means in reading.others.items()]
-    return {
-        "decisions": [
-            {
-                "number": int(number),
-                "published": published or None,
-                "reading": reading,
-                "other_readings": [
-                    {"reading": f"{other.name}={value}", "means": means}
-                    for other, value, means in others
-                    if str(other.decision) == number
-                ],
-                "test": test.strip("`"),
-            }
-            for _, rows in decision_groups()
-            for number, published, reading, _, test in rows
-        ]
-    }
 
 
 @bp.context_processor
@@ -143,7 +120,6 @@ def decision_groups() -> list[tuple[str, list[list[str]]]]:
     groups = []
     for part in parts:
         topic, _, text = part.partition("\n")
-        lines = [line for line in text.splitlines() if line.startswith("|")]
-        rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]
+        rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in re.findall(r"^\| [0-9].*", text, re.MULTILINE)]
         groups.append((topic, [row if len(row) == 5 else [row[0], "", row[1], "", row[2]] for row in rows]))
     return groups

@@ -27,9 +27,13 @@ from .requests import bp
 
 LONGEST_DELAY = 10_000  # milliseconds
 RETRY_AFTER = 5  # seconds, of a forced 429; the time until the next month would keep clients that wait for it asleep
-PREFERENCES = ("code", "delay", "retry-after")
-
 CODES = sorted([*ERRORS, 500, 502, 504])
+STATUSES = ["200", *map(str, ERRORS)]
+PREFERENCES = {
+    "code": ("|".join(STATUSES), f"one of {', '.join(STATUSES)}; POST /_mock/faults has others"),
+    "delay": ("[0-9]{1,9}", "a number of milliseconds, for example 1500"),
+    "retry-after": ("[0-9]{1,9}", "a number of seconds, for example 2"),
+}
 GATEWAY_PAGE = """\
 <html><head><title>{0}</title></head>
 <body><center><h1>{0}</h1></center><hr><center>nginx</center></body></html>
@@ -128,27 +132,15 @@ def parse(header: str) -> dict[str, str]:
     return found
 
 
-def milliseconds(text: str) -> int:
-    """Return a delay; a longer one is cut to the longest. Raises ValueError with a sentence."""
-    if not re.fullmatch("[0-9]{1,9}", text):
-        raise ValueError("Must be a number of milliseconds, for example 1500.")
-    return min(int(text), LONGEST_DELAY)
-
-
 def fault_of(preferred: dict[str, str]) -> dict:
     """Return our preferences as a fault of this request. Raises BadRequest with a sentence."""
-    code, retry_after = preferred.get("code", "200"), preferred.get("retry-after")
-    if code not in (documented := ["200", *map(str, ERRORS)]):
-        statuses = f"Its statuses are {', '.join(documented)}; POST /_mock/faults has others"
-        raise BadRequest(f"The preference code={code} is not a status of this endpoint. {statuses}.")
-    if retry_after is not None and not re.fullmatch("[0-9]{1,9}", retry_after):
-        raise BadRequest(f"The preference retry-after={retry_after} is wrong. Must be a number of seconds, for example 2.")
-    try:
-        delay = milliseconds(preferred.get("delay", "0"))
-    except ValueError as fault:
-        raise BadRequest(f"The preference delay={preferred['delay']} is wrong. {fault}") from None
-    wanted = {"id": None, "code": None if code == "200" else int(code), "retry_after": retry_after, "delay": delay}
-    return wanted | {"truncate": False, "drop": False}
+    for name, value in preferred.items():
+        pattern, wanted = PREFERENCES[name]
+        if not re.fullmatch(pattern, value):
+            raise BadRequest(f"The preference {name}={value} is wrong. Must be {wanted}.")
+    code, delay = int(preferred.get("code", 200)), min(int(preferred.get("delay", 0)), LONGEST_DELAY)
+    forced = {"code": None if code == 200 else code, "retry_after": preferred.get("retry-after"), "delay": delay}
+    return {"id": None, "truncate": False, "drop": False} | forced
 
 
 def add_preference_applied(response: Response) -> Response:

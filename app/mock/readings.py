@@ -52,9 +52,12 @@ def parse(text: str) -> dict[str, str]:
 
     Raises ValueError with a sentence.
     """
-    words = text.replace(TO_THE_LETTER, LITERAL).replace(",", " ").split()
     found: dict[str, str] = {}
-    for name, value in _of_file(Path(text.strip())) if text.strip().endswith(".json") else map(_pair, words):
+    pairs = text.replace(TO_THE_LETTER, LITERAL).replace(",", " ").split()
+    for pair in _pairs_of_file(Path(text.strip())) if text.strip().endswith(".json") else pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"{name!r} is not a reading. Write NAME=VALUE, such as page=cut, or {TO_THE_LETTER}, or FILE.json.")
         if name not in READINGS:
             near = get_close_matches(name, READINGS, n=1)
             advice = f"Did you mean {near[0]}?" if near else f"The readings are {', '.join(READINGS)}."
@@ -66,23 +69,13 @@ def parse(text: str) -> dict[str, str]:
     return {name: value for name, value in found.items() if value != AS_DECIDED[name]}
 
 
-def _pair(word: str) -> tuple[str, str]:
-    name, equals, value = word.partition("=")
-    if not equals:
-        raise ValueError(f"{name!r} is not a reading. Write NAME=VALUE, such as page=cut, or {TO_THE_LETTER}, or FILE.json.")
-    return name, value
-
-
-def _of_file(path: Path) -> list[tuple[str, str]]:
+def _pairs_of_file(path: Path) -> list[str]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return [f"{name}={value}" for name, value in json.loads(path.read_text(encoding="utf-8")).items()]
     except OSError as error:
         raise ValueError(f"The file {path} can't be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise ValueError(f"The file {path} is not JSON: {error}.") from None
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise ValueError(f'The file {path} must have a JSON object of names and values, such as {{"page": "cut"}}.')
-    return list(found.items())
+    except (ValueError, AttributeError):
+        raise ValueError(f'The file {path} must have a JSON object of names and values, such as {{"page": "cut"}}.') from None
 
 
 # Serving

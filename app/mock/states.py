@@ -19,7 +19,7 @@ from werkzeug.exceptions import BadRequest, Conflict
 from .. import accounts, instants
 from ..body import read_json_body
 from ..database import Connection
-from ..fields import Count, List, Moment, Strict, Text
+from ..fields import Count, Moment, Strict, Text
 from ..loading import attribution, imported, sessions, traffic
 from ..schemas import DEFAULT_WINDOW
 from . import faults
@@ -43,22 +43,6 @@ def writing() -> Iterator[Connection]:
 # Temporary accounts
 
 
-class Sessions(List):
-    """Sessions in the import format, or records as the API returns them, which become a session each. Each session_id once."""
-
-    def _deserialize(self, value, attr, data, **kwargs) -> list:
-        if isinstance(value, list) and len(value) > MOST_SESSIONS:  # before each one is looked at
-            raise ValidationError(f"Must have at most {MOST_SESSIONS} sessions, not {len(value)}.")
-        loaded: list = super()._deserialize(value, attr, data, **kwargs)
-        first: dict[str, int] = {}
-        names = {number: session["session_id"] for number, session in enumerate(loaded) if session.get("session_id")}
-        twice = {number: name for number, name in names.items() if first.setdefault(name, number) != number}
-        if twice:
-            sentence = "An earlier session has the session_id {!r} already."
-            raise ValidationError({number: {"session_id": [sentence.format(name[:100])]} for number, name in twice.items()})
-        return loaded
-
-
 def is_primary_domain(domain: str) -> None:
     host = attribution.host(f"https://{domain}/") if re.fullmatch(r"[^/?#@:\s]+", domain) else None
     primary = attribution.primary_domain(host) if host else "one such as shop.example"
@@ -66,7 +50,13 @@ def is_primary_domain(domain: str) -> None:
         raise ValidationError(f"Must be a primary domain: not {domain[:100]}, but {primary}.")
 
 
-SESSIONS = Sessions(fields.Function(deserialize=imported.load), required=True)
+# Sessions in the import format, or records as the API returns them, which become a session each.
+SESSIONS = fields.List(
+    fields.Function(deserialize=imported.load),
+    required=True,
+    validate=validate.Length(max=MOST_SESSIONS, error="Must have at most {max} sessions."),
+    error_messages={"required": "Is missing.", "null": "Must be an array, not null.", "invalid": "Must be an array."},
+)
 MONTHLY_LIMIT = Count(load_default=None, allow_none=True)
 TemporaryAccount = Strict.from_dict(
     {"sessions": SESSIONS, "domain": Text(validate=is_primary_domain), "monthly_limit": MONTHLY_LIMIT}, name="TemporaryAccount"
@@ -113,9 +103,17 @@ def create(connection: Connection, key: str, domain: str, monthly_limit: int | N
     ((account_id,),) = connection.execute(accounts.ADD_ACCOUNT, described).fetchall()
     connection.execute(accounts.MAKE_TEMPORARY, described)
     accounts.add_key(connection, account_id, key)
+    add_sessions(connection, account_id, domain, loaded)
+
+
+def add_sessions(connection: Connection, account_id: int, domain: str, loaded: Iterable[dict]) -> None:
+    """Add sessions to an account. Raises ValidationError if it has one of them already."""
     writer = sessions.Writer(connection, account_id, frozenset({domain}))
-    for session in loaded:
+    for number, session in enumerate(loaded):
         writer.add(session)
+        if writer.faults.count:
+            sentence = "An earlier session has the same session_id, or the same values and no session_id."
+            raise ValidationError({"sessions": {number: {"session_id": [sentence]}}})
 
 
 # States
@@ -189,16 +187,16 @@ def set_state():
     if wanted["action"] == "teardown" or not wanted["state"]:  # without a name: before and after every interaction
         reset()
         return {}
-    try:
-        params = Strict.from_dict(STATES[wanted["state"]])().load(wanted["params"])
-    except ValidationError as error:
-        raise ValidationError({"params": error.messages}) from None
     if wanted["state"] in OF_ONE_PROCESS:
         refuse_several_processes()
-    with begin_again(params.get("now")) as (connection, today):
-        account = set_up(connection, today, wanted["state"], params)
-    if wanted["state"] == "a fault":
-        faults.add_fault(params)
+    try:
+        params = Strict.from_dict(STATES[wanted["state"]])().load(wanted["params"])
+        with begin_again(params.get("now")) as (connection, today):
+            account = set_up(connection, today, wanted["state"], params)
+        if wanted["state"] == "a fault":
+            faults.add_fault(params)
+    except ValidationError as error:
+        raise ValidationError({"params": error.messages}) from None
     return account
 
 

@@ -10,6 +10,7 @@ from its offset to its records_processed. The faults of a walk are:
 A false alarm is worse than a miss: if it is not certain that a client is wrong, nothing is said.
 """
 
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -45,32 +46,17 @@ class WalkedPage(NamedTuple):
     records: int
 
 
-class Ranges(list[tuple[int, int]]):
-    """Positions as half-open ranges [start, end), in order; ranges that touch or overlap become one."""
+# A set of positions is a whole number with a bit for each: | adds positions, & finds common ones, & ~ takes some away.
 
-    @property
-    def end(self) -> int:
-        return self[-1][1] if self else 0
 
-    def add(self, start: int, end: int) -> None:
-        if start < end:
-            touching = [(start, end), *(each for each in self if each[0] <= end and start <= each[1])]
-            apart = [each for each in self if each not in touching]
-            self[:] = sorted([*apart, (min(touching)[0], max(last for _, last in touching))])
+def positions(start: int, end: int) -> int:
+    """Return the set of the positions from start to just before end."""
+    return (1 << end) - (1 << start) if start < end else 0
 
-    def within(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Return what these ranges have in common with [start, end)."""
-        common = ((max(start, first), min(end, last)) for first, last in self)
-        return [(first, last) for first, last in common if first < last]
 
-    def missing(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Return what of [start, end) is in none of these ranges."""
-        gaps = []
-        for first, last in self.within(start, end):
-            if start < first:
-                gaps.append((start, first))
-            start = last
-        return [*gaps, (start, end)] if start < end else gaps
+def ranges(found: int) -> list[list[int]]:
+    """Return a set of positions as half-open ranges [start, end), in order."""
+    return [[*run.span()] for run in re.finditer("1+", f"{found:b}"[::-1])]
 
 
 class Name(NamedTuple):
@@ -79,10 +65,9 @@ class Name(NamedTuple):
     domain: str
     query: frozenset  # of the items of the body without its offset
     is_of_explorer: bool
-    era: int = 0  # of walks that are kept after a reset
 
 
-@dataclass
+@dataclass(eq=False)
 class Walk:
     """One walk. Its positions are those of one state of the data: another total_records is another walk."""
 
@@ -91,14 +76,13 @@ class Walk:
     query: dict
     strategy: str
     total_records: int
+    of_query: list["Walk"]  # the walks of this query, this one too
     needed: int  # positions: all, but with the reading has-more=conversions none after the last conversion
     first_offset: int  # above 0, for example, if the server was restarted and sees only the rest of a walk
     pages: deque[WalkedPage] = field(default_factory=lambda: deque(maxlen=MOST_PAGES))
-    starts: dict[int, int] = field(default_factory=dict)  # the pages' offsets, each with its page's records_processed
-    ends: set[int] = field(default_factory=set)
-    covered: Ranges = field(default_factory=Ranges)
-    repeated: Ranges = field(default_factory=Ranges)
-    reached: int = 0
+    ends: dict[int, int] = field(default_factory=dict)  # where the page of each offset ended, its records_processed
+    covered: int = 0  # a set of positions, like the next one
+    repeated: int = 0
     past_the_end: int = 0
     last_past_the_end: int | None = None
     has_retried_past_the_end: bool = False
@@ -115,30 +99,39 @@ class Walk:
         return self.past_the_end > 1 and self.first_offset == 0
 
     @property
-    def is_finished(self) -> bool:
-        return self.covered.end >= self.needed
+    def reached(self) -> int:
+        return self.total_records if self.past_the_end else self.covered.bit_length()
 
     @property
-    def is_complete(self) -> bool:
-        return not self.covered.missing(0, self.needed)
+    def is_finished(self) -> bool:
+        return self.covered.bit_length() >= self.needed
 
     @property
     def progress(self) -> str:
-        return f"{_count(self.covered)} of {self.total_records} {UNITS[self.strategy]}"
+        return f"{self.covered.bit_count()} of {self.total_records} {UNITS[self.strategy]}"
 
-    def add(self, page: WalkedPage, has_more: bool, others: list["Walk"]) -> str:
-        """Add a page, given the other walks of its query. Returns a warning if it is a wrong one, and certainly of this walk.
+    def has_been_at(self, offset: int) -> bool:
+        """Tell whether a page of the walk began or ended there."""
+        return offset in self.ends or offset in self.ends.values()
+
+    def missing(self, start: int = 0) -> int:
+        """Return the positions from there on that no page covers, of those that are needed."""
+        return positions(start, self.needed) & ~self.covered
+
+    def add(self, page: WalkedPage, has_more: bool) -> str:
+        """Add a page. Returns a warning if it is a wrong one, and certainly of this walk.
 
         A client that pages correctly asks only for an offset at which one of its own pages ended, or for its last offset again. So
         it is certainly wrong if no page explains the offset. If one does, two clients may have been mistaken for each other.
         """
         offset, end, _ = page
-        is_certain = offset not in self.ends or all(
-            other.is_finished for other in others if other.total_records == self.total_records
-        )
+        others = [walk for walk in self.of_query if walk is not self and walk.total_records == self.total_records]
+        is_certain = offset not in self.ends.values() or all(other.is_finished for other in others)
         before = self.pages[-1] if self.pages else page
         if offset != before.offset:
             self.habits = [habit for habit in self.habits if HABITS[habit](before) == offset]
+        leaps = bool(self.pages) and offset > self.reached < self.total_records
+        self.leaps += leaps
         if offset and offset >= self.total_records:
             if offset == self.last_past_the_end and not self.has_retried_past_the_end:
                 self.has_retried_past_the_end = True
@@ -146,51 +139,50 @@ class Walk:
                 self.past_the_end += 1
                 self.last_past_the_end = offset
 
-        repeats = [] if offset in self.starts else self.covered.within(offset, end)
-        leaps = bool(self.pages) and offset > self.reached < self.total_records
-        self.leaps += leaps
-        for positions in repeats:
-            self.repeated.add(*positions)
+        on_page = positions(offset, min(end, self.total_records))  # with the reading last-offset=plus-50 it can end after that
+        repeats = 0 if offset in self.ends else on_page & self.covered
+        self.repeated |= repeats
+        self.covered |= on_page
         self.pages.append(page)
-        covered_end = min(end, self.total_records)  # with the reading last-offset=plus-50 it can be beyond the total
-        self.reached = max(self.reached, min(offset, self.total_records), covered_end)
         if offset <= self.total_records:
-            self.starts[offset] = end
-            self.ends.add(end)
-            self.covered.add(offset, covered_end)
+            self.ends[offset] = end
         if not has_more:
             self.needed = min(self.needed, end)
         skips = leaps and (self.strategy == "session" or (self.habits == [ADD_PROCESSED] and self.leaps >= LEAPS))
-        if not is_certain or not (repeats or (skips and self.gaps(others))):
+        if not is_certain or not (repeats or (skips and self.gaps)):
             return ""
         expected = before.records_processed
         is_expected = offset == expected
-        why = f"earlier pages already went up to {repeats[-1][1]}" if is_expected else f"the previous page ended at {expected}"
-        warning = f"offset {offset} was requested, but {why}{self._guess()}. {RIGHT[self.strategy]}, {expected}."
+        why = (
+            f"earlier pages already went up to {repeats.bit_length()}" if is_expected else f"the previous page ended at {expected}"
+        )
+        warning = f"offset {offset} was requested, but {why}{self._guess}. {RIGHT[self.strategy]}, {expected}."
         if not self.warning:
             self.warning, self.expected_offset = warning, expected
         return warning
 
+    @property
     def _guess(self) -> str:
         return f": the client seems to {' or to '.join(self.habits)}" if self.habits else ""
 
-    def gaps(self, others: list["Walk"]) -> list[tuple[int, int]]:
-        """Return the positions that it skipped for certain, given the other walks of its query."""
-        gaps = self.covered.missing(self.first_offset, self.reached)
+    @property
+    def gaps(self) -> int:
+        """The positions that it skipped for certain."""
+        gaps = positions(self.first_offset, self.reached) & ~self.covered
         if self.strategy == "session":
             return gaps
         # Pages come in any order here, and other clients' pages with them.
         is_certain = self.leaps >= LEAPS or (self.leaps and self.past_the_end)
         if not is_certain or not self.habits or self.first_offset:
-            return []
-        for other in others:
-            gaps = [part for gap in gaps for part in other.covered.missing(*gap)]
+            return 0
+        for walk in self.of_query:
+            gaps &= ~walk.covered
         return gaps
 
-    def verdict(self, others: list["Walk"]) -> dict:
-        """Describe the walk, given the other walks of its query."""
-        gaps = self.gaps(others)
-        faults = {"repeats": bool(self.repeated), "gaps": bool(gaps), "past_the_end": self.is_past_the_end}
+    def verdict(self) -> dict:
+        """Describe the walk."""
+        gaps = self.gaps
+        faults = {"repeats": self.repeated, "gaps": gaps, "past_the_end": self.is_past_the_end}
         return {
             "number": self.number,
             "domain": self.name.domain,
@@ -198,40 +190,37 @@ class Walk:
             "strategy": self.strategy,
             "total_records": self.total_records,
             "pages": [page._asdict() for page in self.pages],
-            "complete": self.is_complete,
+            "complete": not self.missing(),
             "faults": [fault for fault, is_there in faults.items() if is_there],
-            "repeats": [list(positions) for positions in self.repeated],
-            "gaps": [list(positions) for positions in gaps],
+            "repeats": ranges(self.repeated),
+            "gaps": ranges(gaps),
             "past_the_end": self.past_the_end,
             "expected_offset": self.expected_offset,
             "message": self._message(gaps),
         }
 
-    def is_unfinished(self, others: list["Walk"]) -> bool:
-        """Tell whether it stopped early, and not because it was continued or its first request was sent again."""
-        if self.is_continued or not self.covered.missing(self.first_offset, self.needed):
+    @property
+    def is_unfinished(self) -> bool:
+        """True if it stopped early, and not because it was continued or its first request was sent again."""
+        if self.is_continued or not self.missing(self.first_offset):
             return False
-        later = [other for other in others if other.number > self.number and other.total_records == self.total_records]
+        later = [other for other in self.of_query if other.number > self.number and other.total_records == self.total_records]
         return len(self.pages) > 1 or not any(other.first_offset == 0 and other.is_finished for other in later)
 
-    def _message(self, gaps: list[tuple[int, int]]) -> str:
-        of_all, right = f"of {self.total_records} {UNITS[self.strategy]}", RIGHT[self.strategy]
+    def _message(self, gaps: int) -> str:
+        total, right = f"{self.total_records} {UNITS[self.strategy]}", RIGHT[self.strategy]
         said = [self.warning] if self.warning else []
         if self.repeated and not self.warning:
-            said.append(f"Returned more than once: {_count(self.repeated)} {of_all}. {right}.")
+            said.append(f"Returned more than once: {self.repeated.bit_count()} of {total}. {right}.")
         if gaps and not self.warning:
-            said.append(f"Skipped: {_count(gaps)} {of_all}{self._guess()}. {right}.")
+            said.append(f"Skipped: {gaps.bit_count()} of {total}{self._guess}. {right}.")
         if self.is_past_the_end:
             said.append(
                 f"{self.past_the_end} requests were at or beyond total_records, {self.total_records}. Stop when has_more is false."
             )
-        if not said and self.is_complete:
-            return f"All {self.total_records} {UNITS[self.strategy]}."
+        if not said and not self.missing():
+            return f"All {total}."
         return " ".join(said) or f"Unfinished, which is not a fault: {self.progress}."
-
-
-def _count(ranges) -> int:
-    return sum(end - start for start, end in ranges)
 
 
 def find_walk(of_query: list[Walk], total_records: int, page: WalkedPage) -> Walk | None:
@@ -243,19 +232,14 @@ def find_walk(of_query: list[Walk], total_records: int, page: WalkedPage) -> Wal
     for walk in of_query:
         if walk.total_records == total_records and walk.last_past_the_end == offset and not walk.has_retried_past_the_end:
             return walk
-    same_data, is_explained = [], False
-    for walk in reversed(of_query):  # newest first
-        starts_here, ends_here = offset in walk.starts, offset in walk.ends
-        if walk.total_records != total_records:
-            is_explained = is_explained or starts_here or ends_here
-        elif ends_here and not starts_here and not (walk.past_the_end and offset == total_records):
+    same_data = [walk for walk in reversed(of_query) if walk.total_records == total_records]  # newest first
+    for walk in same_data:
+        if offset in walk.ends.values() and offset not in walk.ends and not (walk.past_the_end and offset == total_records):
             return walk
-        else:
-            same_data.append(walk)
-    retried = [walk for walk in same_data if offset in walk.starts]
+    retried = next((walk for walk in same_data if offset in walk.ends), None)
     if retried and offset < total_records:
         # The same request with another end: the data has changed.
-        return retried[0] if retried[0].starts[offset] == end else None
+        return retried if retried.ends[offset] == end else None
     is_direct = of_query and of_query[0].strategy == "direct"
     if offset == total_records or (is_direct and offset > total_records):
         # How clients end that stop at an empty page: one request each, and perhaps its retry. After a change of the data, one may
@@ -264,7 +248,7 @@ def find_walk(of_query: list[Walk], total_records: int, page: WalkedPage) -> Wal
         finished = [walk for walk in possible if walk.is_finished and not walk.past_the_end]
         fresh = [walk for walk in possible if not walk.past_the_end]
         return next(iter(finished + fresh + possible), None)
-    if is_explained or not same_data:
+    if not same_data or any(walk.has_been_at(offset) for walk in of_query if walk.total_records != total_records):
         return None  # the data has changed since the page before, or the server was restarted
     newest = same_data[0]
     if is_direct:

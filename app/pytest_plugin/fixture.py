@@ -1,7 +1,6 @@
 """What the fixture conversions_api is: an account for one test, on a server that all tests of a process share. Decisions 78, 86."""
 
 import json
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,7 +13,6 @@ from flask import Flask
 from marshmallow import ValidationError
 
 from .. import accounts, api, create_app, fields, instants, strict_json
-from ..loading.sessions import Writer
 from ..mock import readings, states
 from ..mock.listening import listening
 
@@ -39,26 +37,21 @@ class ConversionsApi:
         self._app = app
         self.base_url = base_url
         self.url = base_url + api.PATH
-        self.key = accounts.make_key()
-        self.domain = f"test-{secrets.token_hex(8)}.example"
-        with app.extensions["database"].writing(create=True, is_durable=False) as connection:
-            states.create(connection, self.key, self.domain, None, [])
+        account = app.test_client().post("/_mock/accounts", json={"sessions": []}).get_json()
+        self.key: str = account["key"]
+        self.domain: str = account["domain"]
 
     def load(self, sessions: list[dict]) -> None:
         """Add sessions in the import format, or records as the API returns them. Raises ValueError with what is wrong."""
         __tracebackhide__ = True  # pytest shows the line of the test
         read = strict_json.parse(json.dumps(sessions).encode())
         try:
-            sessions = states.SESSIONS.deserialize(read)
+            loaded = states.TemporaryAccount().load({"sessions": read})["sessions"]
+            with self._app.extensions["database"].writing(is_durable=False) as connection:
+                states.add_sessions(connection, accounts.find(connection, self.domain), self.domain, loaded)
         except ValidationError as error:
-            faults = [f"{name}: {' '.join(told)}" for name, told in fields.flat({"sessions": error.messages}).items()]
+            faults = [f"{name}: {' '.join(told)}" for name, told in fields.flat(error.messages_dict).items()]
             raise ValueError("\n".join(faults[: fields.MOST_FAULTS])) from None
-        with self._app.extensions["database"].writing(is_durable=False) as connection:
-            writer = Writer(connection, accounts.find(connection, self.domain), frozenset({self.domain}))
-            for session in sessions:
-                writer.add(session, "sessions")
-            if writer.faults.count:
-                raise ValueError("\n".join(writer.faults.sentences))
 
     def walks(self) -> list[dict]:
         """Return the verdict on each walk of the test, as GET /_mock/walks does."""
@@ -85,7 +78,20 @@ class ConversionsApi:
     @property
     def adapter(self):
         """For the mount() of a requests.Session: sends requests to the app without a network."""
-        return requests_adapter(self._app)
+        import requests
+        import urllib3
+
+        app = self._app
+
+        class Adapter(requests.adapters.HTTPAdapter):
+            def send(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None):
+                sent = {"method": request.method, "headers": list(request.headers.items()), "data": request.body}
+                response = app.test_client().open(request.url, **sent)
+                headers = urllib3.HTTPHeaderDict(list(response.headers))
+                raw = urllib3.HTTPResponse(BytesIO(response.data), headers, response.status_code, preload_content=False)
+                return self.build_response(request, raw)
+
+        return Adapter()
 
     def close(self) -> None:
         """Undo what the test changed on the server."""
@@ -93,20 +99,4 @@ class ConversionsApi:
         clock.instant = clock.setting
         readings.serve(self._app, self._app.config["READING"])
         self._app.extensions["faults"].clear()
-        with self._app.extensions["database"].writing(is_durable=False) as connection:
-            accounts.delete(connection, self.domain)
-
-
-def requests_adapter(app: Flask):
-    import requests
-    import urllib3
-
-    class Adapter(requests.adapters.HTTPAdapter):
-        def send(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None):
-            sent = {"method": request.method, "headers": list(request.headers.items()), "data": request.body}
-            response = app.test_client().open(request.url, **sent)
-            headers = urllib3.HTTPHeaderDict(list(response.headers))
-            raw = urllib3.HTTPResponse(BytesIO(response.data), headers, response.status_code, preload_content=False)
-            return self.build_response(request, raw)
-
-    return Adapter()
+        self._app.test_client().delete(f"/_mock/accounts/{self.key}")

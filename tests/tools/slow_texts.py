@@ -51,7 +51,7 @@ PARSERS = {
     "a value in an error sentence": strict_json.shown,
     "Prefer": faults.parse,
     "Host": origins._OWN_HOST.fullmatch,
-    "Origin": lambda text: [pattern.match(text) for pattern in origins.patterns(["*", "https://*.example.com"])],
+    "Origin": lambda text: origins.pattern(["*", "https://*.example.com"]).match(text),
     "readings": readings.parse,
     "a URL's host": attribution.host.__wrapped__,
     "a domain": attribution.primary_domain.__wrapped__,
