@@ -387,6 +387,18 @@ def test_the_conformance_kit_has_the_same_names_values_and_published_words():
             assert any(quoted in sentence for sentence in sentences), quoted
 
 
+def test_decisions_json_has_every_decision_with_its_other_readings(bundled):
+    found = {decision["number"]: decision for decision in bundled.client.get("/decisions.json").json["decisions"]}
+    assert sorted(found) == sorted(int(row[0]) for _, rows in decision_groups() for row in rows)
+    assert found[16]["other_readings"] == [
+        {"reading": f"{name}={value}", "means": READINGS[name].values[value]}
+        for name, value in [("page", "cut"), ("batch", "each")]
+    ]
+    assert found[16]["test"] == "test_strategies.test_a_walk_returns_the_expected_pages"
+    assert "batches of 200" in found[16]["published"]
+    assert (found[25]["published"], found[25]["other_readings"]) == (None, [])
+
+
 def test_the_explorer_says_which_readings_are_on(path):
     Hub(path).load([EARLY])
     assert "Other readings" not in under(path, "").client.get("/").text

@@ -13,6 +13,7 @@ from flask import Blueprint, abort, current_app, render_template
 
 from .. import accounts, api, schemas, strategies
 from ..loading import traffic
+from ..mock.readings import READINGS
 
 TOUR = json.loads((Path(__file__).parent / "explorer.json").read_text(encoding="utf-8"))
 VERSION = metadata.version("attributionhub-conversions")
@@ -62,6 +63,28 @@ def live():
 @bp.get("/decisions")
 def decisions():
     return render_template("decisions.html", groups=decision_groups(), examples=TOUR["examples"])
+
+
+@bp.get("/decisions.json")
+def decisions_as_json():
+    """Return the decisions, so that tools can refer to them."""
+    others: dict[str, list[dict]] = {}
+    for reading in READINGS.values():
+        means = [{"reading": f"{reading.name}={value}", "means": means} for value, means in reading.others.items()]
+        others.setdefault(str(reading.decision), []).extend(means)
+    return {
+        "decisions": [
+            {
+                "number": int(number),
+                "published": published or None,
+                "reading": reading,
+                "other_readings": others.get(number, []),
+                "test": test.strip("`"),
+            }
+            for _, rows in decision_groups()
+            for number, published, reading, _, test in rows
+        ]
+    }
 
 
 @bp.context_processor

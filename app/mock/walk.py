@@ -80,7 +80,8 @@ class Walk:
     needed: int  # positions: all, but with the reading has-more=conversions none after the last conversion
     first_offset: int  # above 0, for example, if the server was restarted and sees only the rest of a walk
     pages: deque[WalkedPage] = field(default_factory=lambda: deque(maxlen=MOST_PAGES))
-    ends: dict[int, int] = field(default_factory=dict)  # where the page of each offset ended, its records_processed
+    starts: dict[int, int] = field(default_factory=dict)  # the pages' offsets, each with its page's records_processed
+    ends: set[int] = field(default_factory=set)  # all of the latter
     covered: int = 0  # a set of positions, like the next one
     repeated: int = 0
     past_the_end: int = 0
@@ -112,7 +113,7 @@ class Walk:
 
     def has_been_at(self, offset: int) -> bool:
         """Tell whether a page of the walk began or ended there."""
-        return offset in self.ends or offset in self.ends.values()
+        return offset in self.starts or offset in self.ends
 
     def missing(self, start: int = 0) -> int:
         """Return the positions from there on that no page covers, of those that are needed."""
@@ -126,7 +127,7 @@ class Walk:
         """
         offset, end, _ = page
         others = [walk for walk in self.of_query if walk is not self and walk.total_records == self.total_records]
-        is_certain = offset not in self.ends.values() or all(other.is_finished for other in others)
+        is_certain = offset not in self.ends or all(other.is_finished for other in others)
         before = self.pages[-1] if self.pages else page
         if offset != before.offset:
             self.habits = [habit for habit in self.habits if HABITS[habit](before) == offset]
@@ -140,12 +141,13 @@ class Walk:
                 self.last_past_the_end = offset
 
         on_page = positions(offset, min(end, self.total_records))  # with the reading last-offset=plus-50 it can end after that
-        repeats = 0 if offset in self.ends else on_page & self.covered
+        repeats = 0 if offset in self.starts else on_page & self.covered
         self.repeated |= repeats
         self.covered |= on_page
         self.pages.append(page)
         if offset <= self.total_records:
-            self.ends[offset] = end
+            self.starts[offset] = end
+            self.ends.add(end)
         if not has_more:
             self.needed = min(self.needed, end)
         skips = leaps and (self.strategy == "session" or (self.habits == [ADD_PROCESSED] and self.leaps >= LEAPS))
@@ -234,12 +236,12 @@ def find_walk(of_query: list[Walk], total_records: int, page: WalkedPage) -> Wal
             return walk
     same_data = [walk for walk in reversed(of_query) if walk.total_records == total_records]  # newest first
     for walk in same_data:
-        if offset in walk.ends.values() and offset not in walk.ends and not (walk.past_the_end and offset == total_records):
+        if offset in walk.ends and offset not in walk.starts and not (walk.past_the_end and offset == total_records):
             return walk
-    retried = next((walk for walk in same_data if offset in walk.ends), None)
+    retried = next((walk for walk in same_data if offset in walk.starts), None)
     if retried and offset < total_records:
         # The same request with another end: the data has changed.
-        return retried if retried.ends[offset] == end else None
+        return retried if retried.starts[offset] == end else None
     is_direct = of_query and of_query[0].strategy == "direct"
     if offset == total_records or (is_direct and offset > total_records):
         # How clients end that stop at an empty page: one request each, and perhaps its retry. After a change of the data, one may

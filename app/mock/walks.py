@@ -84,7 +84,7 @@ class Record:
 def _origin(walk: Walk, walks: list[Walk]) -> str:
     """Say which other query of the account had a page that ended where this walk begins."""
     for other in reversed(walks[: walks.index(walk)]):
-        if other.name.domain == walk.name.domain and walk.first_offset in other.ends.values():
+        if other.name.domain == walk.name.domain and walk.first_offset in other.ends:
             has_fewer_filters = walk.query.items() < other.query.items()
             guess = ": the client seems to send its filters only with the first page" if has_fewer_filters else ""
             return f", where a page of {json.dumps(other.query)} ended{guess}"
