@@ -7,12 +7,15 @@ from nobody. Then the app runs in one of a few threads, with the whole body.
 import asyncio
 import re
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from io import BytesIO
+from typing import cast
 
 import orjson
 from flask import Flask
-from werkzeug.test import run_wsgi_app
+from werkzeug.wsgi import ClosingIterator
 
 from .body import LARGEST_BODY, UNREADABLE
 from .database import IDLE_CONNECTIONS
@@ -55,8 +58,14 @@ class Server:
 
     def respond(self, scope, protocol, sent: bytes) -> None:
         """Call the app, and send the response. It goes out from this thread, which is faster than handing it back."""
-        result, status, headers = run_wsgi_app(self.app, environ(scope, sent), buffered=True)
-        protocol.response_bytes(int(status[:3]), headers.to_wsgi_list(), b"".join(result))
+        started: list = []
+
+        def start(status: str, headers: list, *_) -> Callable[[bytes], object]:
+            started.append((int(status[:3]), headers))
+            return sys.stderr.buffer.write  # for old programs, which Flask is not
+
+        with closing(cast(ClosingIterator, self.app(environ(scope, sent), start))) as result:
+            protocol.response_bytes(*started[-1], b"".join(result))
 
 
 def refuse(protocol, status: int, sentence: str) -> None:
