@@ -3,8 +3,8 @@
 import logging
 
 import orjson
-from flask import Flask
-from flask.json.provider import DefaultJSONProvider
+from flask import Flask, Response
+from flask.json.provider import JSONProvider
 from flask.logging import default_handler
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -48,7 +48,7 @@ def create_app(given: dict | None = None) -> Flask:
     return app
 
 
-class OrjsonProvider(DefaultJSONProvider):
+class OrjsonProvider(JSONProvider):
     """Flask's JSON provider with orjson, which is ten times as fast for a page of conversions."""
 
     def dumps(self, obj, **kwargs) -> str:
@@ -56,6 +56,10 @@ class OrjsonProvider(DefaultJSONProvider):
 
     def loads(self, s, **kwargs):
         return orjson.loads(s)
+
+    def response(self, *args, **kwargs):
+        body = orjson.dumps(self._prepare_response_obj(args, kwargs), option=orjson.OPT_APPEND_NEWLINE)
+        return Response(body, mimetype="application/json")
 
 
 def is_logging_left_to_flask(record: logging.LogRecord) -> bool:
