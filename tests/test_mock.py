@@ -152,6 +152,12 @@ def test_a_forced_429_has_a_short_retry_after_by_default(mock, preference, secon
     assert ("retry-after" in response.headers["Preference-Applied"]) == ("etry-" in preference.lower())
 
 
+def test_another_forced_error_has_the_preferred_retry_after_and_none_by_default(mock):
+    response = prefer(mock, "code=503, retry-after=3")
+    assert (response.headers["Retry-After"], response.headers["Preference-Applied"]) == ("3", "code=503, retry-after=3")
+    assert "Retry-After" not in prefer(mock, "code=503").headers
+
+
 def test_a_real_429_keeps_its_retry_after(mock):
     response = mock.post("{}", "over-limit", headers={"Prefer": "retry-after=2"})
     assert (response.status_code, response.headers["Retry-After"]) == (429, str(16 * 86_400 + 43_200))
