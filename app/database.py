@@ -188,8 +188,9 @@ class Database:
             return self._open("ro")
         except sqlite3.OperationalError as error:
             # On a full disk or in a read-only folder, SQLite can't create the -shm file. Without a write-ahead log, it needs none.
-            wal = Path(f"{os.path.realpath(self.path)}-wal")
-            has_wal = wal.exists() and wal.stat().st_size > 0
+            has_wal = False
+            with suppress(OSError):
+                has_wal = os.path.getsize(f"{os.path.realpath(self.path)}-wal") > 0
             if has_wal or getattr(error, "sqlite_errorname", "SQLITE_BUSY").startswith("SQLITE_BUSY"):
                 raise
             return self._open(IMMUTABLE)

@@ -22,7 +22,7 @@ def check(connection: sqlite3.Connection, create: bool = False) -> int:
     found = table_names(connection)
     if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
         version, wrong = 0, "it has no tables yet; conversions seed creates them"
-    elif application != APPLICATION_ID and not (application == 0 and version == 1 and "generation" in found):  # as version 1
+    elif application != APPLICATION_ID and not (application == 0 and version == 1 and "generation" in found):  # version 1 set none
         raise sqlite3.DatabaseError("it is a database of another program")
     elif not 1 <= version <= SCHEMA_VERSION or (version < SCHEMA_VERSION and not found >= {*TABLES}):
         raise sqlite3.DatabaseError(f"it has schema version {version}, and this program needs {SCHEMA_VERSION}")

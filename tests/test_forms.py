@@ -137,8 +137,10 @@ FORM = """timestamp,email,conversion_page,previous_page,type,id
 @pytest.mark.decision(46)
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_a_csv_row_is_a_conversion(hub, delimiter, line_end):
-    import_file(hub, FORM.replace(",", delimiter).replace("\n", line_end))
+@pytest.mark.parametrize("says_so", [False, True], ids=["", "as Excel says it"])
+def test_a_csv_row_is_a_conversion(hub, delimiter, line_end, says_so):
+    said = f"sep={delimiter}\n" if says_so else ""
+    import_file(hub, (said + FORM.replace(",", delimiter)).replace("\n", line_end))
     assert hub.ask({"landing_page": "https://example.com/thankyou"})["records"] == [
         a_conversion(email=None, timestamp="2025-08-01 10:05:00", conversion_meta={"type": "html_form", "id": "demo"}),
         a_conversion(previous_page="https://example.com/pricing", conversion_meta={"type": "html_form", "id": "demo"}),

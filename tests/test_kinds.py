@@ -66,6 +66,11 @@ def test_a_column_of_urls_is_suggested_rather_than_a_page_of_the_domain(hub, tmp
         assert "--column conversion_page=Thanks" in line, first.stderr
 
 
+def test_a_column_that_is_called_page_and_has_names_is_not_suggested(hub, tmp_path):
+    _, second = second_try(hub, tmp_path, "Submitted on,Page,E-mail\n2025-08-01 10:00:00,lead-form,a@example.org\n", "file.csv")
+    assert second.exit_code == 0, second.output
+
+
 @pytest.mark.parametrize("form", ["%Q", "abc", "%H:%M", "%d/%m %H:%M"])
 def test_a_time_format_without_a_day_is_refused(hub, form):
     outcome = hub.run(*IMPORT, "--time-format", form, stdin="")

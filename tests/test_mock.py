@@ -129,6 +129,7 @@ def test_a_delay_in_the_prefer_header_delays_the_response(mock):
         'note="a, code=503", code=429, delay=50, code=503, delay=9000',
         'note="an escaped \\" and, code=503", code=429, delay=50',
         "respond-async; code=503, code=429, wait=9, delay=50",
+        'delay=50; note="a; code=503"; code=429',
     ],
 )
 def test_preferences_can_be_combined(mock, preference):

@@ -97,6 +97,10 @@ def test_to_the_letter_is_short_for_three_readings_and_can_be_combined(path):
         ("page", "'page' is not a reading. Write NAME=VALUE, such as page=cut, or to-the-letter, or FILE.json."),
         ("page=cut page=whole", "The reading page is given twice, as cut and as whole."),
         ("to-the-letter pool=converting", "The reading pool is given twice, as started and as converting."),
+        (
+            "to-the-letters",
+            "'to-the-letters' is not a reading. Write NAME=VALUE, such as page=cut, or to-the-letter, or FILE.json.",
+        ),
         ("missing.json", "The file missing.json can't be read: No such file or directory."),
     ],
 )

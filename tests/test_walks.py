@@ -511,6 +511,16 @@ def test_the_last_200_walks_are_kept_and_the_last_2000_pages_of_each(mock):
     assert len(walks(mock)[-1]["pages"]) == 2000
 
 
+def test_a_walk_that_goes_on_is_kept_however_many_others_begin(mock):
+    visit = a_session(referrer="https://www.google.com/", conversions=[a_conversion()])
+    key = mock.client.post("/_mock/accounts", json={"sessions": [visit] * 1200}).json["key"]
+    for offset in range(0, 1200, 200):
+        assert page(mock, SESSIONS, offset, key)[1] is None
+        for _ in range(70):
+            page(mock, SESSIONS, 0, key)
+    assert len(walks(mock)) == 200
+
+
 @pytest.mark.parametrize("clear", [lambda client: client.delete("/_mock/walks"), lambda client: client.post("/_mock/reset")])
 def test_walks_are_cleared_by_delete_and_by_a_reset(mock, clear):
     page(mock, CONVERSIONS, 0)

@@ -1,4 +1,7 @@
-"""The pages for people: /, /requests and /decisions. The browser sends its requests to the endpoint. Decisions 37, 62 to 65."""
+"""The pages for people: /, /requests and /decisions, which is also JSON. The browser sends its requests to the endpoint.
+
+Decisions 37, 62 to 65.
+"""
 
 import json
 import re

@@ -23,7 +23,7 @@ _PAGES = ("landing_page", "referrer", "conversion_page", "previous_page")
 _NO_SESSION = frozenset(KINDS["values"]["no_session"])
 _NO_PAGE = frozenset(KINDS["values"]["no_page"])
 # What a value of these fields has in it, unless it is empty; values of the others can be anything.
-_LOOKS = {"email": "@"} | dict.fromkeys(_TIMES, r"\d.{8,}\d") | dict.fromkeys(_PAGES, "/|" + "|".join(map(re.escape, _NO_PAGE)))
+_LOOKS = {"email": "@"} | dict.fromkeys(_TIMES, r"\d.{8,}\d") | dict.fromkeys(_PAGES, f"/|^({'|'.join(map(re.escape, _NO_PAGE))})$")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}(/\S*)?", re.IGNORECASE)
 
 

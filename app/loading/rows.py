@@ -41,7 +41,7 @@ def load_csv(lines: Iterable[bytes], start: bytes, columns: Columns) -> Iterator
 
     Raises ValueError with a sentence if it is not CSV, whose first line has several columns, or one that is known.
     """
-    header = start.split(b"\n")[0].decode(errors="replace").strip()  # or Excel's sep=;
+    header = start.split(b"\n")[0].decode(errors="replace").strip(" \r")  # or Excel's sep=;
     if not re.search(f"[{DELIMITERS}]", header) and header.strip('"') not in [*FIELDS, *columns.named.values()]:
         raise ValueError(f"This is neither JSON nor CSV with a header. It begins with: {header[:60]}")
     delimiter = max(DELIMITERS, key=re.sub('"[^"]*"', "", header).count)

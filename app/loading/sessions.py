@@ -108,14 +108,14 @@ class Writer:
 
     def _insert_new(self, row: dict, place: str, given_id: str | None) -> None:
         """Insert a session unless it is there already. One without a given id can occur twice: two visitors can do the same."""
-        made = row["session_id"]
+        wanted_id = row["session_id"]
         while there := self.connection.execute(FIND_SESSION, row).fetchone():
             is_old = self._first_id is None or there[0] < self._first_id
             if given_id is None and not is_old:
-                self._copies[made] += 1
-                row["session_id"] = f"{made}-{self._copies[made] + 1}"
+                self._copies[wanted_id] += 1
+                row["session_id"] = f"{wanted_id}-{self._copies[wanted_id] + 1}"
                 continue
-            field, name = ("", "this session") if given_id is None else ("session_id", f"a session {made!r}")
+            field, name = ("", "this session") if given_id is None else ("session_id", f"a session {wanted_id!r}")
             self.faults.add(place, field, f"The {'account' if is_old else 'file'} already has {name}.")
             if is_old:
                 self.faults.advice = self.faults.advice or (KEEP_BOTH if given_id is None else REPLACE)

@@ -34,6 +34,7 @@ PREFERENCES = {
     "delay": ("[0-9]{1,9}", "a number of milliseconds, for example 1500"),
     "retry-after": ("[0-9]{1,9}", "a number of seconds, for example 2"),
 }
+PARAMETER = r'(?:"(?:[^"\\]|\\.)*"?|[^";])+'  # of a preference; a semicolon in quotes does not end it
 GATEWAY_PAGE = """\
 <html><head><title>{0}</title></head>
 <body><center><h1>{0}</h1></center><hr><center>nginx</center></body></html>
@@ -72,7 +73,7 @@ class Faults:
             return dict(fault)
 
     def take(self) -> dict | None:
-        """Count the present request. Return the fault that it gets, with the delays of those before it, which only delay."""
+        """Count the present request. Return the fault that decides the response, or the last that only delays, with all delays."""
         if not self._faults:
             return None
         sent, delay, taken = accounts.digest(api.sent_key()), 0, None
@@ -124,8 +125,8 @@ def parse(header: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for preference in parse_list_header(header):
-        pairs = [[part.strip() for part in pair.partition("=")] for pair in preference.split(";")]
-        if pairs[0][0].lower() in PREFERENCES:
+        pairs = [[part.strip() for part in pair.partition("=")] for pair in re.findall(PARAMETER, preference)]
+        if pairs and pairs[0][0].lower() in PREFERENCES:
             for name, equals, value in pairs:
                 if equals and name.lower() in PREFERENCES:
                     found.setdefault(name.lower(), value.strip('"'))

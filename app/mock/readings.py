@@ -53,7 +53,8 @@ def parse(text: str) -> dict[str, str]:
     Raises ValueError with a sentence.
     """
     found: dict[str, str] = {}
-    pairs = text.replace(TO_THE_LETTER, LITERAL).replace(",", " ").split()
+    words = text.replace(",", " ").split()
+    pairs = [pair for word in words for pair in (LITERAL.split() if word == TO_THE_LETTER else [word])]
     for pair in _pairs_of_file(Path(text.strip())) if text.strip().endswith(".json") else pairs:
         name, equals, value = pair.partition("=")
         if not equals:
@@ -127,7 +128,7 @@ WHERE sessions.account_id = :account_id {session_filters}
 ORDER BY shown DESC, conversions.id DESC
 """
 
-SESSION = 7  # the place of the session in such a row
+ID, SHOWN, SESSION = 0, 2, 7  # places in such a row
 
 FORMS = {"sample": "%Y-%m-%d %H:%M:%S", "iso": "%Y-%m-%dT%H:%M:%SZ", "iso-milliseconds": "%Y-%m-%dT%H:%M:%S.000Z"}
 
@@ -212,7 +213,7 @@ def session_page(readings: dict[str, str], query: dict, sessions: list[tuple], f
         is_full = is_full or collected >= PAGE_SIZE
 
     if readings["order"] != "session":
-        conversions.sort(key=itemgetter(2, 0), reverse=readings["order"] == "newest")
+        conversions.sort(key=itemgetter(SHOWN, ID), reverse=readings["order"] == "newest")
     has_more = position < len(pool)
     if readings["has-more"] == "conversions":
         has_more = any(session in of_session for session in pool[position:])

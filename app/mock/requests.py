@@ -28,7 +28,7 @@ EXPLORER = "X-Conversions-Explorer"
 # The values of these headers are kept.
 SHOWN_HEADERS = {"accept", "accept-encoding", "content-length", "content-type", "host", "origin", "prefer", "user-agent"}
 
-bp = Blueprint("requests", __name__)  # and faults, and walks: of each, one process has only a part
+bp = Blueprint("requests", __name__)  # also has the routes of faults and walks: of each, a process has only its own
 
 # The parameters of a list, and what each must be.
 PARAMETERS = {

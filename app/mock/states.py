@@ -207,5 +207,6 @@ def set_up(connection: Connection, today: date, state: str, params: dict) -> dic
     series = {"campaign": "state", "sessions": params.get("count", 1), "spacing": 200, "every": every}
     loaded = params.get("sessions", traffic.sessions(STATE | {"series": [series]}, today))
     limit = params.get("limit", params.get("monthly_limit"))
-    create(connection, STATE["key"], STATE["domain"], limit, loaded, used=params.get("limit", 0))
+    used = params.get("limit", 0)  # an exhausted limit is used up from the start
+    create(connection, STATE["key"], STATE["domain"], limit, loaded, used)
     return STATE

@@ -79,6 +79,7 @@ class Walk:
     of_query: list["Walk"]  # the walks of this query, this one too
     needed: int  # positions: all, but with the reading has-more=conversions none after the last conversion
     first_offset: int  # above 0, for example, if the server was restarted and sees only the rest of a walk
+    latest_page: int = 0  # among all pages of the record
     pages: deque[WalkedPage] = field(default_factory=lambda: deque(maxlen=MOST_PAGES))
     starts: dict[int, int] = field(default_factory=dict)  # the pages' offsets, each with its page's records_processed
     ends: set[int] = field(default_factory=set)  # all of the latter
@@ -131,8 +132,9 @@ class Walk:
         before = self.pages[-1] if self.pages else page
         if offset != before.offset:
             self.habits = [habit for habit in self.habits if HABITS[habit](before) == offset]
-        leaps = bool(self.pages) and offset > self.reached < self.total_records
-        self.leaps += leaps
+        # Before past_the_end changes, which moves what is reached.
+        is_leap = bool(self.pages) and self.reached < min(offset, self.total_records)
+        self.leaps += is_leap
         if offset and offset >= self.total_records:
             if offset == self.last_past_the_end and not self.has_retried_past_the_end:
                 self.has_retried_past_the_end = True
@@ -150,7 +152,7 @@ class Walk:
             self.ends.add(end)
         if not has_more:
             self.needed = min(self.needed, end)
-        skips = leaps and (self.strategy == "session" or (self.habits == [ADD_PROCESSED] and self.leaps >= LEAPS))
+        skips = is_leap and (self.strategy == "session" or (self.habits == [ADD_PROCESSED] and self.leaps >= LEAPS))
         if not is_certain or not (repeats or (skips and self.gaps)):
             return ""
         expected = before.records_processed

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from itertools import chain
+from operator import attrgetter
 from threading import Lock
 
 from flask import Response, current_app, g, request
@@ -20,15 +21,15 @@ class Record:
     def __init__(self):
         self.keeps_all = False  # for a judgement: neither a reset nor the limit makes it forget any
         self._lock = Lock()
-        self._of_query: dict[Name, list[Walk]] = {}  # oldest first; the query with the latest page comes last
+        self._of_query: dict[Name, list[Walk]] = {}  # oldest first
         self._cleared: list[Walk] = []  # but kept
-        self._begun = 0
+        self._begun = self._pages = 0
 
     def add(self, name: Name, query: dict, offset: int, page: Page) -> tuple[int, str]:
         """Add a page to its walk. Returns the walk's number, and a warning or "" if the page is right or may be right."""
         walked, total = WalkedPage(offset, page.records_processed, len(page.conversions)), page.total_records
         with self._lock:
-            of_query = self._of_query[name] = self._of_query.pop(name, [])
+            of_query = self._of_query.get(name, [])
             walk = find_walk(of_query, total, walked)
             if walk is None:
                 self._begun += 1
@@ -36,20 +37,21 @@ class Record:
                 for earlier in [*self._cleared, *of_query]:
                     if offset and earlier.name == name and earlier.has_been_at(offset):  # the data has changed, or a reset
                         walk.is_continuation = earlier.is_continued = True
-                of_query.append(walk)
-                if sum(map(len, self._of_query.values())) > MOST_WALKS and not self.keeps_all:
-                    self._forget_one()
+                if not self.keeps_all and len(kept := self._walks()) >= MOST_WALKS:
+                    self._forget(min(kept, key=attrgetter("latest_page")))
+                self._of_query.setdefault(name, of_query).append(walk)
+            self._pages += 1
+            walk.latest_page = self._pages
             return walk.number, walk.add(walked, page.has_more)
 
-    def _forget_one(self) -> None:
-        name, walks = next(iter(self._of_query.items()))
-        del walks[0]
-        if not walks:
-            del self._of_query[name]
+    def _forget(self, walk: Walk) -> None:
+        walk.of_query.remove(walk)
+        if not walk.of_query:
+            del self._of_query[walk.name]
 
     def _walks(self) -> list[Walk]:
         """Return the walks since the last clear(), oldest first."""
-        return sorted(chain(*self._of_query.values()), key=lambda walk: walk.number)
+        return sorted(chain(*self._of_query.values()), key=attrgetter("number"))
 
     def verdicts(self, with_explorer: bool = False) -> list[dict]:
         """Describe the walks, oldest first; without those of the explorer, unless they are asked for."""
