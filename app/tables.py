@@ -39,7 +39,7 @@ def create(connection: sqlite3.Connection) -> list[str]:
     Returns the statements that create the indexes, if that is still to be done: indexing rows that are already there takes half the
     time.
     """
-    version = check(connection, create=True)
+    version = check(connection, create=True)  # once more, now that nobody else can write
     if version == SCHEMA_VERSION:
         return []
     tables, indexes = schema_statements()
